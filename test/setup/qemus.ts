@@ -1,0 +1,170 @@
+/**
+ * The QEMUs that tests run against: generations 7 and 10. The one the host has is used as it is; the other is fetched
+ * from the host's own package repository and unpacked into a cache, never installed, apt's configuration untouched.
+ * Owns the cache's layout: `<cache>/qemu-<label>/{qemu-system-x86_64,version,root/}`, moved into place when complete.
+ */
+import { execFile } from 'node:child_process';
+import { chmod, lstat, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { downloadQemu } from './qemu-download.ts';
+
+const run = promisify(execFile);
+
+interface Generation {
+  readonly label: '7.2' | '10';
+  readonly major: 7 | 10;
+}
+
+const generations: readonly Generation[] = [
+  { label: '7.2', major: 7 },
+  { label: '10', major: 10 },
+];
+
+/** One generation of QEMU, or why there is none here. */
+export interface TestQemu {
+  readonly label: Generation['label'];
+  /** E.g. `10.0.2`; null when there is none. */
+  readonly version: string | null;
+  /** Path to run, executable by any user; null when there is none. */
+  readonly emulator: string | null;
+  readonly skipReason: string | null;
+}
+
+let found: Promise<TestQemu[]> | null = null;
+
+/** Both generations, each with an emulator or a reason to skip. Quick once the cache is filled; callers may overlap. */
+export function findQemus(): Promise<TestQemu[]> {
+  found ??= find();
+  return found;
+}
+
+async function find(): Promise<TestQemu[]> {
+  const installed = await installedQemu();
+  return Promise.all(
+    generations.map(async ({ label, major }): Promise<TestQemu> => {
+      if (installed && majorOf(installed.version) === major) return { label, ...installed, skipReason: null };
+      try {
+        return { label, ...(await unpackedQemu({ label, major })), skipReason: null };
+      } catch (error) {
+        return { label, version: null, emulator: null, skipReason: `no QEMU ${label}: ${lastLine(error)}` };
+      }
+    }),
+  );
+}
+
+interface Found {
+  readonly emulator: string;
+  readonly version: string;
+}
+
+async function installedQemu(): Promise<Found | null> {
+  for (const directory of (process.env['PATH'] ?? '').split(':')) {
+    const emulator = path.join(directory, 'qemu-system-x86_64');
+    const version = await versionOf(emulator).catch(() => null);
+    if (version) return { emulator, version };
+  }
+  return null;
+}
+
+async function versionOf(emulator: string): Promise<string> {
+  const { stdout } = await run(emulator, ['--version'], { timeout: 10_000 });
+  const version = /version (\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+  if (version === undefined) throw new Error(`${emulator} tells no version`);
+  return version;
+}
+
+function majorOf(version: string): number {
+  return Number(version.split('.')[0]);
+}
+
+async function unpackedQemu(generation: Generation): Promise<Found> {
+  const cache = await cacheDirectory();
+  const home = path.join(cache, `qemu-${generation.label}`);
+  const cached = await fromCache(home);
+  if (cached) return cached;
+  const failure = path.join(cache, `qemu-${generation.label}.failure`);
+  await throwRecent(failure);
+  try {
+    await fill(cache, home, generation);
+  } catch (error) {
+    await writeFile(failure, lastLine(error));
+    throw error;
+  }
+  return (await fromCache(home)) ?? Promise.reject(new Error(`${home} is damaged; remove it`));
+}
+
+async function fromCache(home: string): Promise<Found | null> {
+  const version = await readFile(path.join(home, 'version'), 'utf8').catch(() => null);
+  return version === null ? null : { emulator: path.join(home, 'qemu-system-x86_64'), version };
+}
+
+const failureHoldsMs = 5 * 60_000;
+
+/** Without a network, each of many test files would wait for the same failure. */
+async function throwRecent(failure: string): Promise<void> {
+  const written = await stat(failure).catch(() => null);
+  if (written && Date.now() - written.mtimeMs < failureHoldsMs) throw new Error(await readFile(failure, 'utf8'));
+}
+
+async function fill(cache: string, home: string, generation: Generation): Promise<void> {
+  const work = await mkdtemp(path.join(cache, 'fetch-'));
+  try {
+    const next = path.join(work, 'home');
+    await mkdir(next);
+    const libraries = await downloadQemu({ major: generation.major, work, root: path.join(next, 'root') });
+    await writeWrapper(path.join(next, 'qemu-system-x86_64'), libraries);
+    await writeFile(path.join(next, 'version'), await versionOf(path.join(next, 'qemu-system-x86_64')));
+    await chmod(next, 0o755);
+    await rename(next, home).catch(unlessThere);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Somebody else was quicker, with the same content. */
+function unlessThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+}
+
+/** Everything is found from the script's own place, so that the directory can be moved. */
+async function writeWrapper(file: string, libraries: boolean): Promise<void> {
+  const library = ['export LD_LIBRARY_PATH="$usr/lib/x86_64-linux-gnu"'];
+  const lines = [
+    '#!/bin/sh',
+    'usr="${0%/*}/root/usr"',
+    'export QEMU_MODULE_DIR="$usr/lib/x86_64-linux-gnu/qemu"',
+    ...(libraries ? library : []),
+    'exec "$usr/bin/qemu-system-x86_64" \\',
+    '  -L "$usr/share/qemu" -L "$usr/share/seabios" -L "$usr/lib/ipxe/qemu" "$@"',
+  ];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  await chmod(file, 0o755);
+}
+
+/** DOMCTL_TEST_CACHE, else `.cache` of the package, else, where other users cannot reach that, one in /var/tmp. */
+async function cacheDirectory(): Promise<string> {
+  const chosen = process.env['DOMCTL_TEST_CACHE'];
+  if (chosen) return reachable(path.resolve(chosen));
+  const own = fileURLToPath(new URL('../../.cache', import.meta.url));
+  return reachable(own).catch(async () => {
+    return reachable(path.join('/var/tmp', `domctl-test-cache-${process.getuid?.()}`));
+  });
+}
+
+/** The directory, made if need be. Throws unless only we can write it and everybody can read it: VMs are `nobody`. */
+async function reachable(directory: string): Promise<string> {
+  if (await mkdir(directory, { recursive: true })) await chmod(directory, 0o755);
+  const { uid, mode } = await lstat(directory);
+  if (uid !== process.getuid?.() || (mode & 0o022) !== 0) throw new Error(`${directory} is not ours alone`);
+  for (let each = directory; ; each = path.dirname(each)) {
+    if (((await stat(each)).mode & 0o001) === 0) throw new Error(`other users cannot pass ${each}`);
+    if (each === path.dirname(each)) return directory;
+  }
+}
+
+function lastLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.trim().split('\n').at(-1) ?? message;
+}

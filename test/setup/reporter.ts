@@ -1,0 +1,84 @@
+/**
+ * The last word of a test run: `N passed, N failed, N skipped`, from the runner's own result, and each skipped test with
+ * its reason. Fails the run when nothing ran, and on a skip that expected-skips.json does not list: a test that quietly
+ * stops running proves nothing any more. Owns the count; must not know what is tested.
+ */
+import type { Reporter, SerializedError, TestCase, TestModule, Vitest } from 'vitest/node';
+import expectedSkips from '../expected-skips.json' with { type: 'json' };
+
+/** `test` is `FILE > SUITE > TEST`, or a regular expression for it between slashes. */
+interface ExpectedSkip {
+  readonly test: string;
+  readonly reason: string;
+}
+
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** Nothing was reported: the run broke before its end. */
+const broken: Counts = { passed: 0, failed: 1, skipped: 0 };
+
+function fullName(test: TestCase): string {
+  return `${test.module.relativeModuleId} > ${test.fullName}`;
+}
+
+function isFor(name: string) {
+  return ({ test }: ExpectedSkip): boolean => {
+    const pattern = /^\/(.*)\/$/.exec(test)?.[1];
+    return pattern === undefined ? test === name : new RegExp(pattern).test(name);
+  };
+}
+
+/** What failed outside any test: a file that cannot be loaded, a hook that threw. */
+function countOtherErrors(module: TestModule): number {
+  const suites = [module, ...module.children.allSuites()];
+  return suites.reduce((sum, suite) => sum + suite.errors().length, 0);
+}
+
+export default class CountReporter implements Reporter {
+  private counts = broken;
+  private isFiltered = false;
+
+  onInit(vitest: Vitest): void {
+    this.isFiltered = vitest.config.testNamePattern !== undefined;
+    // On exit, for nothing may be printed after it: not the runner's summary, nor what it says while closing.
+    process.once('exit', () => {
+      this.conclude();
+    });
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()]);
+    const of = (state: string): TestCase[] => tests.filter((test) => test.result().state === state);
+    const skipped = of('skipped');
+    const unexpected = this.isFiltered ? 0 : this.tellSkipped(skipped);
+    const outside = modules.reduce((sum, module) => sum + countOtherErrors(module), unhandled.length);
+    // A test still pending at the end never ran: its worker died.
+    const failed = of('failed').length + of('pending').length + outside + unexpected;
+    this.counts = { passed: of('passed').length, failed, skipped: skipped.length - unexpected };
+  }
+
+  /** Prints every skipped test, and gives how many of them nobody expected. */
+  private tellSkipped(skipped: readonly TestCase[]): number {
+    let unexpected = 0;
+    for (const test of skipped) {
+      const name = fullName(test);
+      const result = test.result();
+      const known = (expectedSkips as ExpectedSkip[]).find(isFor(name));
+      if (!known) unexpected += 1;
+      const note = result.state === 'skipped' ? result.note : undefined;
+      const reason = note ?? known?.reason ?? 'no reason given';
+      process.stdout.write(`${known ? 'skipped' : 'FAILED, an unexpected skip'}: ${name}: ${reason}\n`);
+    }
+    return unexpected;
+  }
+
+  private conclude(): void {
+    const { passed, failed, skipped } = this.counts;
+    if (failed > 0 || passed === 0) process.exitCode = 1;
+    process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  }
+}

@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+/** Files of these change cgroups, start emulators and measure memory: one file at a time, or they see each other. */
+function alone(name: string, groupOrder: number, timeout: { testTimeout: number; hookTimeout: number }) {
+  const include = [`test/${name}/**/*.test.ts`];
+  return { test: { name, include, fileParallelism: false, sequence: { groupOrder }, ...timeout } };
+}
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/setup/reporter.ts'],
+    projects: [
+      { test: { name: 'unit', include: ['test/{unit,property}/**/*.test.ts'] } },
+      alone('native', 1, { testTimeout: 20_000, hookTimeout: 20_000 }),
+      alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 }),
+      // Its first run downloads the QEMU that the host has not.
+      alone('qemu', 3, { testTimeout: 60_000, hookTimeout: 300_000 }),
+      alone('e2e', 4, { testTimeout: 120_000, hookTimeout: 300_000 }),
+    ],
+  },
+});

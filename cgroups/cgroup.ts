@@ -1,0 +1,135 @@
+/**
+ * One cgroup of ours: made, read, emptied, removed. On hybrid hosts it has a twin directory in the v1 memory mount that
+ * is made and removed with it. A directory that exists already is never adopted: on some kernels a child born into a
+ * cgroup that ever saw `cgroup.kill` is killed at birth (test/kernel/cgroup.test.ts).
+ */
+import { constants, watch } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { isErrno } from '../lib/errors.ts';
+import { known, type Reading, unknown } from '../lib/reading.ts';
+import { listCgroup, makeCgroup, readCgroupFile, removeCgroup, writeCgroupFile } from './files.ts';
+import { type MemoryCharge, type MemoryFiles, memoryReading, twinMemory, unifiedMemory } from './memory.ts';
+import { parseFlatKeyed, parsePressure, parseProcs, requireKey } from './parse.ts';
+
+/** Descriptors a child is born with; close them with `close` after the spawn, whether it worked or not. */
+export interface BirthPlace {
+  readonly cgroupFd: number;
+  readonly joinFds: readonly number[];
+  close(): Promise<void>;
+}
+
+export class Cgroup {
+  /** Path below the mount, as in /proc/PID/cgroup. */
+  readonly path: string;
+  readonly directory: string;
+  /** The v1 memory directory of the same path; null on unified hosts. */
+  readonly twinDirectory: string | null;
+  readonly #memory: MemoryFiles;
+
+  constructor(place: { path: string; directory: string; twinDirectory: string | null }) {
+    this.path = place.path;
+    this.directory = place.directory;
+    this.twinDirectory = place.twinDirectory;
+    this.#memory = place.twinDirectory ? twinMemory(place.twinDirectory, place.directory) : unifiedMemory(place.directory);
+  }
+
+  /** Makes the directory (and its twin), which must not exist yet. Throws KernelError. */
+  async create(): Promise<void> {
+    await makeCgroup(this.directory);
+    if (!this.twinDirectory) return;
+    try {
+      await makeCgroup(this.twinDirectory);
+    } catch (error) {
+      await removeCgroup(this.directory);
+      throw error;
+    }
+  }
+
+  exists(): Reading<boolean> {
+    try {
+      readCgroupFile(`${this.directory}/cgroup.events`);
+      return known(true);
+    } catch (error) {
+      return isErrno(error, 'ENOENT', 'ENODEV') ? known(false) : unknown(String(error));
+    }
+  }
+
+  /** Open descriptors for `native.spawn`: the kernel checks the opener's right to the v1 file, so the parent opens it. */
+  async openBirthPlace(): Promise<BirthPlace> {
+    const directory = await open(this.directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      const twin = this.twinDirectory ? await open(`${this.twinDirectory}/cgroup.procs`, constants.O_WRONLY) : null;
+      return {
+        cgroupFd: directory.fd,
+        joinFds: twin ? [twin.fd] : [],
+        close: async () => {
+          await directory.close();
+          await twin?.close();
+        },
+      };
+    } catch (error) {
+      await directory.close();
+      throw error;
+    }
+  }
+
+  /** False only when the kernel says that no process is left; `cgroup.procs` may be empty before that. */
+  populated(): Reading<boolean> {
+    try {
+      const events = parseFlatKeyed(readCgroupFile(`${this.directory}/cgroup.events`));
+      return known(requireKey(events, 'populated') !== 0);
+    } catch (error) {
+      return unknown(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Process ids inside, for naming them; an empty list proves nothing (a dying threaded process is not listed). */
+  processes(): number[] {
+    return parseProcs(readCgroupFile(`${this.directory}/cgroup.procs`));
+  }
+
+  memory(): Reading<MemoryCharge> {
+    return memoryReading(this.#memory);
+  }
+
+  /** Names of the cgroups below, e.g. incarnations nobody remembers. */
+  children(): string[] {
+    return listCgroup(this.directory).directories;
+  }
+
+  /** PSI memory `some avg10` of this cgroup, percent; unknown where the kernel does not keep it. */
+  memoryPressure(): Reading<number> {
+    try {
+      return known(parsePressure(readCgroupFile(`${this.directory}/memory.pressure`)));
+    } catch (error) {
+      return unknown(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** SIGKILL to everything inside: the last rung. The directory must never be used for a birth again. */
+  async kill(): Promise<void> {
+    await writeCgroupFile(`${this.directory}/cgroup.kill`, '1');
+  }
+
+  async reclaim(): Promise<void> {
+    await this.#memory.reclaim();
+  }
+
+  /**
+   * Removes the directory, then the twin; EBUSY while a process is inside. Charges left would move to the parent.
+   * In this order a removal cut short reads as a directory that is gone, never as one without figures.
+   */
+  async remove(): Promise<void> {
+    await removeCgroup(this.directory);
+    if (this.twinDirectory) await removeCgroup(this.twinDirectory);
+  }
+
+  /** Calls back at each change of cgroup.events: a hint, to read again. Returns stop(). */
+  watchEvents(onHint: () => void): () => void {
+    const watcher = watch(`${this.directory}/cgroup.events`, { persistent: false }, onHint);
+    watcher.on('error', onHint);
+    return () => {
+      watcher.close();
+    };
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Which cgroup hierarchy this host has, and where our subtree hangs. Knows nothing of VMs.
+ * unified: processes and memory in v2. hybrid: processes in v2, memory read from a twin directory in the v1 memory mount.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DomctlError, isErrno } from '../lib/errors.ts';
+import { Cgroup } from './cgroup.ts';
+import { makeCgroup, readCgroupFile, writeCgroupFile } from './files.ts';
+import { type CgroupMount, parseCgroupMounts, parseWords } from './parse.ts';
+
+export type Hierarchy =
+  | { readonly kind: 'unified'; readonly mount: CgroupMount }
+  | { readonly kind: 'hybrid'; readonly mount: CgroupMount; readonly memory: CgroupMount };
+
+/** Controllers domctl uses where they are offered. Only memory is a must (or its v1 twin). */
+const wantedControllers = ['memory', 'io', 'pids', 'hugetlb', 'cpu', 'cpuset'] as const;
+
+/** Pure: the hierarchy that `mountinfo` describes, given the root's `cgroup.controllers`. Throws HOST_LACKS with the remedy. */
+export function detectHierarchy(mountinfo: string, controllersOf: (mount: CgroupMount) => readonly string[]): Hierarchy {
+  const mounts = parseCgroupMounts(mountinfo);
+  const mount = mounts.findLast((candidate) => candidate.version === 2);
+  if (!mount) throw lacks('no cgroup v2 is mounted', 'mount it: mount -t cgroup2 none /sys/fs/cgroup');
+  if (mount.readonly) throw readOnly(mount.mountPoint);
+  if (controllersOf(mount).includes('memory')) return { kind: 'unified', mount };
+  const memory = mounts.findLast((candidate) => candidate.version === 1 && candidate.controllers.includes('memory'));
+  if (!memory) throw lacks('no cgroup memory controller', 'boot with systemd.unified_cgroup_hierarchy=1 and without cgroup_disable=memory');
+  if (memory.readonly) throw readOnly(memory.mountPoint);
+  return { kind: 'hybrid', mount, memory };
+}
+
+/** The hierarchy of this host. Throws HOST_LACKS. */
+export function readHierarchy(): Hierarchy {
+  return detectHierarchy(readFileSync('/proc/self/mountinfo', 'utf8'), (mount) =>
+    parseWords(readCgroupFile(join(mount.mountPoint, 'cgroup.controllers'))),
+  );
+}
+
+/** Our subtree: `open` makes it and enables controllers in it; `at` names cgroups below it. */
+export class CgroupRoot {
+  readonly hierarchy: Hierarchy;
+  /** Path below the cgroup2 mount, e.g. `/domctl`. */
+  readonly path: string;
+
+  private constructor(hierarchy: Hierarchy, path: string) {
+    this.hierarchy = hierarchy;
+    this.path = path;
+  }
+
+  static async open(hierarchy: Hierarchy, path: string): Promise<CgroupRoot> {
+    const root = new CgroupRoot(hierarchy, path);
+    try {
+      await root.makeAncestors();
+    } catch (error) {
+      if (isErrno(error, 'EROFS')) throw readOnly(hierarchy.mount.mountPoint);
+      if (isErrno(error, 'EACCES', 'EPERM')) throw notDelegated(path, error);
+      throw error;
+    }
+    return root;
+  }
+
+  /** The cgroup `names` below the root; it need not exist. */
+  at(...names: readonly string[]): Cgroup {
+    const path = join(this.path, ...names);
+    const directory = join(this.hierarchy.mount.mountPoint, path);
+    const twin = this.hierarchy.kind === 'hybrid' ? join(this.hierarchy.memory.mountPoint, path) : null;
+    return new Cgroup({ path, directory, twinDirectory: twin });
+  }
+
+  /** Makes `names` below the root as a place for children: no process of its own, controllers handed down. */
+  async makeBranch(...names: readonly string[]): Promise<Cgroup> {
+    const branch = this.at(...names);
+    await makeUnlessThere(branch.directory);
+    if (branch.twinDirectory) await makeUnlessThere(branch.twinDirectory);
+    await enableControllers(branch.directory);
+    return branch;
+  }
+
+  /** Removes the root itself unless something is in it. */
+  async removeIfEmpty(): Promise<void> {
+    await this.at()
+      .remove()
+      .catch((error: unknown) => {
+        if (!isErrno(error, 'EBUSY', 'ENOTEMPTY')) throw error;
+      });
+  }
+
+  private async makeAncestors(): Promise<void> {
+    await enableControllers(this.hierarchy.mount.mountPoint);
+    const parts = this.path.split('/').filter((part) => part !== '');
+    for (const [index] of parts.entries()) {
+      const partial = join('/', ...parts.slice(0, index + 1));
+      await makeUnlessThere(join(this.hierarchy.mount.mountPoint, partial));
+      if (this.hierarchy.kind === 'hybrid') await makeUnlessThere(join(this.hierarchy.memory.mountPoint, partial));
+      await enableControllers(join(this.hierarchy.mount.mountPoint, partial));
+    }
+  }
+}
+
+async function makeUnlessThere(directory: string): Promise<void> {
+  await makeCgroup(directory).catch((error: unknown) => {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  });
+}
+
+/** Hands the wanted controllers this cgroup has down to its children; those already enabled are not written again. */
+async function enableControllers(directory: string): Promise<void> {
+  const offered = parseWords(readCgroupFile(join(directory, 'cgroup.controllers')));
+  const enabled = parseWords(readCgroupFile(join(directory, 'cgroup.subtree_control')));
+  const missing = wantedControllers.filter((name) => offered.includes(name) && !enabled.includes(name));
+  if (missing.length > 0) {
+    await writeCgroupFile(join(directory, 'cgroup.subtree_control'), missing.map((name) => `+${name}`).join(' '));
+  }
+}
+
+function lacks(what: string, remedy: string): DomctlError {
+  return new DomctlError('HOST_LACKS', `this host lacks a feature: ${what}`, { hint: remedy });
+}
+
+function readOnly(mountPoint: string): DomctlError {
+  return new DomctlError('HOST_LACKS', `the cgroup file system at ${mountPoint} is read-only`, {
+    hint: 'in a container: run it with --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw',
+  });
+}
+
+function notDelegated(path: string, cause: unknown): DomctlError {
+  return new DomctlError('HOST_LACKS', `the cgroup ${path} may not be made by this user`, {
+    hint: 'run the daemon as root, or give its user a delegated subtree (systemd: Delegate=yes) and name it in DOMCTL_CGROUP_ROOT',
+    cause,
+  });
+}

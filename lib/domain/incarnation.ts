@@ -1,0 +1,171 @@
+/**
+ * One launch of a domain: its states, how it ended, what it was launched with. Pure data.
+ *
+ *   launching --> running <--> paused
+ *       |            |            |
+ *       |            +-> stopping +        (the guest said goodbye, the hypervisor has not gone yet)
+ *       v                 v       v
+ *       +--------------> exiting  <------  destroy, crash, kill, failed launch: every end comes through here
+ *                           |
+ *                           v               every exclusive resource proven free by a kernel probe
+ *                        draining
+ *                           |
+ *                           v               memory proven gone, then the cgroup removed
+ *                        released
+ *
+ *   any live state -> lost (facts unreadable) -> read again -> what the facts say
+ *
+ * draining and released are different types with different data on purpose: nothing may take one for the other.
+ */
+import type { Claim } from './claims.ts';
+
+/** A process is known by pid and start time (clock ticks since boot, /proc/PID/stat field 22), never by a pid alone. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTicks: number;
+}
+
+/** A file without a name that holds guest memory; whoever has it open keeps the memory charged. */
+export interface RamFile {
+  /** As in /proc/PID/fd, e.g. `memory-backend-memfd`. */
+  readonly name: string;
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** What an incarnation was launched with; never changes, and is what teardown goes by whatever happens to definition or policy. */
+export interface Launch {
+  readonly id: number;
+  readonly domain: string;
+  readonly uuid: string;
+  /** /proc/sys/kernel/random/boot_id: under another one no pid means anything. */
+  readonly bootId: string;
+  /** Path below the cgroup mount. */
+  readonly cgroup: string;
+  readonly memoryBytes: number;
+  /** What it may grow to: memory plus overhead. */
+  readonly promisedBytes: number;
+  readonly vcpus: number;
+  readonly claims: readonly Claim[];
+  readonly clocks: Clocks;
+  /** Teardown helper asked for. */
+  readonly helper: 'qemu' | 'none';
+  readonly emulator: string;
+  readonly emulatorVersion: string;
+  readonly policy: string;
+  /** Domain XML it was launched from. */
+  readonly xml: string;
+  readonly requester: Requester;
+  /** Present when it was force-started over draining memory. */
+  readonly forced: ForcedStart | null;
+}
+
+export interface Clocks {
+  readonly killAfterMs: number;
+  readonly freedTimeoutMs: number;
+  readonly stalledAfterMs: number;
+}
+
+/** Who asked, from the socket's peer credentials; null where the kernel does not tell. */
+export interface Requester {
+  readonly uid: number | null;
+  readonly pid: number | null;
+}
+
+/** The arithmetic of an admitted force-start, in bytes. */
+export interface ForcedStart {
+  readonly overIncarnations: readonly number[];
+  readonly heldDrainingBytes: number;
+  readonly shortfallBytes: number;
+}
+
+export type OutcomeKind =
+  | 'shutdown'
+  | 'destroyed'
+  | 'crashed'
+  | 'saved'
+  | 'migrated'
+  | 'failed'
+  | 'host-reboot'
+  | 'unknown';
+
+/** The rung of the ladder that ended the hypervisor. */
+export type Rung = 'itself' | 'SIGTERM' | 'SIGKILL' | 'cgroup.kill';
+
+/** How an incarnation ended. Exit code and signal are null while unknown, or when nobody was there to see. */
+export interface Outcome {
+  readonly kind: OutcomeKind;
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly rung: Rung;
+  /** null: could not be read. */
+  readonly oomKilled: boolean | null;
+  /** One sentence for a failure, e.g. the hypervisor's last words. */
+  readonly detail: string | null;
+}
+
+export type PauseReason = 'user' | 'starting up' | 'I/O error' | 'watchdog' | 'panicked' | 'unknown';
+export type RunReason = 'booted' | 'unpaused';
+
+/** A resource found busy by its probe, with the holder if one could be named. */
+export interface BusyResource {
+  readonly resource: string;
+  readonly probe: string;
+  readonly holder: string | null;
+}
+
+/** A resource proven free, and by which probe. */
+export interface Proof {
+  readonly resource: string;
+  readonly probe: string;
+}
+
+/** Everything known of a live hypervisor. */
+export interface Live {
+  readonly hypervisor: ProcessIdentity;
+  readonly helper: ProcessIdentity | null;
+  readonly ramFiles: readonly RamFile[];
+}
+
+/** Times are milliseconds since the epoch. */
+export type IncarnationState =
+  | { readonly kind: 'launching'; readonly sinceMs: number; readonly hypervisor: ProcessIdentity | null }
+  | ({ readonly kind: 'running'; readonly sinceMs: number; readonly reason: RunReason } & Live)
+  | ({ readonly kind: 'paused'; readonly sinceMs: number; readonly reason: PauseReason } & Live)
+  | ({ readonly kind: 'stopping'; readonly sinceMs: number; readonly byGuest: boolean } & Live)
+  | {
+      readonly kind: 'exiting';
+      readonly sinceMs: number;
+      /** null: the hypervisor is gone (or never was). */
+      readonly hypervisor: ProcessIdentity | null;
+      readonly helper: ProcessIdentity | null;
+      readonly ramFiles: readonly RamFile[];
+      readonly outcome: Outcome;
+      /** SIGKILL follows when its clock runs out; false after a graceful destroy. */
+      readonly killFollows: boolean;
+      readonly busy: readonly BusyResource[];
+    }
+  | {
+      readonly kind: 'draining';
+      readonly sinceMs: number;
+      /** When the end began: entry to exiting. */
+      readonly exitingSinceMs: number;
+      readonly ramFiles: readonly RamFile[];
+      readonly outcome: Outcome;
+      readonly freed: readonly Proof[];
+      /** No byte has fallen since; null while bytes fall. */
+      readonly stalledSinceMs: number | null;
+    }
+  | { readonly kind: 'released'; readonly sinceMs: number; readonly outcome: Outcome }
+  | { readonly kind: 'lost'; readonly sinceMs: number; readonly reason: string; readonly was: KnownState };
+
+export type StateKind = IncarnationState['kind'];
+export type StateOf<K extends StateKind> = Extract<IncarnationState, { kind: K }>;
+/** A state whose facts were readable. */
+export type KnownState = Exclude<IncarnationState, { kind: 'lost' | 'released' }>;
+
+/** A launch and where it stands. */
+export interface Incarnation {
+  readonly launch: Launch;
+  readonly state: IncarnationState;
+}

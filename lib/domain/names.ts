@@ -1,0 +1,20 @@
+/** A domain's name as a file name: systemd-escape's rules, so that no name can leave its directory. */
+
+/** Longest escaped name; with `vm-` before and an id below, it fits a path component (255). */
+export const longestEscapedName = 200;
+
+/** `name` with all but letters, digits, `:`, `_` and inner `.` as `\xNN`, as systemd-escape writes it. */
+export function escapeName(name: string): string {
+  return [...Buffer.from(name, 'utf8')]
+    .map((byte, index) => {
+      const character = String.fromCharCode(byte);
+      const plain = /[A-Za-z0-9:_]/.test(character) || (character === '.' && index > 0);
+      return plain ? character : `\\x${byte.toString(16).padStart(2, '0')}`;
+    })
+    .join('');
+}
+
+/** Directory of a domain's incarnations below the cgroup root. */
+export function cgroupName(domain: string): string {
+  return `vm-${escapeName(domain)}`;
+}

@@ -1,0 +1,124 @@
+/** What concerns more than one value of a document: how problems are gathered and told, and how fast junk is refused. */
+import { describe, expect, test } from 'vitest';
+import { DomctlError } from '../../../lib/errors.ts';
+import { parseDomain } from '../../../lib/xml/parse.ts';
+import { countingOptions } from './generate.ts';
+
+function refusal(text: string, allowUnsupported = false): DomctlError {
+  try {
+    parseDomain(text, countingOptions('vm.xml', allowUnsupported));
+  } catch (error) {
+    if (error instanceof DomctlError) return error;
+    throw error;
+  }
+  throw new Error('not refused');
+}
+
+function domain(inside: string): string {
+  return `<domain type='qemu'>\n<name>vm</name>\n<memory>1024</memory>\n<os><type>hvm</type></os>\n${inside}</domain>`;
+}
+
+describe('a refusal', () => {
+  test('names the first problem and counts the others, all of them in its details', () => {
+    const error = refusal(domain("<cpu/>\n<clock/>\n<vcpu x='1'>none</vcpu>\n"));
+    expect(error.message).toBe('vm.xml:5:1: /domain/cpu: domctl does not know this element (and 3 more)');
+    expect(error.details['problems']).toMatchObject([
+      { kind: 'unsupported', line: 5, path: '/domain/cpu' },
+      { kind: 'unsupported', line: 6, path: '/domain/clock' },
+      { kind: 'invalid', line: 7, column: 1, path: '/domain/vcpu' },
+      { kind: 'unsupported', line: 7, column: 7, path: '/domain/vcpu/@x' },
+    ]);
+  });
+
+  test('of something unknown points to --allow-unsupported', () => {
+    expect(refusal(domain('<cpu/>')).hint).toContain('--allow-unsupported');
+  });
+
+  test('of a wrong value tells a right one, and does not point to --allow-unsupported', () => {
+    expect(refusal(domain('<vcpu>many</vcpu>')).hint).toBe('write for example 1');
+  });
+
+  test('under --allow-unsupported names only what is wrong for anyone', () => {
+    const error = refusal(domain('<cpu/><vcpu>many</vcpu>'), true);
+    expect(error.details).toMatchObject({ path: '/domain/vcpu', problemCount: 1 });
+  });
+
+  test('numbers an element only among siblings of its name', () => {
+    const error = refusal(domain('<devices><disk/><video/><disk/></devices>'));
+    const problems = error.details['problems'] as { path: string }[];
+    expect(new Set(problems.map(({ path }) => path))).toEqual(
+      new Set(['/domain/devices/disk[1]', '/domain/devices/video', '/domain/devices/disk[2]']),
+    );
+  });
+
+  test('quotes a long or hostile value short and on one line', () => {
+    const { message } = refusal(domain(`<vcpu>${'\n9'.repeat(500)}</vcpu>`));
+    expect(message).not.toContain('\n');
+    expect(message.length).toBeLessThan(300);
+  });
+
+  test('carries a bounded list when a document has thousands of problems', () => {
+    const { details } = refusal(domain('<x/>'.repeat(3000)));
+    expect(details['problemCount']).toBe(3000);
+    expect(details['problems']).toHaveLength(1000);
+  });
+
+  test('comes even under --allow-unsupported when a document has thousands of unknown things', () => {
+    expect(refusal(domain('<x/>'.repeat(3000)), true).code).toBe('INVALID_XML');
+  });
+});
+
+describe('a known element', () => {
+  test.each(['<toString/>', '<constructor/>', '<_/>', '<cdata/>', '<__proto__/>', '<hasOwnProperty/>'])(
+    'is never taken for one of JavaScript: %s is unknown',
+    (element) => {
+      expect(refusal(domain(element)).message).toContain('domctl does not know this element');
+    },
+  );
+
+  test.each(['__proto__', 'hasOwnProperty', 'toString', 'constructor'])('has no attribute %s', (name) => {
+    expect(refusal(domain(`<vcpu ${name}='1'>1</vcpu>`)).code).toBe('INVALID_XML');
+  });
+});
+
+describe('text that escapes would make longer than 1 MiB', () => {
+  test('is refused at define, not when it is read again', () => {
+    const metadata = `<metadata>${' '.repeat(1024 * 1024 - 60_000)}</metadata>`;
+    const text = domain(`${metadata}<description><![CDATA[${'&'.repeat(50_000)}]]></description>`);
+    expect(refusal(text).message).toContain('longer than 1 MiB');
+  });
+});
+
+const mebi = 1024 * 1024;
+
+/** `unit` again and again, up to 1 MiB in all. */
+function fill(before: string, unit: string, after = ''): string {
+  return before + unit.repeat(Math.floor((mebi - before.length - after.length) / unit.length)) + after;
+}
+
+function manyAttributes(): string {
+  return `<domain ${Array.from({ length: 90_000 }, (_, index) => `a${index}='>'`).join(' ')}/>`;
+}
+
+describe('junk is refused within a second', () => {
+  test.each([
+    ['10 MiB of text', 'x'.repeat(10 * mebi)],
+    ['1 MiB of text', fill('<domain>', 'x', '</domain>')],
+    ['1 MiB of siblings', fill('<domain>', '<a/>', '</domain>')],
+    ['1 MiB of nesting', fill('<domain>', '<a>')],
+    ['1 MiB of attributes', manyAttributes()],
+    ['1 MiB in one attribute', fill("<domain a='", '"', "'/>")],
+    ['1 MiB in one name', fill('<', 'a')],
+    ['1 MiB of entities', fill('<domain>', '&amp;', '</domain>')],
+    ['an entity without end', fill('<domain>&', 'a')],
+    ['a declaration without end', fill('<domain><!', 'x')],
+    ['comments without end', fill('<domain>', '<!--')],
+    ['CDATA without end', fill('<domain>', '<![CDATA[')],
+    ['processing instructions without end', fill('<domain>', '<?')],
+    ['closing tags', fill('<domain>', '</a>')],
+  ])('%s', (_, text) => {
+    const begin = performance.now();
+    expect(refusal(text, true).code).toBe('INVALID_XML');
+    expect(performance.now() - begin).toBeLessThan(1000);
+  });
+});

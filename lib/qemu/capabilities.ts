@@ -1,0 +1,122 @@
+/**
+ * What one emulator binary can do, asked from the binary itself and remembered for as long as the file is the same.
+ * Owns the cache file's format. Must not know domains; `argv.ts` decides with what it finds here.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { DomctlError } from '../errors.ts';
+import { type Answers, interrogate } from './interrogate.ts';
+
+const capabilitiesSchema = z.object({
+  emulator: z.string(),
+  version: z.string(),
+  asyncTeardown: z.enum(['run-with', 'async-teardown']).nullable(),
+  machines: z.array(z.object({ name: z.string(), alias: z.string().nullable() })).readonly(),
+  kvm: z.boolean(),
+});
+
+/** What an emulator can do. */
+export interface Capabilities extends Answers {
+  /** Path it was asked at. */
+  readonly emulator: string;
+}
+
+/** Raised when the shape or the meaning of a cached field changes. */
+const cacheFormat = 1;
+const cacheSchema = z.object({
+  format: z.literal(cacheFormat),
+  identity: z.string(),
+  capabilities: capabilitiesSchema,
+});
+
+const remembered = new Map<string, Promise<Capabilities>>();
+
+/**
+ * Capabilities of the emulator at `emulator`, from memory, from `cacheDir` or from a short run of the binary
+ * (at most `deadlineMs`). Concurrent callers share one run; a failure is not remembered.
+ * Throws HOST_LACKS when the file is missing, not executable, or not QEMU.
+ */
+export async function probeCapabilities(
+  emulator: string,
+  cacheDir: string,
+  deadlineMs = 10_000,
+): Promise<Capabilities> {
+  const identity = await identify(emulator);
+  const key = JSON.stringify([cacheDir, identity]);
+  const known = remembered.get(key);
+  if (known) return known;
+  const asked = loadOrAsk({ emulator, identity, cacheDir, deadlineMs });
+  remembered.set(key, asked);
+  asked.catch(() => remembered.delete(key));
+  return asked;
+}
+
+/** Throws HOST_LACKS unless the emulator has this machine type, by name or alias. */
+export function requireMachine(capabilities: Capabilities, machine: string): void {
+  if (capabilities.machines.some(({ name, alias }) => machine === name || machine === alias)) return;
+  const aliases = capabilities.machines.flatMap(({ alias }) => (alias === null ? [] : [alias]));
+  throw new DomctlError('HOST_LACKS', `QEMU ${capabilities.version} has no machine type ${JSON.stringify(machine)}`, {
+    hint: `${capabilities.emulator} -machine help lists them; short names are ${aliases.sort().join(', ')}`,
+    details: { emulator: capabilities.emulator, machine },
+  });
+}
+
+interface Request {
+  readonly emulator: string;
+  readonly identity: string;
+  readonly cacheDir: string;
+  readonly deadlineMs: number;
+}
+
+async function loadOrAsk(request: Request): Promise<Capabilities> {
+  const file = cacheFile(request);
+  const cached = await load(file, request.identity);
+  if (cached) return cached;
+  const capabilities = { emulator: request.emulator, ...(await interrogate(request.emulator, request.deadlineMs)) };
+  // Without a cache the next process asks again, which costs a tenth of a second: no reason to fail a start.
+  await store(file, { format: cacheFormat, identity: request.identity, capabilities }).catch(() => undefined);
+  return capabilities;
+}
+
+function cacheFile({ emulator, cacheDir }: Request): string {
+  const name = createHash('sha256').update(emulator).digest('hex').slice(0, 16);
+  return path.join(cacheDir, `qemu-${name}.json`);
+}
+
+/** An upgrade, or an exchange within the same second and of the same size, changes at least one of these. */
+async function identify(emulator: string): Promise<string> {
+  try {
+    const { dev, ino, size, mtimeNs } = await stat(emulator, { bigint: true });
+    return [emulator, dev, ino, size, mtimeNs].join(' ');
+  } catch (cause) {
+    throw new DomctlError('HOST_LACKS', `there is no emulator at ${emulator}`, {
+      hint: 'apt-get install --no-install-recommends qemu-system-x86',
+      details: { emulator },
+      cause,
+    });
+  }
+}
+
+/** Absent, damaged and outdated are all the same: it is asked again. */
+async function load(file: string, identity: string): Promise<Capabilities | null> {
+  try {
+    const entry = cacheSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return entry.identity === identity ? entry.capabilities : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Atomic so that no reader sees half of it; not synced, because damage only costs a new question. */
+async function store(file: string, entry: z.infer<typeof cacheSchema>): Promise<void> {
+  const temporary = `${file}.${randomUUID()}`;
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(temporary, `${JSON.stringify(entry)}\n`, { flag: 'wx' });
+    await rename(temporary, file);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}

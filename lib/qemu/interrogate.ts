@@ -1,0 +1,99 @@
+/**
+ * One short run of an emulator binary that asks what it can do: QMP over its standard input and output, and its help.
+ * Owns the questions. Must not know the cache.
+ */
+import { execFile } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
+import { z } from 'zod';
+import { DomctlError, isErrno } from '../errors.ts';
+
+/** What a binary says about itself. */
+export interface Answers {
+  /** E.g. `7.2.19`. */
+  readonly version: string;
+  /** The form in which it takes async teardown; null: it has none. */
+  readonly asyncTeardown: 'run-with' | 'async-teardown' | null;
+  /** Machine types; an alias such as `q35` stands for its newest. */
+  readonly machines: readonly { readonly name: string; readonly alias: string | null }[];
+  /** True when the binary knows the KVM accelerator; whether /dev/kvm works is another question. */
+  readonly kvm: boolean;
+}
+
+const version = z.object({ qemu: z.object({ major: z.int(), minor: z.int(), micro: z.int() }) });
+const machines = z.array(z.object({ name: z.string(), alias: z.string().optional() }));
+const kvm = z.object({ present: z.boolean() });
+
+const questions = ['qmp_capabilities', 'query-version', 'query-machines', 'query-kvm', 'quit'] as const;
+type Question = (typeof questions)[number];
+
+const idle = ['-S', '-nodefaults', '-no-user-config', '-machine', 'none', '-display', 'none', '-qmp', 'stdio'];
+const longestAnswer = 16 * 1024 * 1024;
+
+/** Asks the binary, twice within one deadline. Throws HOST_LACKS when it does not run, or does not answer as QEMU. */
+export async function interrogate(emulator: string, deadlineMs: number): Promise<Answers> {
+  const endsAtMs = performance.now() + deadlineMs;
+  try {
+    const answers = readAnswers(await run(emulator, idle, endsAtMs, script()));
+    const help = await run(emulator, ['-help'], endsAtMs, '');
+    return { ...describe(answers), asyncTeardown: teardownForm(help) };
+  } catch (cause) {
+    throw unusable(emulator, cause);
+  }
+}
+
+/**
+ * The form of async teardown in the text of `-help`. It is read there because 7.2's query-command-line-options, which
+ * lists only options that take values, does not know `-async-teardown`.
+ */
+export function teardownForm(help: string): Answers['asyncTeardown'] {
+  if (/^-run-with .*async-teardown/m.test(help)) return 'run-with';
+  return /^-async-teardown\b/m.test(help) ? 'async-teardown' : null;
+}
+
+function describe(answers: Map<Question, unknown>): Omit<Answers, 'asyncTeardown'> {
+  const { qemu } = version.parse(answers.get('query-version'));
+  const listed = machines.parse(answers.get('query-machines'));
+  return {
+    version: `${qemu.major}.${qemu.minor}.${qemu.micro}`,
+    machines: listed.map(({ name, alias }) => ({ name, alias: alias ?? null })),
+    kvm: kvm.parse(answers.get('query-kvm')).present,
+  };
+}
+
+function script(): string {
+  return questions.map((execute) => `${JSON.stringify({ execute, id: execute })}\n`).join('');
+}
+
+const answerSchema = z.object({ id: z.enum(questions), return: z.unknown() });
+
+/** Greeting and events have no id, refusals no `return`: what is left are answers. */
+function readAnswers(output: string): Map<Question, unknown> {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  const answers = lines.map((line) => answerSchema.safeParse(JSON.parse(line)));
+  return new Map(answers.flatMap(({ data }) => (data ? [[data.id, data.return]] : [])));
+}
+
+function run(emulator: string, args: string[], endsAtMs: number, input: string): Promise<string> {
+  const timeout = Math.max(1, Math.ceil(endsAtMs - performance.now()));
+  const env = { ...process.env, LC_ALL: 'C' };
+  const options = { timeout, maxBuffer: longestAnswer, killSignal: 'SIGKILL', env } as const;
+  return new Promise((resolve, reject) => {
+    const child = execFile(emulator, args, options, (error, stdout) => (error ? reject(error) : resolve(stdout)));
+    // A program that does not read ends with EPIPE here; how it exited says more.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
+  });
+}
+
+function unusable(emulator: string, cause: unknown): DomctlError {
+  const why = isErrno(cause, 'EACCES') ? 'is not executable' : wasKilled(cause) ? 'did not answer' : 'is not a QEMU';
+  return new DomctlError('HOST_LACKS', `the emulator ${emulator} ${why}`, {
+    hint: 'apt-get install --no-install-recommends qemu-system-x86',
+    details: { emulator },
+    cause,
+  });
+}
+
+function wasKilled(error: unknown): boolean {
+  return error instanceof Error && 'killed' in error && error.killed === true;
+}

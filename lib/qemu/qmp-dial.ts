@@ -1,0 +1,43 @@
+/**
+ * The unix socket to a hypervisor that may not listen yet. Owns the retries: a control socket serves one client, so a
+ * stray second connection would take the only place, and nothing is retried once a connection stands.
+ */
+import { once } from 'node:events';
+import { createConnection, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isErrno } from '../errors.ts';
+import { QmpError } from './qmp-error.ts';
+
+const betweenAttemptsMs = 25;
+/** What fits into sun_path. Node 20 connects to the first so many bytes of a longer path: to another socket. */
+const longestPathBytes = 107;
+
+/** Connects to `path`, trying again while nobody listens there. Throws what `signal` was aborted with. */
+export async function dial(path: string, signal: AbortSignal): Promise<Socket> {
+  if (Buffer.byteLength(path) > longestPathBytes) {
+    throw new QmpError('connect', 'closed', `the socket's path is longer than ${longestPathBytes} bytes`);
+  }
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await attempt(path, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN')) {
+        throw new QmpError('connect', 'closed', 'cannot connect', { cause: error });
+      }
+    }
+    await sleep(betweenAttemptsMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function attempt(path: string, signal: AbortSignal): Promise<Socket> {
+  const socket = createConnection(path);
+  try {
+    await once(socket, 'connect', { signal });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The host's memory as domctl accounts for it: pure arithmetic in bytes over readings that may be unknown.
+ *   capacity = (MemTotal - huge page pools) x overcommit - reserve - foreign
+ *   foreign  = what programs use that domctl does not run = MemTotal - MemAvailable - pools - sum(held)
+ * Unknown in, unknown out: a decision that lacks a figure is refused, not guessed.
+ */
+import { combine, known, type Reading } from '../reading.ts';
+
+/** What the kernel says of the host; bytes. */
+export interface HostMemory {
+  readonly totalBytes: number;
+  readonly availableBytes: number;
+  /** All huge page pools together, used or not. */
+  readonly hugePoolBytes: number;
+}
+
+/** The operator's settings that the arithmetic needs. */
+export interface CapacityRule {
+  readonly overcommit: number;
+  readonly reserveBytes: number;
+}
+
+/** live: a hypervisor may still run. draining: only memory is left. */
+export interface LedgerEntry {
+  readonly incarnation: number;
+  readonly domain: string;
+  readonly phase: 'live' | 'draining';
+  readonly promisedBytes: number;
+  readonly held: Reading<number>;
+}
+
+export interface Ledger {
+  readonly host: HostMemory;
+  readonly rule: CapacityRule;
+  readonly entries: readonly LedgerEntry[];
+  readonly foreignBytes: number;
+  readonly capacityBytes: number;
+  /** Sum over the live of max(promised, held): what they may claim at any time. */
+  readonly promisedLiveBytes: number;
+  readonly heldLiveBytes: number;
+  readonly heldDrainingBytes: number;
+  /** capacity - promised live - held draining; negative when over-promised. */
+  readonly freeToPromiseBytes: number;
+}
+
+/** The ledger, or why it cannot be drawn up. */
+export function drawUp(host: Reading<HostMemory>, rule: CapacityRule, entries: readonly LedgerEntry[]): Reading<Ledger> {
+  if (!host.known) return host;
+  const helds = combine(entries.map(heldOf), (values) => values);
+  return helds.known ? known(settle(host.value, rule, entries, helds.value)) : helds;
+}
+
+function settle(host: HostMemory, rule: CapacityRule, entries: readonly LedgerEntry[], helds: readonly number[]): Ledger {
+  const rows = entries.map((entry, index) => ({ ...entry, heldBytes: helds[index] ?? 0 }));
+  const live = rows.filter((row) => row.phase === 'live');
+  const heldLiveBytes = sum(live.map((row) => row.heldBytes));
+  const heldDrainingBytes = sum(rows.filter((row) => row.phase === 'draining').map((row) => row.heldBytes));
+  const promisedLiveBytes = sum(live.map((row) => Math.max(row.promisedBytes, row.heldBytes)));
+  const usedBytes = host.totalBytes - host.availableBytes - host.hugePoolBytes;
+  const foreignBytes = Math.max(0, usedBytes - heldLiveBytes - heldDrainingBytes);
+  const capacityBytes = Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit) - rule.reserveBytes - foreignBytes;
+  const freeToPromiseBytes = capacityBytes - promisedLiveBytes - heldDrainingBytes;
+  return { host, rule, entries, foreignBytes, capacityBytes, promisedLiveBytes, heldLiveBytes, heldDrainingBytes, freeToPromiseBytes };
+}
+
+/** An entry's held bytes, the unknown named by domain so that a refusal can say which. */
+function heldOf(entry: LedgerEntry): Reading<number> {
+  if (entry.held.known) return entry.held;
+  return { known: false, reason: `memory held by incarnation ${entry.incarnation} of '${entry.domain}': ${entry.held.reason}` };
+}
+
+/** What a domain may grow to: its memory plus the hypervisor's own, by host.yaml's formula. */
+export function promisedBytes(
+  domain: { readonly memoryBytes: number; readonly vcpus: number },
+  overhead: { readonly fixedBytes: number; readonly perVcpuBytes: number; readonly memoryPercent: number },
+): number {
+  const share = Math.ceil((domain.memoryBytes * overhead.memoryPercent) / 100);
+  return domain.memoryBytes + overhead.fixedBytes + overhead.perVcpuBytes * domain.vcpus + share;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

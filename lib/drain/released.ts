@@ -1,0 +1,146 @@
+/**
+ * Is the memory gone? The proof of `released`, on readings of the incarnation's cgroup. Unknown is not zero.
+ * populated must be 0 by cgroup.events (cgroup.procs is empty too early), held at most the residue of an empty cgroup.
+ */
+import type { Cgroup } from '../../cgroups/cgroup.ts';
+import { type MemoryCharge, residueFloorBytes } from '../../cgroups/memory.ts';
+import type { RamFile } from '../domain/incarnation.ts';
+import type { Reading } from '../reading.ts';
+import { findHolder } from './holders.ts';
+import { DrainTracker, type Progress } from './progress.ts';
+
+export type MemoryVerdict =
+  | { readonly kind: 'gone'; readonly oomKilled: boolean }
+  | { readonly kind: 'held'; readonly bytes: number; readonly populated: boolean }
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
+/** Pure: what the two readings prove. */
+export function judgeMemory(
+  populated: Reading<boolean>,
+  memory: Reading<MemoryCharge>,
+  floorBytes: number = residueFloorBytes(),
+): MemoryVerdict {
+  if (!populated.known) return { kind: 'unreadable', reason: populated.reason };
+  if (!memory.known) return { kind: 'unreadable', reason: memory.reason };
+  const { heldBytes, hugetlbBytes, oomKills } = memory.value;
+  if (!populated.value && hugetlbBytes === 0 && heldBytes <= floorBytes) return { kind: 'gone', oomKilled: oomKills > 0 };
+  return { kind: 'held', bytes: heldBytes, populated: populated.value };
+}
+
+export interface MemoryWatch {
+  readonly cgroup: Cgroup;
+  readonly ramFiles: readonly RamFile[];
+  readonly stalledAfterMs: number;
+  readonly tracker: DrainTracker;
+  readonly signal: AbortSignal;
+  /** Someone outside was seen to keep the memory; null: nobody could be named. */
+  onHolder(holder: string | null): void;
+  /** No byte fell for stalledAfterMs. */
+  onStall(): void;
+  /** A byte fell after a stall. */
+  onProgress(): void;
+}
+
+const shortPauseMs = 20;
+const longPauseMs = 200;
+/** Short pauses while the drain is young: most are over by then. */
+const youngMs = 3000;
+const nameEveryMs = 2000;
+/** With no process left, memory that stays this long is held by someone else. */
+const orphanedAfterMs = 200;
+
+/**
+ * Reads until the memory is proven gone or the facts cannot be read. Events of the cgroup shorten the pauses; each is only
+ * a hint, and the reading decides.
+ */
+export async function watchMemory(watch: MemoryWatch): Promise<Exclude<MemoryVerdict, { kind: 'held' }>> {
+  const pause = pauses(watch);
+  const stall = new StallTeller(watch);
+  try {
+    for (;;) {
+      const verdict = await judgeReclaimed(watch.cgroup);
+      if (verdict.kind !== 'held') return verdict;
+      watch.tracker.add({ atMs: performance.now(), heldBytes: verdict.bytes });
+      await stall.consider(watch.tracker.progress, verdict.populated);
+      await pause.next();
+    }
+  } finally {
+    pause.stop();
+  }
+}
+
+/** Page cache the kernel can drop is dropped before the verdict `gone` counts, so that none moves to the parent. */
+async function judgeReclaimed(cgroup: Cgroup): Promise<MemoryVerdict> {
+  const verdict = judgeMemory(cgroup.populated(), cgroup.memory());
+  if (verdict.kind !== 'gone') return verdict;
+  await cgroup.reclaim();
+  return judgeMemory(cgroup.populated(), cgroup.memory());
+}
+
+/** Tells of a stall and of its end, and who keeps the memory once no process of ours can be the reason. */
+class StallTeller {
+  readonly #watch: MemoryWatch;
+  #stalled = false;
+  #namedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(watch: MemoryWatch) {
+    this.#watch = watch;
+  }
+
+  async consider(progress: Progress | null, populated: boolean): Promise<void> {
+    if (!progress) return;
+    const stillMs = performance.now() - progress.lastFallMs;
+    const stalled = stillMs >= this.#watch.stalledAfterMs;
+    if (stalled || (!populated && stillMs >= orphanedAfterMs)) await this.#nameHolder(populated);
+    if (stalled === this.#stalled) return;
+    this.#stalled = stalled;
+    if (stalled) this.#watch.onStall();
+    else this.#watch.onProgress();
+  }
+
+  async #nameHolder(populated: boolean): Promise<void> {
+    if (performance.now() - this.#namedAtMs < nameEveryMs) return;
+    this.#namedAtMs = performance.now();
+    const { ramFiles, cgroup } = this.#watch;
+    const outside = await findHolder(ramFiles, cgroup.path);
+    const inside = populated ? 'processes left in its cgroup' : null;
+    this.#watch.onHolder(outside ? `${outside} through memfd '${ramFiles[0]?.name ?? ''}'` : inside);
+  }
+}
+
+/** Waits for the next reading: a short or a long while, or until cgroup.events changes, or until told to end. */
+function pauses(watch: MemoryWatch): { next(): Promise<void>; stop(): void } {
+  const startedMs = performance.now();
+  let wake = (): void => undefined;
+  const onHint = (): void => {
+    wake();
+  };
+  const unwatch = watchHints(watch.cgroup, onHint);
+  watch.signal.addEventListener('abort', onHint);
+  return {
+    async next() {
+      const pauseMs = performance.now() - startedMs < youngMs ? shortPauseMs : longPauseMs;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, pauseMs);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      watch.signal.throwIfAborted();
+    },
+    stop() {
+      unwatch();
+      watch.signal.removeEventListener('abort', onHint);
+    },
+  };
+}
+
+/** inotify may be used up (EMFILE, ENOSPC) or the directory gone: then the pauses alone do. */
+function watchHints(cgroup: Cgroup, onHint: () => void): () => void {
+  try {
+    return cgroup.watchEvents(onHint);
+  } catch {
+    return () => undefined;
+  }
+}

@@ -1,0 +1,76 @@
+/** Disk images on the host: which files a domain claims, its backing chains, and whether QEMU's locks on them are free. */
+import { open, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { probeLockedBytes, qemuLockBytes } from '../../native/index.ts';
+import type { Claim } from '../domain/claims.ts';
+import type { Disk } from '../domain/definition.ts';
+import { DomctlError, isErrno } from '../errors.ts';
+
+/** A longer chain is a loop or an accident. */
+const longestChain = 64;
+
+/** Claims of a domain's disks: the image itself, and shared claims on the images behind it. Throws HOST_LACKS for a missing file. */
+export async function claimImages(disks: readonly Disk[]): Promise<Claim[]> {
+  const claims = await Promise.all(disks.map(claimDisk));
+  return claims.flat();
+}
+
+async function claimDisk(disk: Disk): Promise<Claim[]> {
+  const mode = disk.readonly || disk.shareable ? 'shared' : 'exclusive';
+  const own = await claimFile(disk.path, mode, `disk '${disk.target}'`);
+  const behind = disk.format === 'qcow2' ? await backingChain(disk.path) : [];
+  const backing = await Promise.all(behind.map((path) => claimFile(path, 'shared', `backing file of disk '${disk.target}'`)));
+  return [own, ...backing];
+}
+
+async function claimFile(path: string, mode: Claim['mode'], use: string): Promise<Claim> {
+  const stats = await stat(path).catch((error: unknown) => {
+    const why = isErrno(error, 'ENOENT') ? 'does not exist' : `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    throw missing(path, use, why);
+  });
+  if (!stats.isFile()) throw missing(path, use, 'is not a regular file');
+  return { kind: 'image', path, device: stats.dev, inode: stats.ino, mode };
+}
+
+function missing(path: string, use: string, why: string): DomctlError {
+  return new DomctlError('HOST_LACKS', `${path} (${use}) ${why}`, {
+    hint: `put the file there, or correct its path: 'domctl dumpxml' shows the definition`,
+    details: { path },
+  });
+}
+
+/** Files behind a qcow2 image, nearest first. Chains that leave the file system (json:, nbd:) end here: QEMU locks them itself. */
+async function backingChain(path: string): Promise<string[]> {
+  const chain: string[] = [];
+  let next = await backingFile(path);
+  while (next !== null) {
+    if (chain.includes(next) || chain.length >= longestChain) {
+      throw new DomctlError('HOST_LACKS', `${path}: its chain of backing files has a loop at ${next}`, { hint: 'repair it with qemu-img rebase' });
+    }
+    chain.push(next);
+    next = await backingFile(next);
+  }
+  return chain;
+}
+
+/** The backing file a qcow2 header names (docs/interop/qcow2.txt: offset at byte 8, length at 16), or null. */
+async function backingFile(path: string): Promise<string | null> {
+  await using file = await open(path, 'r').catch((error: unknown) => {
+    throw missing(path, 'backing file', error instanceof Error ? error.message : String(error));
+  });
+  const header = Buffer.alloc(20);
+  const { bytesRead } = await file.read(header, 0, header.length, 0);
+  if (bytesRead < header.length || header.toString('latin1', 0, 4) !== 'QFI\xfb') return null;
+  const [offset, length] = [Number(header.readBigUInt64BE(8)), header.readUInt32BE(16)];
+  if (offset === 0 || length === 0 || length > 1023) return null;
+  const name = Buffer.alloc(length);
+  await file.read(name, 0, length, offset);
+  const text = name.toString('utf8').replace(/^file:/, '');
+  return /^[a-z][a-z0-9+.-]+:/i.test(text) ? null : resolve(dirname(path), text);
+}
+
+/** Bytes of QEMU's locks held on the image by anyone; empty: free. The file not being there is not an answer: it throws. */
+export async function lockedBytes(path: string): Promise<number[]> {
+  await using file = await open(path, 'r');
+  return probeLockedBytes(file.fd, qemuLockBytes);
+}

@@ -1,0 +1,98 @@
+/** Facts about processes from /proc: identity, children, open and mapped files. Never asked of a dying hypervisor's memory. */
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import type { ProcessIdentity, RamFile } from '../domain/incarnation.ts';
+import { isErrno } from '../errors.ts';
+
+/** Name, state and start time of a process; null when there is none of that pid. */
+export interface ProcessFacts {
+  readonly identity: ProcessIdentity;
+  readonly name: string;
+}
+
+export function readProcess(pid: number): ProcessFacts | null {
+  return unlessGone(() => parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+}
+
+/** The name stands in parentheses and may hold any character, so the fields are counted from the last one. */
+export function parseStat(text: string): ProcessFacts {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  const fields = text.slice(close + 2).split(' ');
+  const startTicks = Number(fields[19]);
+  if (open < 0 || close < 0 || !Number.isSafeInteger(startTicks)) throw new Error(`cannot understand ${text.slice(0, 60)}`);
+  return { identity: { pid: Number(text.slice(0, open)), startTicks }, name: text.slice(open + 1, close) };
+}
+
+/** True when the very process of `identity` exists (it may be a zombie). */
+export function isSameProcess(identity: ProcessIdentity): boolean {
+  return readProcess(identity.pid)?.identity.startTicks === identity.startTicks;
+}
+
+/** Path of a process's cgroup v2, as `0::` says; null when it is gone. */
+export function cgroupOf(pid: number): string | null {
+  const text = unlessGone(() => readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+  return text ? (/^0::(.*)$/m.exec(text)?.[1] ?? null) : null;
+}
+
+/** QEMU's own teardown helper: the child that shares its memory and calls itself `cleanup/PID` (system/async-teardown.c). */
+export function findTeardownHelper(hypervisor: ProcessIdentity): ProcessIdentity | null {
+  const { pid } = hypervisor;
+  const children = unlessGone(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
+  for (const child of children.split(' ').filter((word) => word !== '').map(Number)) {
+    const facts = readProcess(child);
+    if (facts?.name.startsWith('cleanup/')) return facts.identity;
+  }
+  return null;
+}
+
+/** The nameless memory files a live hypervisor keeps its guest's memory in, from its descriptors. */
+export function findRamFiles(pid: number): RamFile[] {
+  return openFiles(pid).flatMap(({ target, path }) => {
+    const name = /^\/memfd:(.*) \(deleted\)$/.exec(target)?.[1];
+    const stats = name === undefined ? null : unlessGone(() => statSync(path));
+    return stats && name !== undefined ? [{ name, device: stats.dev, inode: stats.ino }] : [];
+  });
+}
+
+interface OpenFile {
+  /** What the link says, e.g. `/memfd:x (deleted)`. */
+  readonly target: string;
+  /** The link itself, which opens and stats the very file. */
+  readonly path: string;
+}
+
+/** Descriptors of a process; empty when it is gone or not ours to read. */
+export function openFiles(pid: number): OpenFile[] {
+  return links(`/proc/${pid}/fd`);
+}
+
+/** Files mapped into a process, from map_files; asked once, before a free starts. */
+export function mappedFiles(pid: number): OpenFile[] {
+  return links(`/proc/${pid}/map_files`);
+}
+
+/** Every process id there is now. */
+export function allProcesses(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+function links(directory: string): OpenFile[] {
+  const names = unlessGone(() => readdirSync(directory)) ?? [];
+  return names.flatMap((name) => {
+    const path = `${directory}/${name}`;
+    const target = unlessGone(() => readlinkSync(path));
+    return target === null ? [] : [{ target, path }];
+  });
+}
+
+/** A process may go (ENOENT, ESRCH) or be another user's (EACCES, EPERM) at any time: then there is nothing to tell. */
+export function unlessGone<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,88 @@
+/** A client on a running daemon: started on first use, and told why when it cannot start. */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { DomctlError, type ErrorCode, isErrorCode } from '../errors.ts';
+import { packageDir, type Places, placesEnvironment, socketPath } from '../places.ts';
+import { Client } from './client.ts';
+import type { ErrorEnvelope } from './contract.ts';
+
+/** Recovery of many incarnations takes its time, but not this much. */
+const startDeadlineMs = 60_000;
+
+/** A client whose daemon answers; starts the daemon where none listens. Throws what kept it from starting. */
+export async function connectOrStart(places: Places): Promise<Client> {
+  const running = await connectRunning(places);
+  if (running) return running;
+  try {
+    await startDaemon(places);
+  } catch (error) {
+    // Two clients may start one at the same time: the second finds the lock taken and the first one's daemon listening.
+    const other = await connectRunning(places);
+    if (other) return other;
+    throw error;
+  }
+  return new Client(socketPath(places));
+}
+
+/** A client of the daemon that listens there now, or null. */
+export async function connectRunning(places: Places): Promise<Client | null> {
+  const client = new Client(socketPath(places));
+  try {
+    await client.version();
+    return client;
+  } catch (error) {
+    if (error instanceof DomctlError && error.code === 'DAEMON_UNREACHABLE') return null;
+    throw error;
+  }
+}
+
+/** Starts domctld in a session of its own, with its log as output, and waits until it is ready. */
+async function startDaemon(places: Places): Promise<void> {
+  mkdirSync(places.logDir, { recursive: true });
+  const log = openSync(join(places.logDir, 'domctld.log'), 'a', 0o640);
+  try {
+    const daemon = spawn(process.execPath, [join(packageDir(), 'dist/domctld.cjs')], {
+      cwd: '/',
+      detached: true,
+      env: { ...process.env, ...placesEnvironment(places), DOMCTL_STARTER: 'yes' },
+      stdio: ['ignore', log, log, 'pipe'],
+    });
+    const line = await firstLine(daemon.stdio[3] as Readable);
+    daemon.unref();
+    if (line !== 'ready') throw startError(line, places);
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** What the daemon says on descriptor 3, or null when it ends or stays silent. */
+async function firstLine(stream: Readable): Promise<string | null> {
+  return new Promise((resolve) => {
+    let text = '';
+    const finish = (line: string | null): void => {
+      clearTimeout(timer);
+      stream.destroy();
+      resolve(line);
+    };
+    const timer = setTimeout(() => {
+      finish(null);
+    }, startDeadlineMs);
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+      if (text.includes('\n')) finish(text.slice(0, text.indexOf('\n')));
+    });
+    stream.once('close', () => {
+      finish(null);
+    });
+  });
+}
+
+function startError(line: string | null, places: Places): DomctlError {
+  const log = join(places.logDir, 'domctld.log');
+  if (line === null) return new DomctlError('DAEMON_UNREACHABLE', 'the daemon did not start', { hint: `its log: ${log}` });
+  const { error } = JSON.parse(line) as ErrorEnvelope;
+  const code: ErrorCode = isErrorCode(error.code) ? error.code : 'FAILED';
+  return new DomctlError(code, error.message, { hint: error.hint ?? undefined, details: error.details });
+}

@@ -1,0 +1,186 @@
+/**
+ * The daemon's API from the other end: one typed method a route, over HTTP on the unix socket. A question has a deadline;
+ * a wait has none of its own, and a daemon that goes away meanwhile is told apart from one that was never there.
+ */
+import { request as httpRequest } from 'node:http';
+import { lstatSync } from 'node:fs';
+import { DomctlError, isErrno, isErrorCode } from '../errors.ts';
+import {
+  apiVersion,
+  type DefineAnswer,
+  type DefineRequest,
+  type DestroyRequestBody,
+  type DomainInfo,
+  type DomainRow,
+  type DrainAnswer,
+  type ResourcesAnswer,
+  type ShutdownRequestBody,
+  type StartAnswer,
+  type StartRequestBody,
+  type StopAnswer,
+  type VersionAnswer,
+} from './contract.ts';
+
+type Method = 'GET' | 'POST' | 'DELETE';
+
+const questionDeadlineMs = 30_000;
+
+export class Client {
+  readonly #socketPath: string;
+
+  /** Throws SOCKET_NOT_OURS when the socket's owner is neither root nor this user. */
+  constructor(socketPath: string) {
+    checkOwner(socketPath);
+    this.#socketPath = socketPath;
+  }
+
+  async version(): Promise<VersionAnswer> {
+    const answer = (await this.#ask('GET', '/version')) as VersionAnswer;
+    if (answer.name === 'domctl') return answer;
+    throw notOurs(this.#socketPath, 'another program answers there');
+  }
+
+  async list(): Promise<DomainRow[]> {
+    return (await this.#ask('GET', '/domains')) as DomainRow[];
+  }
+
+  async info(domain: string): Promise<DomainInfo> {
+    return (await this.#ask('GET', domainPath(domain))) as DomainInfo;
+  }
+
+  async xml(domain: string, inactive: boolean): Promise<string> {
+    return (await this.#ask('GET', `${domainPath(domain)}/xml?inactive=${inactive}`)) as string;
+  }
+
+  async resources(): Promise<ResourcesAnswer> {
+    return (await this.#ask('GET', '/resources')) as ResourcesAnswer;
+  }
+
+  async drain(domain: string | null): Promise<DrainAnswer> {
+    const query = domain === null ? '' : `?domain=${encodeURIComponent(domain)}`;
+    return (await this.#ask('GET', `/drain${query}`)) as DrainAnswer;
+  }
+
+  async define(body: DefineRequest): Promise<DefineAnswer> {
+    return (await this.#ask('POST', '/domains', body)) as DefineAnswer;
+  }
+
+  async undefine(domain: string): Promise<{ name: string; stillHeldBy: number | null }> {
+    return (await this.#ask('DELETE', domainPath(domain))) as { name: string; stillHeldBy: number | null };
+  }
+
+  async start(domain: string, body: StartRequestBody): Promise<StartAnswer> {
+    return (await this.#wait(`${domainPath(domain)}/start`, body)) as StartAnswer;
+  }
+
+  async shutdown(domain: string, body: ShutdownRequestBody): Promise<StopAnswer> {
+    return (await this.#wait(`${domainPath(domain)}/shutdown`, body)) as StopAnswer;
+  }
+
+  async destroy(domain: string, body: DestroyRequestBody): Promise<StopAnswer> {
+    return (await this.#wait(`${domainPath(domain)}/destroy`, body)) as StopAnswer;
+  }
+
+  async stopDaemon(): Promise<void> {
+    await this.#ask('POST', '/daemon/stop', {});
+  }
+
+  async #ask(method: Method, path: string, body?: unknown): Promise<unknown> {
+    return this.#send(method, path, body, questionDeadlineMs);
+  }
+
+  async #wait(path: string, body: unknown): Promise<unknown> {
+    return this.#send('POST', path, body, 0);
+  }
+
+  /** Resolves with the answer's body; rejects with the daemon's own refusal, or DAEMON_*. `deadlineMs` 0: none. */
+  async #send(method: Method, path: string, body: unknown, deadlineMs: number): Promise<unknown> {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const headers = payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+      const request = httpRequest({ socketPath: this.#socketPath, method, path: `/${apiVersion}${path}`, headers, agent: false });
+      let connected = false;
+      request.once('socket', (socket) => socket.once('connect', () => (connected = true)));
+      request.setTimeout(deadlineMs, () => request.destroy(new DomctlError('DEADLINE_PASSED', `the daemon did not answer in ${deadlineMs / 1000} s`)));
+      request.once('error', (error) => {
+        reject(connectionError(error, this.#socketPath, connected));
+      });
+      request.once('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.once('error', (error) => {
+          reject(connectionError(error, this.#socketPath, true));
+        });
+        response.once('end', () => {
+          const type = response.headers['content-type'] ?? '';
+          settle(Buffer.concat(chunks).toString('utf8'), type, this.#socketPath, resolve, reject);
+        });
+      });
+      request.end(payload);
+    });
+  }
+}
+
+function domainPath(domain: string): string {
+  return `/domains/${encodeURIComponent(domain)}`;
+}
+
+function settle(text: string, type: string, path: string, resolve: (value: unknown) => void, reject: (error: Error) => void): void {
+  if (type.startsWith('application/xml')) {
+    resolve(text);
+    return;
+  }
+  try {
+    const json: unknown = JSON.parse(text);
+    const failure = asFailure(json);
+    if (failure) reject(failure);
+    else resolve(json);
+  } catch {
+    reject(notOurs(path, 'another program answers there'));
+  }
+}
+
+/** The daemon's refusal as the error it was, or null when the answer is none. */
+function asFailure(json: unknown): DomctlError | null {
+  const error = isRecord(json) && isRecord(json['error']) ? json['error'] : null;
+  if (!error) return null;
+  const code = String(error['code']);
+  const hint = typeof error['hint'] === 'string' ? error['hint'] : undefined;
+  const details = isRecord(error['details']) ? error['details'] : {};
+  return new DomctlError(isErrorCode(code) ? code : 'FAILED', String(error['message']), { hint, details });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function connectionError(error: Error, path: string, connected: boolean): DomctlError {
+  if (error instanceof DomctlError) return error;
+  if (connected) {
+    if ('code' in error && String(error.code).startsWith('HPE_')) return notOurs(path, 'another program answers there');
+    return new DomctlError('DAEMON_LOST', 'the daemon went away before it answered', {
+      hint: "what it was asked may have been done or not: 'domctl list --all' starts it again and tells",
+      cause: error,
+    });
+  }
+  if (isErrno(error, 'EACCES', 'EPERM')) {
+    return new DomctlError('SOCKET_NOT_OURS', `no permission to use ${path}`, { hint: 'ask as the user the daemon runs as (root)', cause: error });
+  }
+  return new DomctlError('DAEMON_UNREACHABLE', `cannot reach the daemon at ${path}`, { cause: error });
+}
+
+function checkOwner(path: string): void {
+  let stats: ReturnType<typeof lstatSync>;
+  try {
+    stats = lstatSync(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return;
+    throw connectionError(error instanceof Error ? error : new Error(String(error)), path, false);
+  }
+  if (!stats.isSocket()) throw notOurs(path, 'it is not a socket');
+  if (stats.uid !== 0 && stats.uid !== process.getuid?.()) throw notOurs(path, `it belongs to uid ${stats.uid}`);
+}
+
+function notOurs(path: string, why: string): DomctlError {
+  return new DomctlError('SOCKET_NOT_OURS', `${path} is not domctl's: ${why}`, { hint: 'end that program, remove the file, or choose another DOMCTL_RUNTIME_DIR' });
+}

@@ -1,0 +1,204 @@
+/**
+ * What goes over the socket, as types; the server checks requests by the schemas of `requests.ts`. Bytes are integers,
+ * times ISO 8601 plus `...Ms`; what is unknown is null with a sibling `...Unknown` that says why. Fields are only added
+ * within a major version.
+ */
+import type { Arithmetic } from '../admission/decision.ts';
+import type { BusyResource, Outcome, Proof, Requester } from '../domain/incarnation.ts';
+import type { ErrorCode, ErrorDetails } from '../errors.ts';
+
+/** Version of this contract, in every path. */
+export const apiVersion = 'v1';
+
+/** freed: exclusive resources proven free. off: everything, memory too. */
+export type WaitTarget = 'freed' | 'off';
+
+export interface DefineRequest {
+  /** What errors call the text: a file name, or `-`. */
+  readonly file: string;
+  readonly xml: string;
+  readonly allowUnsupported?: boolean | undefined;
+}
+
+export interface StartRequestBody {
+  readonly force?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+  readonly wait?: boolean | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface ShutdownRequestBody {
+  readonly forceAfterMs?: number | undefined;
+  /** Absent: ask and return. */
+  readonly wait?: WaitTarget | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface DestroyRequestBody {
+  readonly graceful?: boolean | undefined;
+  readonly wait?: WaitTarget | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Every failure, on the socket and on stdout with --json. */
+export interface ErrorEnvelope {
+  readonly error: {
+    readonly code: ErrorCode;
+    readonly exit: number;
+    readonly message: string;
+    readonly hint: string | null;
+    readonly details: ErrorDetails;
+  };
+}
+
+export interface VersionAnswer {
+  readonly name: 'domctl';
+  readonly version: string;
+  readonly api: typeof apiVersion;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly hierarchy: 'unified' | 'hybrid';
+  readonly cgroupRoot: string;
+}
+
+/** Memory of something, as the kernel charges it now. */
+export interface HeldFields {
+  readonly heldBytes: number | null;
+  readonly heldUnknown?: string;
+}
+
+/** Memory coming back. */
+export interface DrainFields {
+  readonly drainingBytes: number | null;
+  readonly drainRateBytes: number | null;
+  readonly drainEtaMs: number | null;
+}
+
+export interface DomainRow extends HeldFields, DrainFields {
+  readonly id: number | null;
+  readonly name: string;
+  readonly uuid: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly memoryBytes: number;
+  readonly persistent: boolean;
+}
+
+export interface IncarnationInfo extends HeldFields, DrainFields {
+  readonly id: number;
+  readonly state: string;
+  readonly reason: string;
+  readonly since: string;
+  readonly pid: number | null;
+  readonly helperPid: number | null;
+  readonly helper: 'qemu, outside the sandbox' | 'none' | 'lost';
+  readonly cgroup: string;
+  readonly promisedBytes: number;
+  readonly policy: string;
+  readonly emulator: string;
+  readonly emulatorVersion: string;
+  readonly requester: Requester;
+  /** Ids it was force-started over. */
+  readonly startedOver: readonly number[];
+  readonly busy: readonly BusyResource[];
+  readonly freed: readonly Proof[];
+  readonly freedAfterMs: number | null;
+  readonly stalledForMs: number | null;
+  readonly holder: string | null;
+}
+
+export interface DomainInfo extends DomainRow {
+  readonly vcpus: number;
+  readonly type: string;
+  readonly policy: string | null;
+  /** Of the current incarnation; null when there is none. */
+  readonly pid: number | null;
+  readonly cgroup: string | null;
+  /** Not released yet, newest first. */
+  readonly incarnations: readonly IncarnationInfo[];
+  readonly lastOutcome: (Outcome & { readonly id: number; readonly releasedAt: string }) | null;
+  readonly queuedStart: boolean;
+}
+
+export interface DefineAnswer {
+  readonly name: string;
+  readonly uuid: string;
+  readonly updated: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Also the answer of a dry run: then nothing was started, and `admitted` says whether it would be. */
+export interface StartAnswer {
+  readonly name: string;
+  readonly admitted: boolean;
+  readonly id: number | null;
+  readonly arithmetic: Arithmetic;
+  readonly policy: string;
+  readonly allowedShortfallBytes: number;
+  readonly allowedShortfall: string;
+  readonly overIncarnations: readonly number[];
+  /** Why it would be refused; null when admitted. */
+  readonly refusal: ErrorEnvelope['error'] | null;
+}
+
+export interface StopAnswer {
+  readonly name: string;
+  readonly id: number;
+  readonly state: string;
+  readonly freedAfterMs: number | null;
+  readonly releasedAfterMs: number | null;
+  readonly drainingBytes: number | null;
+}
+
+export interface ResourcesAnswer {
+  readonly memory: {
+    readonly totalBytes: number;
+    readonly availableBytes: number;
+    readonly hugePoolBytes: number;
+    readonly reserveBytes: number;
+    readonly reserve: string;
+    readonly overcommit: number;
+    readonly foreignBytes: number;
+    readonly capacityBytes: number;
+    readonly promisedLiveBytes: number;
+    readonly heldLiveBytes: number;
+    readonly heldDrainingBytes: number;
+    readonly freeToPromiseBytes: number;
+  } | null;
+  readonly memoryUnknown?: string;
+  readonly liveDomains: number;
+  readonly drainingIncarnations: number;
+  readonly drainRateBytes: number | null;
+  readonly drainEtaMs: number | null;
+  readonly incarnations: readonly (HeldFields & {
+    readonly id: number;
+    readonly name: string;
+    readonly state: string;
+    /** null when draining: only held counts then. */
+    readonly promisedBytes: number | null;
+    readonly disks: number;
+    readonly exclusiveFree: boolean;
+  })[];
+}
+
+export interface DrainRow extends HeldFields, DrainFields {
+  readonly id: number;
+  readonly name: string;
+  readonly state: string;
+  readonly fromBytes: number | null;
+  readonly stalledForMs: number | null;
+  readonly holder: string | null;
+  readonly busy: readonly BusyResource[];
+}
+
+export interface DrainAnswer {
+  readonly draining: readonly DrainRow[];
+  /** The latest that came to their end, oldest first. */
+  readonly released: readonly {
+    readonly id: number;
+    readonly name: string;
+    readonly fromBytes: number;
+    readonly freedAfterMs: number;
+    readonly releasedAfterMs: number;
+  }[];
+}

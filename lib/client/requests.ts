@@ -1,0 +1,31 @@
+/** The requests of the contract as schemas: what the server lets in. Not loaded by the command line, which must start fast. */
+import { z } from 'zod';
+import type { DefineRequest, DestroyRequestBody, ShutdownRequestBody, StartRequestBody } from './contract.ts';
+
+const durationMs = z.int().positive().max(2 ** 31 - 1);
+const waitTarget = z.enum(['freed', 'off']);
+
+export const defineRequest = z.strictObject({
+  file: z.string().max(4096),
+  xml: z.string(),
+  allowUnsupported: z.boolean().default(false),
+}) satisfies z.ZodType<unknown, DefineRequest>;
+
+export const startRequest = z.strictObject({
+  force: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
+  wait: z.boolean().default(false),
+  timeoutMs: durationMs.optional(),
+}) satisfies z.ZodType<unknown, StartRequestBody>;
+
+export const shutdownRequest = z.strictObject({
+  forceAfterMs: durationMs.optional(),
+  wait: waitTarget.optional(),
+  timeoutMs: durationMs.optional(),
+}) satisfies z.ZodType<unknown, ShutdownRequestBody>;
+
+export const destroyRequest = z.strictObject({
+  graceful: z.boolean().default(false),
+  wait: waitTarget.default('freed'),
+  timeoutMs: durationMs.optional(),
+}) satisfies z.ZodType<unknown, DestroyRequestBody>;

@@ -1,0 +1,42 @@
+/** The ledger as of now: what each incarnation holds, and the host around it. Reads; decides nothing. */
+import { drawUp, type Ledger, type LedgerEntry } from '../admission/ledger.ts';
+import { readHostMemory } from '../host/inventory.ts';
+import { known, type Reading } from '../reading.ts';
+import type { HostConfig } from '../policy/types.ts';
+import { resolveReserve } from '../policy/values.ts';
+import type { Fleet } from './fleet.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** Memory an incarnation is charged with, less what the kernel can drop. Before its cgroup is made it holds nothing. */
+export function readHeld(supervisor: Supervisor): Reading<number> {
+  const memory = supervisor.cgroup.memory();
+  if (memory.known) return known(memory.value.heldBytes);
+  const { state } = supervisor;
+  const exists = supervisor.cgroup.exists();
+  const unborn = state.kind === 'launching' && state.hypervisor === null && exists.known && !exists.value;
+  return unborn ? known(0) : memory;
+}
+
+/** The phase in which an incarnation counts: draining only when every exclusive resource is proven free. */
+export function isDraining({ state }: Supervisor): boolean {
+  return state.kind === 'draining';
+}
+
+export async function readLedger(fleet: Fleet, host: HostConfig): Promise<Reading<Ledger>> {
+  const memory = await readHostMemory();
+  if (!memory.known) return memory;
+  const entries = fleet.supervisors.map(toEntry);
+  const reserveBytes = resolveReserve(host.capacity.reserve, memory.value.totalBytes);
+  return drawUp(memory, { overcommit: host.capacity.overcommit, reserveBytes }, entries);
+}
+
+function toEntry(supervisor: Supervisor): LedgerEntry {
+  const { launch } = supervisor;
+  return {
+    incarnation: launch.id,
+    domain: launch.domain,
+    phase: isDraining(supervisor) ? 'draining' : 'live',
+    promisedBytes: launch.promisedBytes,
+    held: readHeld(supervisor),
+  };
+}

@@ -1,0 +1,250 @@
+/** What follows a transition: one handler for each effect. Handlers act and report back by events; none changes state itself. */
+import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { closeFd, pidfdOpen, pidfdSignal, watchPidfd } from '../../native/index.ts';
+import type { ProcessIdentity } from '../domain/incarnation.ts';
+import type { Effect, EffectKind } from '../domain/transition.ts';
+import { proveFreed, scanHelper } from '../drain/freed.ts';
+import { judgeMemory, type MemoryVerdict, watchMemory } from '../drain/released.ts';
+import { DomctlError, isErrno } from '../errors.ts';
+import { cgroupOf, isSameProcess } from '../host/processes.ts';
+import { systemPowerdown } from '../qemu/commands.ts';
+import { connectMonitor, eventOfStatus } from './monitor.ts';
+import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
+import type { Supervisor } from './supervisor.ts';
+
+type Handlers = { readonly [K in EffectKind]: (supervisor: Supervisor, effect: Extract<Effect, { kind: K }>) => Promise<void> };
+
+const readAgainMs = 1000;
+const reconnectDeadlineMs = 10_000;
+
+const handlers = {
+  async powerdown(supervisor) {
+    if (!supervisor.qmp) throw new DomctlError('FAILED', 'no connection to the hypervisor: the guest could not be asked');
+    await systemPowerdown(supervisor.qmp);
+  },
+
+  async signalHypervisor(supervisor, { signal }) {
+    if (supervisor.handle) signalUnlessGone(supervisor.handle.pidfd, constants.signals[signal]);
+  },
+
+  async scheduleKill(supervisor) {
+    schedule(supervisor, 'kill', async () => void (await supervisor.tell({ kind: 'killDue' })));
+  },
+
+  async scanHelper(supervisor) {
+    const { state } = supervisor;
+    if (state.kind === 'exiting' && state.helper) supervisor.pinned = scanHelper(state.helper, supervisor.launch.claims);
+  },
+
+  async endHelper(supervisor) {
+    const { state } = supervisor;
+    if (state.kind === 'exiting' && state.helper) endProcess(state.helper);
+  },
+
+  async proveFreed(supervisor) {
+    const { signal } = supervisor.ending;
+    const proofs = await proveFreed(
+      { claims: supervisor.launch.claims, pinned: supervisor.pinned, cgroup: supervisor.cgroup },
+      { signal, onBusy: (busy) => void supervisor.tell({ kind: 'resourcesBusy', busy }) },
+    );
+    await supervisor.tell({ kind: 'resourcesFree', proofs });
+  },
+
+  async scheduleStragglers(supervisor) {
+    schedule(supervisor, 'stragglers', async () => {
+      if (hasStragglers(supervisor)) await supervisor.tell({ kind: 'stragglersDue' });
+    });
+  },
+
+  async killCgroup(supervisor) {
+    await supervisor.cgroup.kill();
+  },
+
+  async watchMemory(supervisor) {
+    const verdict = await watchMemory({
+      cgroup: supervisor.cgroup,
+      ramFiles: supervisor.state.kind === 'draining' ? supervisor.state.ramFiles : [],
+      stalledAfterMs: supervisor.launch.clocks.stalledAfterMs,
+      tracker: supervisor.tracker,
+      signal: supervisor.ending.signal,
+      onHolder: (holder) => {
+        supervisor.holder = holder;
+      },
+      onStall: () => void supervisor.tell({ kind: 'stalled' }),
+      onProgress: () => void supervisor.tell({ kind: 'progressed' }),
+    });
+    const proven = verdict.kind === 'gone' ? verdict : judgeVanished(supervisor);
+    if (proven.kind === 'gone') await supervisor.tell({ kind: 'memoryGone', oomKilled: proven.oomKilled });
+    else await supervisor.tell({ kind: 'factsUnreadable', reason: reasonOf(verdict) });
+  },
+
+  async removeCgroup(supervisor) {
+    try {
+      await removePatiently(supervisor);
+      await supervisor.tell({ kind: 'cgroupRemoved' });
+    } catch (error) {
+      await supervisor.tell({ kind: 'factsUnreadable', reason: error instanceof Error ? error.message : String(error) });
+    }
+  },
+
+  async readFacts(supervisor) {
+    for (;;) {
+      await sleep(readAgainMs, undefined, { signal: supervisor.ending.signal });
+      if (supervisor.state.kind !== 'lost') return;
+      const hypervisor = recordedHypervisor(supervisor);
+      if (!isReadable(supervisor)) continue;
+      await supervisor.tell({ kind: 'factsRead', hypervisor: hypervisor && isSameProcess(hypervisor) ? 'alive' : 'gone' });
+      return;
+    }
+  },
+
+  async adoptHypervisor(supervisor) {
+    await adopt(supervisor);
+  },
+
+  async followHypervisor(supervisor) {
+    if (!(await adopt(supervisor)) || supervisor.state.kind === 'exiting') return;
+    const status = await connectMonitor(supervisor, reconnectDeadlineMs, supervisor.ending.signal);
+    await supervisor.tell(eventOfStatus(status));
+  },
+
+  async forget(supervisor) {
+    supervisor.close();
+    await removeRuntimeDirectory(supervisor.services.places, supervisor.launch.id);
+    await removeBranchIfEmpty(supervisor);
+  },
+} satisfies Handlers;
+
+/** Runs one effect by the table. */
+export async function runEffect(supervisor: Supervisor, effect: Effect): Promise<void> {
+  // The one cast: TypeScript cannot correlate the handler's effect with its kind.
+  const handler = handlers[effect.kind] as (supervisor: Supervisor, effect: Effect) => Promise<void>;
+  await handler(supervisor, effect);
+}
+
+/** Both facts can be read again, or the cgroup is gone and the domain's own proves that nothing is left. */
+function isReadable(supervisor: Supervisor): boolean {
+  const { cgroup } = supervisor;
+  return (cgroup.populated().known && cgroup.memory().known) || judgeVanished(supervisor).kind === 'gone';
+}
+
+/** The live hypervisor of the state, or of the state before it was lost. */
+function recordedHypervisor({ state }: Supervisor): ProcessIdentity | null {
+  const facts = state.kind === 'lost' ? state.was : state;
+  return 'hypervisor' in facts ? facts.hypervisor : null;
+}
+
+/** After killAfterMs, once: a clock that already runs is left to run. */
+function schedule(supervisor: Supervisor, name: 'kill' | 'stragglers', due: () => Promise<void>): void {
+  if (supervisor.timers.has(name)) return;
+  const timer = setTimeout(() => {
+    supervisor.timers.delete(name);
+    supervisor.inBackground(name, due);
+  }, supervisor.launch.clocks.killAfterMs);
+  supervisor.timers.set(name, timer);
+}
+
+function signalUnlessGone(pidfd: number, signal: number): void {
+  try {
+    pidfdSignal(pidfd, signal);
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
+}
+
+/** Opens a pidfd on the very process, or null: between open and check the pid cannot change hands unnoticed. */
+function openProcess(identity: ProcessIdentity): number | null {
+  let pidfd: number;
+  try {
+    pidfd = pidfdOpen(identity.pid);
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return null;
+    throw error;
+  }
+  if (isSameProcess(identity)) return pidfd;
+  closeFd(pidfd);
+  return null;
+}
+
+/** SIGKILL, and reaped if it became our child (we are a subreaper). */
+function endProcess(identity: ProcessIdentity): void {
+  const pidfd = openProcess(identity);
+  if (pidfd === null) return;
+  signalUnlessGone(pidfd, constants.signals.SIGKILL);
+  watchPidfd(pidfd, () => {
+    closeFd(pidfd);
+  });
+}
+
+/** True when the recorded hypervisor lives and is ours to follow; else its exit was told. */
+async function adopt(supervisor: Supervisor): Promise<boolean> {
+  const hypervisor = recordedHypervisor(supervisor);
+  if (hypervisor && followProcess(supervisor, hypervisor)) return true;
+  await supervisor.tell({ kind: 'hypervisorExited', exitCode: null, signal: null, detail: null });
+  return false;
+}
+
+/** False when the process is gone, or lives elsewhere than in this incarnation's cgroup. */
+function followProcess(supervisor: Supervisor, hypervisor: ProcessIdentity): boolean {
+  if (supervisor.handle) return true;
+  const pidfd = openProcess(hypervisor);
+  if (pidfd === null) return false;
+  if (cgroupOf(hypervisor.pid) !== supervisor.launch.cgroup) {
+    closeFd(pidfd);
+    return false;
+  }
+  const log = logFile(supervisor.services.places, supervisor.launch.domain);
+  supervisor.watchHypervisor({ identity: hypervisor, pidfd }, async () => lastWords(log, 0));
+  return true;
+}
+
+/** Processes inside other than hypervisor and helper, which may take their time to die. */
+function hasStragglers(supervisor: Supervisor): boolean {
+  const { state } = supervisor;
+  if (state.kind !== 'exiting' && state.kind !== 'draining') return false;
+  const helper = state.kind === 'exiting' ? state.helper : null;
+  const populated = supervisor.cgroup.populated();
+  return populated.known && populated.value && supervisor.cgroup.processes().some((pid) => pid !== helper?.pid);
+}
+
+/**
+ * The cgroup directory is gone without us (or never was): then its charges, if any, are the domain's cgroup's now, and
+ * only that one being empty too proves that nothing is left.
+ */
+function judgeVanished(supervisor: Supervisor): MemoryVerdict {
+  const exists = supervisor.cgroup.exists();
+  if (!exists.known) return { kind: 'unreadable', reason: exists.reason };
+  if (exists.value) return { kind: 'unreadable', reason: 'its figures cannot be read' };
+  const branch = supervisor.branch();
+  const branchExists = branch.exists();
+  if (branchExists.known && !branchExists.value) return { kind: 'gone', oomKilled: false };
+  return judgeMemory(branch.populated(), branch.memory());
+}
+
+function reasonOf(verdict: MemoryVerdict): string {
+  return verdict.kind === 'unreadable' ? verdict.reason : 'memory is still charged to the domain';
+}
+
+/** EBUSY right after the last exit: the kernel is a moment behind its own events. */
+async function removePatiently(supervisor: Supervisor): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await supervisor.cgroup.remove();
+      return;
+    } catch (error) {
+      if (!isErrno(error, 'EBUSY') || attempt >= 50) throw error;
+      await sleep(20, undefined, { signal: supervisor.ending.signal });
+    }
+  }
+}
+
+/** The domain's own cgroup goes with its last incarnation. */
+async function removeBranchIfEmpty(supervisor: Supervisor): Promise<void> {
+  await supervisor
+    .branch()
+    .remove()
+    .catch((error: unknown) => {
+      if (!isErrno(error, 'EBUSY', 'ENOTEMPTY')) throw error;
+    });
+}

@@ -1,0 +1,163 @@
+/**
+ * Every domain and incarnation the daemon knows: found by name, UUID or id, each domain with its own queue.
+ * Owns membership and the feed of changes; must not decide anything.
+ */
+import { Mutex } from 'async-mutex';
+import type { ClaimHolder } from '../domain/claims.ts';
+import type { Domain } from '../domain/definition.ts';
+import type { Incarnation, IncarnationState, Launch } from '../domain/incarnation.ts';
+import { isUnreleased } from '../domain/words.ts';
+import { DomctlError } from '../errors.ts';
+import { type Services, Supervisor } from './supervisor.ts';
+
+/** A domain as the daemon keeps it. */
+export interface Entry {
+  readonly name: string;
+  /** Orders everything that changes this domain. Never held while waiting for the kernel or a guest. */
+  readonly queue: Mutex;
+  /** null: undefined while an incarnation of it was still there. */
+  definition: Domain | null;
+  /** Not released yet, oldest first. */
+  supervisors: Supervisor[];
+  lastReleased: Incarnation | null;
+  /** Someone waits to start it. */
+  waiting: boolean;
+}
+
+/** How a finished drain went; kept for those who watch. */
+export interface DrainSummary {
+  readonly id: number;
+  readonly domain: string;
+  readonly fromBytes: number;
+  /** From the end's beginning to free, and to released. */
+  readonly freedAfterMs: number;
+  readonly releasedAfterMs: number;
+  readonly releasedAtMs: number;
+}
+
+const keptSummaries = 100;
+
+export class Fleet {
+  readonly summaries: DrainSummary[] = [];
+  readonly #entries = new Map<string, Entry>();
+  readonly #listeners = new Set<() => void>();
+  #lastId: number;
+
+  constructor(lastId: number) {
+    this.#lastId = lastId;
+  }
+
+  get entries(): readonly Entry[] {
+    return [...this.#entries.values()];
+  }
+
+  get supervisors(): readonly Supervisor[] {
+    return this.entries.flatMap((entry) => entry.supervisors);
+  }
+
+  /** A number no incarnation of this host ever had. */
+  nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  /** The entry of that name, made when there is none. */
+  ensure(name: string): Entry {
+    const found = this.#entries.get(name);
+    if (found) return found;
+    const entry: Entry = { name, queue: new Mutex(), definition: null, supervisors: [], lastReleased: null, waiting: false };
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  /** By id, UUID or name, as virsh looks them up. Throws NO_SUCH_DOMAIN. */
+  find(reference: string): Entry {
+    const entry = this.#byId(reference) ?? this.#byUuid(reference) ?? this.#entries.get(reference);
+    if (entry) return entry;
+    throw new DomctlError('NO_SUCH_DOMAIN', `failed to get domain '${reference}'`, { hint: "'domctl list --all' shows the domains there are" });
+  }
+
+  byUuid(uuid: string): Entry | undefined {
+    return this.#byUuid(uuid);
+  }
+
+  /** A new supervisor of a launch or a remembered incarnation. */
+  adopt(launch: Launch, state: IncarnationState, services: Services): Supervisor {
+    const entry = this.ensure(launch.domain);
+    const supervisor = new Supervisor({ launch, state, queue: entry.queue, services });
+    entry.supervisors.push(supervisor);
+    return supervisor;
+  }
+
+  /** A state changed: released ones leave, everyone who waits looks again. */
+  published(supervisor: Supervisor, before: IncarnationState): void {
+    if (!isUnreleased(supervisor)) this.#release(supervisor, before);
+    this.changed();
+  }
+
+  changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Resolves at the next change, or after `atMostMs`; rejects when the signal aborts. */
+  async nextChange(atMostMs: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await new Promise<void>((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#listeners.delete(finish);
+        signal.removeEventListener('abort', finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, atMostMs);
+      this.#listeners.add(finish);
+      signal.addEventListener('abort', finish);
+    });
+    signal.throwIfAborted();
+  }
+
+  /** Takes a domain off the list once it is neither defined nor held by an incarnation. */
+  forgetIfGone(entry: Entry): void {
+    if (entry.definition === null && entry.supervisors.length === 0) this.#entries.delete(entry.name);
+  }
+
+  /** Claims that stand: those of incarnations whose resources are not proven free. */
+  claimHolders(): ClaimHolder[] {
+    return this.supervisors
+      .filter(({ state }) => state.kind !== 'draining' && !(state.kind === 'lost' && state.was.kind === 'draining'))
+      .map(({ launch }) => ({ domain: launch.domain, incarnation: launch.id, claims: launch.claims }));
+  }
+
+  #release(supervisor: Supervisor, before: IncarnationState): void {
+    const entry = this.ensure(supervisor.launch.domain);
+    this.#summarize(supervisor, before);
+    entry.supervisors = entry.supervisors.filter((other) => other !== supervisor);
+    entry.lastReleased = { launch: supervisor.launch, state: supervisor.state };
+    this.forgetIfGone(entry);
+  }
+
+  #summarize({ launch, state, tracker }: Supervisor, before: IncarnationState): void {
+    if (before.kind !== 'draining') return;
+    this.summaries.push({
+      id: launch.id,
+      domain: launch.domain,
+      fromBytes: tracker.progress?.fromBytes ?? 0,
+      freedAfterMs: before.sinceMs - before.exitingSinceMs,
+      releasedAfterMs: state.sinceMs - before.exitingSinceMs,
+      releasedAtMs: state.sinceMs,
+    });
+    this.summaries.splice(0, this.summaries.length - keptSummaries);
+  }
+
+  #byId(reference: string): Entry | undefined {
+    if (!/^\d+$/.test(reference)) return undefined;
+    return this.entries.find((entry) => entry.supervisors.some(({ launch }) => String(launch.id) === reference));
+  }
+
+  #byUuid(reference: string): Entry | undefined {
+    const uuid = reference.toLowerCase();
+    return this.entries.find(
+      (entry) => entry.definition?.uuid === uuid || entry.supervisors.some(({ launch }) => launch.uuid === uuid),
+    );
+  }
+}

@@ -1,0 +1,65 @@
+/** QMP's side of an incarnation: connects, turns what QEMU says into events of ours, and asks how the guest is after a gap. */
+import type { PauseReason } from '../domain/incarnation.ts';
+import { type QemuStatus, ready } from '../qemu/commands.ts';
+import { QmpClient } from '../qemu/qmp.ts';
+import type { QmpEvent } from '../qemu/qmp-messages.ts';
+import { qmpSocket } from './runtime-files.ts';
+import type { NewEvent, Supervisor } from './supervisor.ts';
+
+/**
+ * Connects to the hypervisor's monitor and keeps the connection. Resolves with the guest's status once QEMU answers
+ * `query-status`: its greeting alone does not mean that it is up. Rejects with QmpError, or when `signal` aborts.
+ */
+export async function connectMonitor(supervisor: Supervisor, deadlineMs: number, signal: AbortSignal): Promise<QemuStatus> {
+  const client = await QmpClient.connect(qmpSocket(supervisor.services.places, supervisor.launch.id), {
+    deadlineMs,
+    signal,
+    onEvent: (event) => {
+      hear(supervisor, event);
+    },
+  });
+  supervisor.qmp = client;
+  return ready(client, { deadlineMs });
+}
+
+/** What the guest's status says after the daemon was away. */
+export function eventOfStatus(status: QemuStatus): NewEvent {
+  if (status.status === 'shutdown') return { kind: 'guestShutdown', byGuest: true };
+  return status.running ? { kind: 'guestResumed' } : { kind: 'guestPaused', reason: pauseReasons[status.status] ?? 'unknown' };
+}
+
+const pauseReasons: Readonly<Record<string, PauseReason>> = {
+  paused: 'user',
+  prelaunch: 'starting up',
+  'io-error': 'I/O error',
+  watchdog: 'watchdog',
+  'guest-panicked': 'panicked',
+};
+
+/** QEMU's event as ours; those that change no state are only logged. */
+function hear(supervisor: Supervisor, event: QmpEvent): void {
+  supervisor.services.log.info({ domain: supervisor.launch.domain, incarnation: supervisor.launch.id, qmp: event.name, data: event.data });
+  const told = translate(event);
+  if (told) supervisor.inBackground(`QMP event ${event.name}`, async () => void (await supervisor.tell(told)));
+}
+
+function translate(event: QmpEvent): NewEvent | null {
+  switch (event.name) {
+    case 'SHUTDOWN':
+      return { kind: 'guestShutdown', byGuest: event.data['guest'] === true };
+    case 'STOP':
+      return { kind: 'guestPaused', reason: 'user' };
+    case 'RESUME':
+      return { kind: 'guestResumed' };
+    case 'POWERDOWN':
+      return { kind: 'powerdownSeen' };
+    case 'GUEST_PANICKED':
+      return event.data['action'] === 'pause' ? { kind: 'guestPaused', reason: 'panicked' } : null;
+    case 'WATCHDOG':
+      return event.data['action'] === 'pause' ? { kind: 'guestPaused', reason: 'watchdog' } : null;
+    case 'BLOCK_IO_ERROR':
+      return event.data['action'] === 'stop' ? { kind: 'guestPaused', reason: 'I/O error' } : null;
+    default:
+      return null;
+  }
+}

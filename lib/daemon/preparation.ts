@@ -1,0 +1,135 @@
+/** What a start needs from the host, found out before anything is changed: policy, emulator, user, images. */
+import { access, constants } from 'node:fs/promises';
+import type { AdmissionClass } from '../admission/decision.ts';
+import { promisedBytes } from '../admission/ledger.ts';
+import type { Claim } from '../domain/claims.ts';
+import type { Domain } from '../domain/definition.ts';
+import { DomctlError, isErrno } from '../errors.ts';
+import { claimImages } from '../host/images.ts';
+import { findGroup, findUser } from '../host/users.ts';
+import type { Log } from '../log.ts';
+import { packageDir, type Places } from '../places.ts';
+import { loadHostConfig, loadPolicy } from '../policy/load.ts';
+import type { HostConfig, Loaded, Policy } from '../policy/types.ts';
+import { type Capabilities, probeCapabilities } from '../qemu/capabilities.ts';
+import type { HypervisorUser } from './launcher.ts';
+
+export interface Preparation {
+  readonly domain: Domain;
+  readonly host: Loaded<HostConfig>;
+  readonly policy: Loaded<Policy>;
+  readonly capabilities: Capabilities;
+  readonly user: HypervisorUser | null;
+  readonly claims: readonly Claim[];
+  readonly promisedBytes: number;
+  readonly class: AdmissionClass;
+  readonly helper: 'qemu' | 'none';
+}
+
+/** Where an emulator is looked for when the definition names none. */
+const usualEmulators = ['/usr/bin/qemu-system-x86_64', '/usr/libexec/qemu-kvm', '/usr/bin/qemu-kvm'];
+
+/** Throws INVALID_POLICY, POLICY_FORBIDS or HOST_LACKS; changes nothing. */
+export async function prepare(domain: Domain, places: Places, log: Log): Promise<Preparation> {
+  const host = await readHostConfig(places);
+  const policy = await choosePolicy(domain, host.value, places);
+  const capabilities = await probeCapabilities(await findEmulator(domain), `${places.stateDir}/capabilities`);
+  if (domain.type === 'kvm') await requireKvm();
+  const user = await chooseUser(domain, host.value, log);
+  const claims = await claimImages(domain.disks);
+  await requireBootFiles(domain);
+  return {
+    domain,
+    host,
+    policy,
+    capabilities,
+    user,
+    claims,
+    promisedBytes: promisedBytes(domain, host.value.overhead),
+    class: domain.memoryBacking.allocation === 'immediate' ? 'eager' : 'lazy',
+    helper: chooseHelper(domain, policy.value, capabilities),
+  };
+}
+
+export async function readHostConfig(places: Places): Promise<Loaded<HostConfig>> {
+  return loadHostConfig({ configDir: places.configDir, shippedDir: `${packageDir()}/policies` });
+}
+
+/** The policy the XML names, if the host allows it, else the host's default. */
+async function choosePolicy(domain: Domain, host: HostConfig, places: Places): Promise<Loaded<Policy>> {
+  const name = domain.policy ?? host.defaultPolicy;
+  if (domain.policy !== null && !host.allowedPolicies.includes(name)) {
+    throw new DomctlError('POLICY_FORBIDS', `domain '${domain.name}' names policy '${name}', which this host does not allow`, {
+      hint: `allowed: ${host.allowedPolicies.join(', ')} (host.yaml: allowedPolicies)`,
+    });
+  }
+  return loadPolicy(name, { configDir: places.configDir, shippedDir: `${packageDir()}/policies` });
+}
+
+async function findEmulator(domain: Domain): Promise<string> {
+  if (domain.emulator !== null) return domain.emulator;
+  for (const path of usualEmulators) {
+    if (await isExecutable(path)) return path;
+  }
+  throw new DomctlError('HOST_LACKS', 'no QEMU found on this host', { hint: 'apt-get install --no-install-recommends qemu-system-x86' });
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function requireKvm(): Promise<void> {
+  await access('/dev/kvm').catch((error: unknown) => {
+    throw new DomctlError('HOST_LACKS', "this host has no /dev/kvm, which <domain type='kvm'> needs", {
+      hint: "load kvm_intel or kvm_amd and enable virtualization in the firmware, or use <domain type='qemu'>",
+      cause: error,
+    });
+  });
+}
+
+/** The hypervisor's user by host.yaml when the daemon is root; null: our own. */
+async function chooseUser(domain: Domain, host: HostConfig, log: Log): Promise<HypervisorUser | null> {
+  if (process.getuid?.() !== 0) return null;
+  const { user: name, allowRootHypervisor } = host.security;
+  const user = await findUser(name);
+  if (user && user.uid !== 0) return { ...user, groups: domain.type === 'kvm' ? await kvmGroups() : [] };
+  if (allowRootHypervisor) {
+    log.warn({ domain: domain.name }, `hypervisor runs as root: user '${name}' is missing and allowRootHypervisor is true`);
+    return null;
+  }
+  if (user) throw new DomctlError('HOST_LACKS', `security.user '${name}' is root`, { hint: 'name another user in host.yaml, or set security.allowRootHypervisor: true' });
+  throw new DomctlError('HOST_LACKS', `the hypervisor's user '${name}' does not exist on this host`, {
+    hint: `make it: useradd --system --no-create-home --shell /usr/sbin/nologin ${name}; or set security.user in host.yaml`,
+  });
+}
+
+async function kvmGroups(): Promise<number[]> {
+  const gid = await findGroup('kvm');
+  return gid === null ? [] : [gid];
+}
+
+async function requireBootFiles(domain: Domain): Promise<void> {
+  for (const [use, path] of [['kernel', domain.os.kernel], ['initrd', domain.os.initrd]] as const) {
+    if (path === null) continue;
+    await access(path).catch((error: unknown) => {
+      const why = isErrno(error, 'ENOENT') ? 'does not exist' : 'cannot be read';
+      throw new DomctlError('HOST_LACKS', `${path} (${use}) ${why}`, { details: { path }, cause: error });
+    });
+  }
+}
+
+/** QEMU's own helper, where policy, definition and size want one. Throws HOST_LACKS for a named one that is not there. */
+function chooseHelper(domain: Domain, policy: Policy, capabilities: Capabilities): 'qemu' | 'none' {
+  const { helper, minimumSizeBytes } = policy.teardown;
+  if (helper === 'preload') throw noHelper('preload', 'this version of domctl has no preloaded teardown helper');
+  if (helper === 'qemu' && capabilities.asyncTeardown === null) throw noHelper('qemu', `QEMU ${capabilities.version} has no async teardown`);
+  const wanted = domain.features.asyncTeardown !== false && helper !== 'none' && domain.memoryBytes >= minimumSizeBytes;
+  return wanted && capabilities.asyncTeardown !== null ? 'qemu' : 'none';
+}
+
+function noHelper(name: string, why: string): DomctlError {
+  return new DomctlError('HOST_LACKS', `policy asks for teardown.helper: ${name}, but ${why}`, { hint: 'set teardown.helper: auto in the policy' });
+}

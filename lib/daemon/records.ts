@@ -1,0 +1,104 @@
+/** What the journal's lines may look like: checked when read, since a file outlives the program that wrote it. */
+import { z } from 'zod';
+import type { IncarnationState, Launch } from '../domain/incarnation.ts';
+
+const process = z.strictObject({ pid: z.int(), startTicks: z.int() });
+const ramFiles = z.array(z.strictObject({ name: z.string(), device: z.int(), inode: z.int() }));
+const sinceMs = z.int();
+const live = { hypervisor: process, helper: process.nullable(), ramFiles };
+
+const outcome = z.strictObject({
+  kind: z.enum(['shutdown', 'destroyed', 'crashed', 'saved', 'migrated', 'failed', 'host-reboot', 'unknown']),
+  exitCode: z.int().nullable(),
+  signal: z.int().nullable(),
+  rung: z.enum(['itself', 'SIGTERM', 'SIGKILL', 'cgroup.kill']),
+  oomKilled: z.boolean().nullable(),
+  detail: z.string().nullable(),
+});
+
+const known = [
+  z.strictObject({ kind: z.literal('launching'), sinceMs, hypervisor: process.nullable() }),
+  z.strictObject({ kind: z.literal('running'), sinceMs, reason: z.enum(['booted', 'unpaused']), ...live }),
+  z.strictObject({
+    kind: z.literal('paused'),
+    sinceMs,
+    reason: z.enum(['user', 'starting up', 'I/O error', 'watchdog', 'panicked', 'unknown']),
+    ...live,
+  }),
+  z.strictObject({ kind: z.literal('stopping'), sinceMs, byGuest: z.boolean(), ...live }),
+  z.strictObject({
+    kind: z.literal('exiting'),
+    sinceMs,
+    hypervisor: process.nullable(),
+    helper: process.nullable(),
+    ramFiles,
+    outcome,
+    killFollows: z.boolean(),
+    busy: z.array(z.strictObject({ resource: z.string(), probe: z.string(), holder: z.string().nullable() })),
+  }),
+  z.strictObject({
+    kind: z.literal('draining'),
+    sinceMs,
+    exitingSinceMs: z.int(),
+    ramFiles,
+    outcome,
+    freed: z.array(z.strictObject({ resource: z.string(), probe: z.string() })),
+    stalledSinceMs: z.int().nullable(),
+  }),
+] as const;
+
+const state: z.ZodType<IncarnationState> = z.discriminatedUnion('kind', [
+  ...known,
+  z.strictObject({ kind: z.literal('released'), sinceMs, outcome }),
+  z.strictObject({ kind: z.literal('lost'), sinceMs, reason: z.string(), was: z.discriminatedUnion('kind', known) }),
+]);
+
+const claim = z.strictObject({
+  kind: z.literal('image'),
+  path: z.string(),
+  device: z.int(),
+  inode: z.int(),
+  mode: z.enum(['exclusive', 'shared']),
+});
+
+const launch: z.ZodType<Launch> = z.strictObject({
+  id: z.int().positive(),
+  domain: z.string(),
+  uuid: z.string(),
+  bootId: z.string(),
+  cgroup: z.string(),
+  memoryBytes: z.int(),
+  promisedBytes: z.int(),
+  vcpus: z.int(),
+  claims: z.array(claim),
+  clocks: z.strictObject({ killAfterMs: z.int(), freedTimeoutMs: z.int(), stalledAfterMs: z.int() }),
+  helper: z.enum(['qemu', 'none']),
+  emulator: z.string(),
+  emulatorVersion: z.string(),
+  policy: z.string(),
+  xml: z.string(),
+  requester: z.strictObject({ uid: z.int().nullable(), pid: z.int().nullable() }),
+  forced: z
+    .strictObject({ overIncarnations: z.array(z.int()), heldDrainingBytes: z.int(), shortfallBytes: z.int() })
+    .nullable(),
+});
+
+/** Version of the line format; a line of a later one must not be guessed at. */
+export const journalVersion = 1;
+
+const head = { v: z.literal(journalVersion), seq: z.int().positive(), at: z.iso.datetime() };
+
+/**
+ * opened: the highest incarnation id ever used, first line of a compacted file. launch: before anything of it exists.
+ * state: after each transition, the whole new state and the event that led to it.
+ */
+export const journalRecord = z.discriminatedUnion('kind', [
+  z.strictObject({ ...head, kind: z.literal('opened'), lastId: z.int().nonnegative() }),
+  z.strictObject({ ...head, kind: z.literal('launch'), launch, state }),
+  z.strictObject({ ...head, kind: z.literal('state'), incarnation: z.int().positive(), event: z.string(), state }),
+]);
+
+export type JournalRecord = z.infer<typeof journalRecord>;
+type WithoutHead<R> = R extends JournalRecord ? Omit<R, 'v' | 'seq' | 'at'> : never;
+/** A record before it has its number and time. */
+export type NewRecord = WithoutHead<JournalRecord>;

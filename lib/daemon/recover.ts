@@ -1,0 +1,84 @@
+/**
+ * After a restart of the daemon: kernel facts folded over the journal. Nothing is assumed: another boot id means released,
+ * a process counts only if pid, start time and cgroup are the recorded ones, and every other state is proven anew.
+ */
+import type { Effect } from '../domain/transition.ts';
+import { isErrno } from '../errors.ts';
+import { readBootId } from '../host/inventory.ts';
+import { isSameProcess } from '../host/processes.ts';
+import { parseDomain } from '../xml/parse.ts';
+import { generateMac, generateUuid } from './identifiers.ts';
+import { completeLaunch } from './launcher.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** Brings one remembered incarnation to its true state; long work goes on in the background. */
+export async function recover(supervisor: Supervisor): Promise<void> {
+  if (supervisor.launch.bootId !== readBootId()) {
+    await supervisor.tell({ kind: 'hostRebooted' });
+    return;
+  }
+  const { state } = supervisor;
+  switch (state.kind) {
+    case 'launching':
+      return recoverLaunch(supervisor);
+    case 'running':
+    case 'paused':
+    case 'stopping':
+      return resume(supervisor, { kind: 'followHypervisor' });
+    case 'exiting':
+      return recoverExit(supervisor);
+    case 'draining':
+      return resume(supervisor, { kind: 'watchMemory' }, { kind: 'scheduleStragglers' });
+    case 'lost':
+      return resume(supervisor, { kind: 'readFacts' });
+    case 'released':
+      return;
+  }
+}
+
+function resume(supervisor: Supervisor, ...effects: readonly Effect[]): void {
+  supervisor.inBackground('recovery', async () => supervisor.resume(...effects));
+}
+
+/** Nobody was told that it runs: it is finished if it can be, ended if not. */
+async function recoverLaunch(supervisor: Supervisor): Promise<void> {
+  const { state } = supervisor;
+  const hypervisor = state.kind === 'launching' ? state.hypervisor : null;
+  if (!hypervisor) {
+    await killWhoeverIsInside(supervisor);
+    await supervisor.tell({ kind: 'launchFailed', detail: 'the daemon ended while starting it' });
+    return;
+  }
+  await supervisor.resume({ kind: 'adoptHypervisor' });
+  supervisor.inBackground('finish a launch', async () => {
+    try {
+      const { domain } = parseDomain(supervisor.launch.xml, { file: 'journal', allowUnsupported: true, generate: { uuid: generateUuid, mac: generateMac } });
+      await completeLaunch(supervisor, domain);
+    } catch (error) {
+      await supervisor.tell({ kind: 'launchFailed', detail: error instanceof Error ? error.message : String(error) });
+    }
+  });
+}
+
+/** A crash between birth and its record leaves a process without a name: it must not stay. */
+async function killWhoeverIsInside(supervisor: Supervisor): Promise<void> {
+  await supervisor.cgroup.kill().catch((error: unknown) => {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  });
+}
+
+/** The ladder goes on where it was. */
+async function recoverExit(supervisor: Supervisor): Promise<void> {
+  const { state } = supervisor;
+  if (state.kind !== 'exiting') return;
+  if (state.hypervisor && isSameProcess(state.hypervisor)) {
+    await supervisor.resume({ kind: 'adoptHypervisor' });
+    const signal = state.outcome.rung === 'SIGKILL' ? 'SIGKILL' : 'SIGTERM';
+    return resume(supervisor, { kind: 'signalHypervisor', signal }, ...(state.killFollows ? [{ kind: 'scheduleKill' } as const] : []));
+  }
+  if (state.hypervisor) {
+    await supervisor.tell({ kind: 'hypervisorExited', exitCode: null, signal: null, detail: null });
+    return;
+  }
+  return resume(supervisor, { kind: 'scanHelper' }, { kind: 'endHelper' }, { kind: 'proveFreed' }, { kind: 'scheduleStragglers' });
+}

@@ -1,0 +1,175 @@
+/** The sentences of refusals: what stands in the way, by how much, and the way out. One place, so that they agree. */
+import type { Arithmetic, Refusal } from '../admission/decision.ts';
+import type { Incarnation } from '../domain/incarnation.ts';
+import type { RefusalCode } from '../domain/transition.ts';
+import { stateWord } from '../domain/words.ts';
+import { DomctlError, type ErrorDetails } from '../errors.ts';
+import { formatBytes, formatRate, formatRemaining } from '../format.ts';
+import type { Loaded, Policy } from '../policy/types.ts';
+import { formatShare } from '../policy/values.ts';
+import { readHeld } from './accounts.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export type StartVerb = 'start' | 'force-start';
+
+/** `300.0 GiB held, 24.2 GiB/s, about 12 s left`; parts that are unknown are left out. */
+export function describeDrain(supervisor: Supervisor): string {
+  const held = readHeld(supervisor);
+  const { progress } = supervisor.tracker;
+  const parts = [held.known ? `${formatBytes(held.value)} held` : `held unknown (${held.reason})`];
+  if (progress?.rateBytes) parts.push(formatRate(progress.rateBytes));
+  if (progress?.etaMs != null) parts.push(`about ${formatRemaining(progress.etaMs)} left`);
+  else if (supervisor.holder) parts.push(`held by ${supervisor.holder}`);
+  return parts.join(', ');
+}
+
+/** A start or force-start that the state of one of the domain's incarnations forbids. */
+export function refusedByState(verb: StartVerb, supervisor: Supervisor, code: RefusalCode): DomctlError {
+  const { launch, state } = supervisor;
+  const cannot = `cannot ${verb} domain '${launch.domain}'`;
+  const details = { domain: launch.domain, incarnation: launch.id, state: stateWord(state) };
+  switch (code) {
+    case 'INCARNATION_DRAINING':
+      return ownDraining(supervisor);
+    case 'INCARNATION_EXITING':
+      return new DomctlError(code, `${cannot}: incarnation ${launch.id} is still exiting: ${describeExiting(supervisor)}`, {
+        hint: `'domctl start ${launch.domain} --wait' starts it as soon as it is gone`,
+        details,
+      });
+    case 'INCARNATION_LOST':
+      return new DomctlError(code, `${cannot}: the state of incarnation ${launch.id} cannot be read: ${state.kind === 'lost' ? state.reason : ''}`, {
+        hint: 'it is read again every second; nothing is assumed meanwhile',
+        details,
+      });
+    default:
+      return new DomctlError(code, `${cannot}: domain is already ${stateWord(state)}`, { details });
+  }
+}
+
+function ownDraining(supervisor: Supervisor): DomctlError {
+  const { id, domain } = supervisor.launch;
+  const held = readHeld(supervisor);
+  const { progress } = supervisor.tracker;
+  return new DomctlError('INCARNATION_DRAINING', `cannot start domain '${domain}': incarnation ${id} is still draining: ${describeDrain(supervisor)}`, {
+    hint: `'domctl start ${domain} --wait' starts it then; 'domctl force-start ${domain} --dry-run' shows what starting now would cost`,
+    details: {
+      domain,
+      incarnation: id,
+      heldBytes: held.known ? held.value : null,
+      rateBytes: progress?.rateBytes ?? null,
+      etaMs: progress?.etaMs ?? null,
+      holder: supervisor.holder,
+    },
+  });
+}
+
+function describeExiting({ state }: Supervisor): string {
+  if (state.kind !== 'exiting') return 'its end is not proven';
+  if (state.hypervisor) return `hypervisor (pid ${state.hypervisor.pid}) has not ended`;
+  const [first] = state.busy;
+  if (!first) return 'its exclusive resources are being probed';
+  return `${first.resource} is not free (${first.probe})${first.holder ? `, held by ${first.holder}` : ''}`;
+}
+
+/** What is still in the way of an end that somebody waits for. */
+export function describeEnd(supervisor: Supervisor): string {
+  return supervisor.state.kind === 'draining' ? `draining: ${describeDrain(supervisor)}` : `${stateWord(supervisor.state)}: ${describeExiting(supervisor)}`;
+}
+
+/** A verb other than start that the state forbids. */
+export function refusedVerb(verb: string, domain: string, current: Incarnation | null, code: RefusalCode): DomctlError {
+  const cannot = `cannot ${verb} domain '${domain}'`;
+  if (current === null || code === 'DOMAIN_NOT_RUNNING') {
+    return new DomctlError('DOMAIN_NOT_RUNNING', `${cannot}: domain is not running`, { details: { domain } });
+  }
+  if (code === 'INCARNATION_LOST') {
+    return new DomctlError(code, `${cannot}: the state of incarnation ${current.launch.id} cannot be read`, {
+      hint: 'it is read again every second',
+    });
+  }
+  const word = stateWord(current.state);
+  const hint = verb === 'shutdown' ? `a ${word} guest cannot be asked; 'domctl destroy ${domain}' ends it without asking` : undefined;
+  return new DomctlError(code, `${cannot}: domain is ${word}`, { hint, details: { domain, state: word } });
+}
+
+/** A decision's refusal in words. */
+export function refusedByLedger(question: {
+  readonly verb: StartVerb;
+  readonly domain: string;
+  readonly refusal: Refusal;
+  readonly arithmetic: Arithmetic | null;
+  readonly policy: Loaded<Policy>;
+  readonly allowedBytes: number;
+  readonly ownDraining: readonly Supervisor[];
+  readonly drain: { readonly rateBytes: number | null };
+}): DomctlError {
+  const { verb, domain, refusal, arithmetic, policy } = question;
+  const cannot = `cannot ${verb} domain '${domain}'`;
+  const details: ErrorDetails = { domain, policy: policy.value.name, allowedShortfallBytes: question.allowedBytes, arithmetic };
+  switch (refusal.code) {
+    case 'INCARNATION_DRAINING': {
+      const [first] = question.ownDraining;
+      if (first) return ownDraining(first);
+      return new DomctlError(refusal.code, `${cannot}: it is still draining`, { details });
+    }
+    case 'READING_UNKNOWN':
+      return new DomctlError(refusal.code, `${cannot}: unknown is not zero: ${refusal.reason}`, { hint: 'try again when it can be read', details });
+    case 'MEMORY_DRAINING':
+      return new DomctlError(refusal.code, `${cannot}: ${formatBytes(missing(arithmetic))} short while ${formatBytes(arithmetic?.heldDrainingBytes ?? 0)} are still draining`, {
+        hint: `${whenAdmitted(missing(arithmetic), question.drain.rateBytes)}'domctl ${verb} ${domain} --wait' starts it then`,
+        details,
+      });
+    case 'MEMORY_SHORT':
+      return new DomctlError(refusal.code, `${cannot}: ${formatBytes(refusal.missingBytes)} of ${refusal.of} missing, draining or not`, {
+        hint: "'domctl resources' shows where the memory is; end another domain, or define this one smaller",
+        details,
+      });
+    case 'POLICY_FORBIDS':
+      return refusedByPolicy(question, refusal.rule, details);
+    case 'NEEDS_BRAKE':
+      return new DomctlError(refusal.code, `force-start of '${domain}' refused: shortfall ${formatBytes(missing(arithmetic))} needs the brake, which this version of domctl does not have`, {
+        hint: `${whenAdmitted(missing(arithmetic), question.drain.rateBytes)}'domctl force-start ${domain} --wait'`,
+        details,
+      });
+  }
+}
+
+type PolicyRule = Extract<Refusal, { code: 'POLICY_FORBIDS' }>['rule'];
+
+function refusedByPolicy(
+  question: { domain: string; policy: Loaded<Policy>; arithmetic: Arithmetic | null; allowedBytes: number; drain: { rateBytes: number | null }; ownDraining: readonly Supervisor[] },
+  rule: PolicyRule,
+  details: ErrorDetails,
+): DomctlError {
+  const { domain, policy, arithmetic } = question;
+  const refused = `force-start of '${domain}' refused by policy ${policy.value.name}`;
+  const origin = policy.origins.get(rule);
+  const where = `rule: ${origin ? `${origin.file}:${origin.line} ` : ''}${rule}`;
+  switch (rule) {
+    case 'forceStart.allow':
+      return new DomctlError('POLICY_FORBIDS', `${refused}: it allows none`, { hint: `'domctl start ${domain} --wait' starts it when it is released; ${where}`, details });
+    case 'forceStart.maxPredecessors':
+      return new DomctlError('POLICY_FORBIDS', `${refused}: ${question.ownDraining.length} incarnations of it are draining, allowed ${policy.value.forceStart.maxPredecessors}`, {
+        hint: `'domctl force-start ${domain} --wait'; ${where}`,
+        details,
+      });
+    case 'forceStart.maxShortfall': {
+      const { maxShortfall } = policy.value.forceStart;
+      const share = maxShortfall.kind === 'percent' ? ` (${formatShare(maxShortfall)} of ${formatBytes(arithmetic?.promisedNewBytes ?? 0)})` : '';
+      return new DomctlError('POLICY_FORBIDS', `${refused}: shortfall ${formatBytes(missing(arithmetic))}, allowed ${formatBytes(question.allowedBytes)}${share}`, {
+        hint: `${whenAdmitted(missing(arithmetic) - question.allowedBytes, question.drain.rateBytes)}'domctl force-start ${domain} --wait'; ${where}`,
+        details,
+      });
+    }
+  }
+}
+
+function missing(arithmetic: Arithmetic | null): number {
+  return Math.max(0, arithmetic?.shortfallBytes ?? 0);
+}
+
+/** `admitted in about 4 s at 24.2 GiB/s: `, or nothing where no rate is known. */
+function whenAdmitted(missingBytes: number, rateBytes: number | null): string {
+  if (!rateBytes) return '';
+  return `admitted in about ${formatRemaining((missingBytes / rateBytes) * 1000)} at ${formatRate(rateBytes)}: `;
+}

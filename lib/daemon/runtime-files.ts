@@ -1,0 +1,75 @@
+/** Files of one incarnation while it lives: its runtime directory with the monitor's socket, and the domain's log. */
+import { chmod, chown, mkdir, open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { escapeName } from '../domain/names.ts';
+import { isErrno } from '../errors.ts';
+import type { User } from '../host/users.ts';
+import { checkSocketPath, type Places } from '../places.ts';
+
+/** Past this the log keeps only its tail. */
+const longestLogBytes = 2 * 1024 * 1024;
+const keptLogBytes = 256 * 1024;
+/** Enough for a hypervisor's last words. */
+const lastWordsBytes = 4096;
+
+function runtimeDirectory(places: Places, id: number): string {
+  return join(places.runtimeDir, 'incarnations', String(id));
+}
+
+/** A path of its own for each launch: QMP serves one client, and a stale path must not lead to a new hypervisor. */
+export function qmpSocket(places: Places, id: number): string {
+  return checkSocketPath(join(runtimeDirectory(places, id), 'qmp.sock'));
+}
+
+export function logFile(places: Places, domain: string): string {
+  return join(places.logDir, `${escapeName(domain)}.log`);
+}
+
+/** Makes the directory in which the hypervisor, running as `owner`, makes its socket. */
+export async function makeRuntimeDirectory(places: Places, id: number, owner: User | null): Promise<void> {
+  const directory = runtimeDirectory(places, id);
+  await mkdir(join(places.runtimeDir, 'incarnations'), { recursive: true, mode: 0o711 });
+  await mkdir(directory, { mode: 0o700 });
+  if (owner) await chown(directory, owner.uid, owner.gid);
+}
+
+export async function removeRuntimeDirectory(places: Places, id: number): Promise<void> {
+  await rm(runtimeDirectory(places, id), { recursive: true, force: true });
+}
+
+/** Others may pass through the runtime directory to their socket, and see nothing of it. */
+export async function makeRuntimeRoot(places: Places): Promise<void> {
+  await mkdir(places.runtimeDir, { recursive: true, mode: 0o711 });
+  await chmod(places.runtimeDir, 0o711);
+}
+
+/** Shortens a log that has grown past its limit: the tail stays. Writers append (O_APPEND), so none of them notices. */
+export async function trimLog(path: string): Promise<void> {
+  try {
+    const { size } = await stat(path);
+    if (size <= longestLogBytes) return;
+    await using file = await open(path, 'r+');
+    const tail = Buffer.alloc(keptLogBytes);
+    const { bytesRead } = await file.read(tail, 0, keptLogBytes, size - keptLogBytes);
+    await file.truncate(0);
+    await file.write(tail, 0, bytesRead, 0);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/** The last line that `path` got since it was `fromByte` long, without QEMU's time stamp; null when there is none. */
+export async function lastWords(path: string, fromByte: number): Promise<string | null> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    const start = Math.max(size < fromByte ? 0 : fromByte, size - lastWordsBytes);
+    const buffer = Buffer.alloc(Math.max(0, size - start));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
+    const lines = buffer.toString('utf8', 0, bytesRead).split('\n').filter((line) => line.trim() !== '');
+    return lines.at(-1)?.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, '').replace(/^qemu-system-\w+: /, '') ?? null;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return null;
+    throw error;
+  }
+}

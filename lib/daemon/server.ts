@@ -1,0 +1,133 @@
+/**
+ * The daemon's HTTP face on a unix socket: routes, checked requests, failures as the contract's envelope. A route only
+ * translates; what it does is in verbs, starting and views. curl works: `curl --unix-socket PATH http://domctl/v1/domains`.
+ */
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
+import { z } from 'zod';
+import { peerCredentials } from '../../native/index.ts';
+import { apiVersion, type VersionAnswer } from '../client/contract.ts';
+import { defineRequest, destroyRequest, shutdownRequest, startRequest } from '../client/requests.ts';
+import type { Requester } from '../domain/incarnation.ts';
+import { asDomctlError, DomctlError } from '../errors.ts';
+import { errorEnvelope } from '../client/envelope.ts';
+import type { Fleet } from './fleet.ts';
+import { readHostConfig } from './preparation.ts';
+import type { Starter } from './starting.ts';
+import type { Services } from './supervisor.ts';
+import type { Verbs } from './verbs.ts';
+import { domainInfo, drainView, listDomains, resourcesView } from './views.ts';
+
+/** What the routes reach. */
+export interface Daemon {
+  readonly fleet: Fleet;
+  readonly services: Services;
+  readonly starter: Starter;
+  readonly verbs: Verbs;
+  readonly about: VersionAnswer;
+  /** Ends the daemon; VMs go on. */
+  stop(): void;
+}
+
+/** Room for a definition of the XML reader's own limit, so that its error is the one seen. */
+const bodyLimitBytes = 16 * 1024 * 1024;
+
+const byName = z.object({ domain: z.string() });
+const inactiveQuery = z.object({ inactive: z.enum(['true', 'false']).default('false') });
+const domainQuery = z.object({ domain: z.string().optional() });
+
+export function buildServer(daemon: Daemon): FastifyInstance {
+  const app = Fastify({ logger: false, bodyLimit: bodyLimitBytes, forceCloseConnections: true });
+  app.setErrorHandler(async (error, _request, reply) => {
+    const failure = asHttpError(error);
+    if (failure.code === 'FAILED') daemon.services.log.error({ err: error }, 'request');
+    return reply.status(failure.http).send(errorEnvelope(failure));
+  });
+  app.setNotFoundHandler(async (request, reply) =>
+    reply.status(404).send(errorEnvelope(new DomctlError('USAGE', `no such route: ${request.method} ${request.url}`))),
+  );
+  void app.register(
+    async (routes) => {
+      addQuestions(routes, daemon);
+      addVerbs(routes, daemon);
+      return Promise.resolve();
+    },
+    { prefix: `/${apiVersion}` },
+  );
+  return app;
+}
+
+/** Routes that change nothing, and wait for nothing but the kernel's files. */
+function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: Daemon): void {
+  app.get('/version', () => about);
+  app.get('/domains', () => listDomains(fleet));
+  app.get('/domains/:domain', (request) => domainInfo(fleet.find(nameOf(request))));
+  app.get('/domains/:domain/xml', (request, reply) => {
+    const { inactive } = check(inactiveQuery, request.query);
+    return reply.type('application/xml').send(verbs.xml(nameOf(request), inactive === 'true'));
+  });
+  app.get('/resources', async () => resourcesView(fleet, (await readHostConfig(services.places)).value));
+  app.get('/drain', (request) => {
+    const { domain } = check(domainQuery, request.query);
+    return drainView(fleet, domain === undefined ? null : fleet.find(domain));
+  });
+}
+
+function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void {
+  app.post('/domains', async (request) => verbs.define(check(defineRequest, request.body)));
+  app.delete('/domains/:domain', async (request) => verbs.undefine(nameOf(request)));
+  app.post('/domains/:domain/start', async (request) => {
+    const body = check(startRequest, request.body ?? {});
+    const order = { ...body, timeoutMs: body.timeoutMs, requester: requesterOf(request), signal: callerSignal(request) };
+    return starter.start(nameOf(request), order);
+  });
+  app.post('/domains/:domain/shutdown', async (request) => {
+    const { wait = null, timeoutMs, forceAfterMs } = check(shutdownRequest, request.body ?? {});
+    return verbs.shutdown(nameOf(request), { wait, timeoutMs, forceAfterMs, signal: callerSignal(request) });
+  });
+  app.post('/domains/:domain/destroy', async (request) => {
+    const { wait, timeoutMs, graceful } = check(destroyRequest, request.body ?? {});
+    return verbs.destroy(nameOf(request), { wait, timeoutMs, graceful, signal: callerSignal(request) });
+  });
+  app.post('/daemon/stop', (_request, reply) => {
+    reply.raw.once('close', stop);
+    return { stopping: true };
+  });
+}
+
+function nameOf(request: FastifyRequest): string {
+  return check(byName, request.params).domain;
+}
+
+/** The value by its schema. Throws USAGE naming the field. */
+function check<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new DomctlError('USAGE', `request: ${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not valid'}`);
+}
+
+/** Who asks, as the kernel tells of the socket. */
+function requesterOf(request: FastifyRequest): Requester {
+  // Node has no public way to a socket's descriptor.
+  const { _handle: handle } = request.raw.socket as Socket & { _handle?: { fd?: number } };
+  if (handle?.fd === undefined || handle.fd < 0) return { uid: null, pid: null };
+  const { uid, pid } = peerCredentials(handle.fd);
+  return { uid, pid };
+}
+
+/** Aborts when the caller hangs up before its answer. */
+function callerSignal(request: FastifyRequest): AbortSignal {
+  const controller = new AbortController();
+  request.raw.socket.once('close', () => {
+    controller.abort(new DomctlError('INTERRUPTED', 'the caller is gone'));
+  });
+  return controller.signal;
+}
+
+/** Fastify's own errors (body too large, not JSON) are the caller's. */
+function asHttpError(error: unknown): DomctlError {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (error instanceof DomctlError || status >= 500 || !(error instanceof Error)) return asDomctlError(error);
+  return new DomctlError('USAGE', error.message, { cause: error });
+}

@@ -1,0 +1,241 @@
+/**
+ * start and force-start: state, claims and memory decided in one step that nothing can come between, then the launch.
+ * Two locks, always in this order: the domain's queue, then `admission`, which orders admissions across domains so that two
+ * starts cannot be promised the same bytes. Both are held for readings and one journal write, never while waiting.
+ */
+import { Mutex } from 'async-mutex';
+import { decide, type Decision } from '../admission/decision.ts';
+import type { StartAnswer } from '../client/contract.ts';
+import { findConflict } from '../domain/claims.ts';
+import type { Launch, Requester } from '../domain/incarnation.ts';
+import { cgroupName } from '../domain/names.ts';
+import { transition } from '../domain/transition.ts';
+import { DomctlError, type ErrorCode } from '../errors.ts';
+import { readBootId } from '../host/inventory.ts';
+import { formatShare, resolveShare } from '../policy/values.ts';
+import { emitDomain } from '../xml/emit.ts';
+import { isDraining, readHeld, readLedger } from './accounts.ts';
+import type { Entry, Fleet } from './fleet.ts';
+import { launchHypervisor } from './launcher.ts';
+import { type Preparation, prepare } from './preparation.ts';
+import { refusedByLedger, refusedByState, type StartVerb } from './refusals.ts';
+import type { Services, Supervisor } from './supervisor.ts';
+import { errorEnvelope } from '../client/envelope.ts';
+import { deadlineSignal } from './waiting.ts';
+import { drainSpeed } from './views.ts';
+
+export interface StartOrder {
+  readonly force: boolean;
+  readonly dryRun: boolean;
+  readonly wait: boolean;
+  readonly timeoutMs: number | undefined;
+  readonly requester: Requester;
+  /** Aborts when the caller is gone: a queued start is cancelled, one that was admitted goes on. */
+  readonly signal: AbortSignal;
+}
+
+/** Refusals that time may lift: a queued start looks again. */
+const mayPass: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'INCARNATION_EXITING',
+  'INCARNATION_LOST',
+  'INCARNATION_DRAINING',
+  'READING_UNKNOWN',
+  'CLAIM_CONFLICT',
+  'MEMORY_DRAINING',
+  'MEMORY_SHORT',
+  'NEEDS_BRAKE',
+]);
+
+/** Memory falls without an event: a queued start looks this often, and at every change of state. */
+const lookAgainMs = 250;
+
+interface Admission {
+  readonly preparation: Preparation;
+  readonly decision: Decision;
+  readonly error: DomctlError | null;
+  readonly supervisor: Supervisor | null;
+}
+
+export class Starter {
+  readonly #fleet: Fleet;
+  readonly #services: Services;
+  readonly #admission = new Mutex();
+
+  constructor(fleet: Fleet, services: Services) {
+    this.#fleet = fleet;
+    this.#services = services;
+  }
+
+  /** Starts the domain, or says what starting would cost. Throws the refusal. */
+  async start(reference: string, order: StartOrder): Promise<StartAnswer> {
+    const entry = this.#fleet.find(reference);
+    if (order.dryRun) return this.#answer(entry, order, await this.#attempt(entry, order));
+    const admission = order.wait ? await this.#queue(entry, order) : await this.#attempt(entry, order);
+    if (admission.error || !admission.supervisor) throw admission.error ?? new Error('no decision');
+    const { domain, capabilities, user } = admission.preparation;
+    await launchHypervisor(admission.supervisor, { domain, capabilities, user });
+    return this.#answer(entry, order, admission);
+  }
+
+  /** One waiter a domain; tries again whenever something changed. */
+  async #queue(entry: Entry, order: StartOrder): Promise<Admission> {
+    if (entry.waiting) {
+      throw new DomctlError('ALREADY_WAITING', `a start of domain '${entry.name}' is queued already`, { hint: 'one waiter at a time; the first one is served' });
+    }
+    entry.waiting = true;
+    try {
+      return await this.#tryUntilAdmitted(entry, order);
+    } finally {
+      entry.waiting = false;
+      this.#fleet.changed();
+    }
+  }
+
+  async #tryUntilAdmitted(entry: Entry, order: StartOrder): Promise<Admission> {
+    let deadline: AbortSignal | null = null;
+    for (;;) {
+      const admission = await this.#attempt(entry, order);
+      if (!admission.error || !this.#isWorthWaiting(admission)) return admission;
+      const { queueTimeoutMs } = admission.preparation.policy.value.start;
+      deadline ??= deadlineSignal(order.timeoutMs ?? queueTimeoutMs, order.signal);
+      try {
+        await this.#fleet.nextChange(lookAgainMs, deadline);
+      } catch {
+        throw order.signal.aborted
+          ? new DomctlError('INTERRUPTED', `queued start of domain '${entry.name}' cancelled: its caller is gone`)
+          : new DomctlError('DEADLINE_PASSED', `deadline passed; ${admission.error.message}`, { hint: 'nothing was undone', details: admission.error.details });
+      }
+    }
+  }
+
+  #isWorthWaiting({ error, decision }: Admission): boolean {
+    if (!error) return false;
+    if (decision.refusal?.code === 'POLICY_FORBIDS') return decision.refusal.rule !== 'forceStart.allow';
+    return mayPass.has(error.code);
+  }
+
+  /** Decides, and unless it is a dry run registers the launch. Refusals come back as values: a waiter may go on. */
+  async #attempt(entry: Entry, order: StartOrder): Promise<Admission> {
+    const { definition } = entry;
+    if (!definition) throw new DomctlError('NO_SUCH_DOMAIN', `domain '${entry.name}' is undefined: only its last incarnation is left`);
+    const preparation = await prepare(definition, this.#services.places, this.#services.log);
+    return entry.queue.runExclusive(async () => {
+      if (entry.definition !== definition) {
+        throw new DomctlError('WRONG_STATE', `domain '${entry.name}' was redefined meanwhile`, { hint: 'start it again' });
+      }
+      return this.#admission.runExclusive(async () => this.#decide(entry, order, preparation));
+    });
+  }
+
+  async #decide(entry: Entry, order: StartOrder, preparation: Preparation): Promise<Admission> {
+    const verb = verbOf(order);
+    const ownDraining = entry.supervisors.filter(isDraining);
+    const ledger = await readLedger(this.#fleet, preparation.host.value);
+    const { forceStart } = preparation.policy.value;
+    const allowedBytes = resolveShare(forceStart.maxShortfall, preparation.promisedBytes);
+    const decision = decide(
+      ledger,
+      {
+        domain: entry.name,
+        verb,
+        promisedBytes: preparation.promisedBytes,
+        class: preparation.class,
+        ownDraining: ownDraining.map(({ launch }) => launch.id),
+      },
+      { allow: forceStart.allow, maxShortfallBytes: allowedBytes, maxPredecessors: forceStart.maxPredecessors },
+    );
+    const { refusal, arithmetic } = decision;
+    const error =
+      this.#refuseByState(entry, verb) ??
+      this.#refuseByClaims(entry, preparation) ??
+      (refusal
+        ? refusedByLedger({ verb, domain: entry.name, refusal, arithmetic, policy: preparation.policy, allowedBytes, ownDraining, drain: drainSpeed(this.#fleet) })
+        : null);
+    const supervisor = error || order.dryRun ? null : await this.#register(entry, order, preparation, decision, ownDraining);
+    return { preparation, decision, error, supervisor };
+  }
+
+  /** The transition table has the say of each incarnation that is left. */
+  #refuseByState(entry: Entry, verb: StartVerb): DomctlError | null {
+    const kind = verb === 'start' ? 'startRequested' : 'forceStartRequested';
+    for (const supervisor of entry.supervisors.toReversed()) {
+      const verdict = transition(supervisor.state, { kind, atMs: this.#services.clock.now() });
+      if (verdict.kind === 'refused') return refusedByState(verb, supervisor, verdict.code);
+    }
+    return null;
+  }
+
+  #refuseByClaims(entry: Entry, preparation: Preparation): DomctlError | null {
+    const conflict = findConflict(preparation.claims, this.#fleet.claimHolders());
+    if (!conflict) return null;
+    const { wanted, holder } = conflict;
+    return new DomctlError('CLAIM_CONFLICT', `cannot start domain '${entry.name}': ${wanted.path} is in use by domain '${holder.domain}' (incarnation ${holder.incarnation})`, {
+      hint: `end '${holder.domain}' first, or mark the disk <readonly/> or <shareable/> in both`,
+      details: { domain: entry.name, path: wanted.path, holder: holder.domain, incarnation: holder.incarnation },
+    });
+  }
+
+  /** The promise becomes real here: journaled before anything of it exists. */
+  async #register(entry: Entry, order: StartOrder, preparation: Preparation, decision: Decision, ownDraining: readonly Supervisor[]): Promise<Supervisor> {
+    const id = this.#fleet.nextId();
+    const { domain, policy, capabilities } = preparation;
+    const launch: Launch = {
+      id,
+      domain: entry.name,
+      uuid: domain.uuid,
+      bootId: readBootId(),
+      cgroup: this.#services.root.at(cgroupName(entry.name), String(id)).path,
+      memoryBytes: domain.memoryBytes,
+      promisedBytes: preparation.promisedBytes,
+      vcpus: domain.vcpus,
+      claims: preparation.claims,
+      clocks: {
+        killAfterMs: policy.value.destroy.killAfterMs,
+        freedTimeoutMs: policy.value.destroy.freedTimeoutMs,
+        stalledAfterMs: policy.value.teardown.stalledAfterMs,
+      },
+      helper: preparation.helper,
+      emulator: capabilities.emulator,
+      emulatorVersion: capabilities.version,
+      policy: policy.value.name,
+      xml: emitDomain(domain),
+      requester: order.requester,
+      forced: order.force ? forcedStart(decision, ownDraining) : null,
+    };
+    const state = { kind: 'launching', sinceMs: this.#services.clock.now(), hypervisor: null } as const;
+    await this.#services.journal.append({ kind: 'launch', launch, state });
+    const supervisor = this.#fleet.adopt(launch, state, this.#services);
+    this.#fleet.changed();
+    return supervisor;
+  }
+
+  #answer(entry: Entry, order: StartOrder, { preparation, decision, error, supervisor }: Admission): StartAnswer {
+    const { arithmetic } = decision;
+    if (!arithmetic) throw error ?? new Error('no arithmetic');
+    const { maxShortfall } = preparation.policy.value.forceStart;
+    return {
+      name: entry.name,
+      admitted: error === null,
+      id: supervisor?.launch.id ?? null,
+      arithmetic,
+      policy: preparation.policy.value.name,
+      allowedShortfallBytes: order.force ? resolveShare(maxShortfall, preparation.promisedBytes) : 0,
+      allowedShortfall: formatShare(maxShortfall),
+      overIncarnations: supervisor?.launch.forced?.overIncarnations ?? entry.supervisors.filter(isDraining).map(({ launch }) => launch.id),
+      refusal: error ? errorEnvelope(error).error : null,
+    };
+  }
+}
+
+function verbOf(order: StartOrder): StartVerb {
+  return order.force ? 'force-start' : 'start';
+}
+
+function forcedStart({ arithmetic }: Decision, ownDraining: readonly Supervisor[]): Launch['forced'] {
+  const held = ownDraining.map(readHeld);
+  return {
+    overIncarnations: ownDraining.map(({ launch }) => launch.id),
+    heldDrainingBytes: held.reduce((sum, reading) => sum + (reading.known ? reading.value : 0), 0),
+    shortfallBytes: arithmetic?.shortfallBytes ?? 0,
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * One incarnation under watch: its state, and the handles on what is alive of it. Every change of state passes `apply`:
+ * table -> journal -> publish -> effects, in this order and one at a time in the domain's queue. Kernel facts go before
+ * requests. Nothing waits in the queue: effects that take long run beside it and come back as events.
+ */
+import type { Mutex } from 'async-mutex';
+import type { Cgroup } from '../../cgroups/cgroup.ts';
+import type { CgroupRoot } from '../../cgroups/hierarchy.ts';
+import { closeFd, watchPidfd } from '../../native/index.ts';
+import type { Clock } from '../clock.ts';
+import type { Incarnation, IncarnationState, Launch, ProcessIdentity } from '../domain/incarnation.ts';
+import { type Effect, type Event, type EventKind, transition, type Verdict } from '../domain/transition.ts';
+import { DrainTracker } from '../drain/progress.ts';
+import type { Log } from '../log.ts';
+import type { Places } from '../places.ts';
+import type { QmpClient } from '../qemu/qmp.ts';
+import type { Journal } from './journal.ts';
+
+/** What every supervisor works with. */
+export interface Services {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly root: CgroupRoot;
+  readonly places: Places;
+  /** Runs one effect; the returned promise ends when its work does. */
+  runEffect(supervisor: Supervisor, effect: Effect): Promise<void>;
+  /** Called after each change of state. */
+  published(supervisor: Supervisor, before: IncarnationState): void;
+}
+
+type WithoutTime<E> = E extends Event ? Omit<E, 'atMs'> : never;
+export type NewEvent = WithoutTime<Event>;
+
+export interface Applied {
+  readonly verdict: Verdict;
+  /** Ends with the work of the effects; rejects with the first that failed. */
+  readonly work: Promise<void>;
+}
+
+const requests: ReadonlySet<EventKind> = new Set(['startRequested', 'forceStartRequested', 'shutdownRequested', 'destroyRequested']);
+
+/** A live hypervisor, held by its pidfd. */
+interface Handle {
+  readonly identity: ProcessIdentity;
+  readonly pidfd: number;
+}
+
+export class Supervisor implements Incarnation {
+  readonly launch: Launch;
+  readonly cgroup: Cgroup;
+  readonly services: Services;
+  /** How memory comes back, while it does. */
+  readonly tracker = new DrainTracker();
+  /** Aborts every loop of this incarnation. */
+  readonly ending = new AbortController();
+  readonly timers = new Map<'kill' | 'stragglers', NodeJS.Timeout>();
+  /** Who keeps the memory, if anyone was seen to. */
+  holder: string | null = null;
+  /** Claimed paths the teardown helper had mapped. */
+  pinned: ReadonlySet<string> = new Set();
+  qmp: QmpClient | null = null;
+  handle: Handle | null = null;
+  readonly #queue: Mutex;
+  #state: IncarnationState;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(options: { launch: Launch; state: IncarnationState; queue: Mutex; services: Services }) {
+    this.launch = options.launch;
+    this.services = options.services;
+    this.#state = options.state;
+    this.#queue = options.queue;
+    this.cgroup = options.services.root.at(...cgroupParts(options.launch));
+  }
+
+  /** The domain's own cgroup, in which the incarnation's lies. */
+  branch(): Cgroup {
+    return this.services.root.at(...cgroupParts(this.launch).slice(0, 1));
+  }
+
+  get state(): IncarnationState {
+    return this.#state;
+  }
+
+  /** Queues an event; kernel facts overtake waiting requests. */
+  async tell(event: NewEvent): Promise<Applied> {
+    const priority = requests.has(event.kind) ? 0 : 1;
+    return this.#queue.runExclusive(async () => this.apply(event), priority);
+  }
+
+  /** Applies an event; the caller is in the domain's queue. */
+  async apply(event: NewEvent): Promise<Applied> {
+    const verdict = transition(this.#state, { ...event, atMs: this.services.clock.now() });
+    if (verdict.kind !== 'to') return { verdict, work: Promise.resolve() };
+    await this.#record(event.kind, verdict.state);
+    const before = this.#state;
+    this.#state = verdict.state;
+    this.services.log.info({ domain: this.launch.domain, incarnation: this.launch.id, event: event.kind, state: verdict.state.kind });
+    this.services.published(this, before);
+    for (const listener of [...this.#listeners]) listener();
+    const work = this.resume(...verdict.effects);
+    work.catch((error: unknown) => {
+      this.#logFailure(error, `after ${event.kind}`);
+    });
+    return { verdict, work };
+  }
+
+  /** Runs effects; recovery calls it to take them up where the last daemon left off. Ends with their work. */
+  async resume(...effects: readonly Effect[]): Promise<void> {
+    await Promise.all(effects.map(async (effect) => this.services.runEffect(this, effect)));
+  }
+
+  /** Resolves when `isThere` holds for the state; rejects with the signal's reason. */
+  async until(isThere: (state: IncarnationState) => boolean, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (isThere(this.#state)) return;
+    await new Promise<void>((resolve, reject) => {
+      const done = (finish: () => void): void => {
+        this.#listeners.delete(listener);
+        signal.removeEventListener('abort', onAbort);
+        finish();
+      };
+      const listener = (): void => {
+        if (isThere(this.#state)) done(resolve);
+      };
+      const onAbort = (): void => {
+        done(() => {
+          reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+        });
+      };
+      this.#listeners.add(listener);
+      signal.addEventListener('abort', onAbort);
+    });
+  }
+
+  /** Takes over a pidfd: its exit becomes an event. `lastWords` is asked then, for the detail of a failure. */
+  watchHypervisor(handle: Handle, lastWords: () => Promise<string | null>): void {
+    this.handle = handle;
+    watchPidfd(handle.pidfd, ({ code, signal }) => {
+      closeFd(handle.pidfd);
+      this.handle = null;
+      this.inBackground('hypervisor exit', async () => {
+        const detail = code === 0 ? null : await lastWords();
+        await this.tell({ kind: 'hypervisorExited', exitCode: code, signal, detail });
+      });
+    });
+  }
+
+  /** Starts work that nobody awaits; its failure is logged, as is right for what only comes back as events. */
+  inBackground(what: string, work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      this.#logFailure(error, what);
+    });
+  }
+
+  /** Lets go of everything in this process; nothing outside is touched. */
+  close(): void {
+    this.ending.abort();
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+    this.qmp?.close();
+    this.qmp = null;
+  }
+
+  /** A request whose record cannot be written is refused; a kernel fact is true all the same. */
+  async #record(event: EventKind, state: IncarnationState): Promise<void> {
+    try {
+      await this.services.journal.append({ kind: 'state', incarnation: this.launch.id, event, state });
+    } catch (error) {
+      if (requests.has(event)) throw error;
+      this.services.log.error({ domain: this.launch.domain, incarnation: this.launch.id, err: error }, 'journal');
+    }
+  }
+
+  #logFailure(error: unknown, what: string): void {
+    if (this.ending.signal.aborted) return;
+    this.services.log.error({ domain: this.launch.domain, incarnation: this.launch.id, err: error }, what);
+  }
+}
+
+/** Names of the incarnation's cgroup below the root: the domain's, then its number. */
+function cgroupParts(launch: Launch): string[] {
+  return launch.cgroup.split('/').slice(-2);
+}

@@ -1,0 +1,210 @@
+/** What the daemon shows: its domains and incarnations as the contract's JSON. Reads the kernel afresh for every question. */
+import type {
+  DomainInfo,
+  DomainRow,
+  DrainAnswer,
+  DrainFields,
+  DrainRow,
+  HeldFields,
+  IncarnationInfo,
+  ResourcesAnswer,
+} from '../client/contract.ts';
+import type { Incarnation } from '../domain/incarnation.ts';
+import { currentIncarnation, stateReason, stateWord } from '../domain/words.ts';
+import { isSameProcess } from '../host/processes.ts';
+import { combine, type Reading } from '../reading.ts';
+import type { HostConfig } from '../policy/types.ts';
+import { formatShare } from '../policy/values.ts';
+import { isDraining, readHeld, readLedger } from './accounts.ts';
+import type { Entry, Fleet } from './fleet.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export function listDomains(fleet: Fleet): DomainRow[] {
+  return fleet.entries.map(domainRow).sort(byIdThenName);
+}
+
+/** As virsh: active ones by id, then the others by name whatever their case. */
+function byIdThenName(a: DomainRow, b: DomainRow): number {
+  if (a.id !== null && b.id !== null) return a.id - b.id;
+  if (a.id === null && b.id === null) return a.name.toLowerCase().localeCompare(b.name.toLowerCase());
+  return a.id === null ? 1 : -1;
+}
+
+function domainRow(entry: Entry): DomainRow {
+  const current = currentSupervisor(entry);
+  const last: Incarnation | null = current ?? entry.lastReleased;
+  return {
+    id: current?.launch.id ?? null,
+    name: entry.name,
+    uuid: entry.definition?.uuid ?? current?.launch.uuid ?? '',
+    state: current ? stateWord(current.state) : 'shut off',
+    reason: stateReason(last?.state ?? null),
+    memoryBytes: current?.launch.memoryBytes ?? entry.definition?.memoryBytes ?? 0,
+    persistent: entry.definition !== null,
+    ...heldFields(combine(entry.supervisors.map(readHeld), (values) => values.reduce((a, b) => a + b, 0))),
+    ...drainFields(entry.supervisors),
+  };
+}
+
+/** The supervisor whose state is the domain's. */
+export function currentSupervisor(entry: Entry): Supervisor | null {
+  const current = currentIncarnation(entry.supervisors);
+  return entry.supervisors.find((supervisor) => supervisor === current) ?? null;
+}
+
+export function heldFields(held: Reading<number>): HeldFields {
+  return held.known ? { heldBytes: held.value } : { heldBytes: null, heldUnknown: held.reason };
+}
+
+/** Sum over those draining; bytes are 0 when none is, null when one cannot be read. */
+export function drainFields(supervisors: readonly Supervisor[]): DrainFields {
+  const draining = supervisors.filter(isDraining);
+  const held = combine(draining.map(readHeld), (values) => values.reduce((a, b) => a + b, 0));
+  const speeds = draining.map(({ tracker }) => tracker.progress);
+  const etas = speeds.map((progress) => progress?.etaMs ?? null);
+  return {
+    drainingBytes: held.known ? held.value : null,
+    drainRateBytes: draining.length === 0 ? null : speeds.reduce((sum, progress) => sum + (progress?.rateBytes ?? 0), 0),
+    drainEtaMs: etas.length === 0 || etas.includes(null) ? null : Math.max(...etas.filter((eta) => eta !== null)),
+  };
+}
+
+/** How fast all of the host's draining goes; null when nothing can be said. */
+export function drainSpeed(fleet: Fleet): { readonly rateBytes: number | null } {
+  return { rateBytes: drainFields(fleet.supervisors).drainRateBytes || null };
+}
+
+export function domainInfo(entry: Entry): DomainInfo {
+  const current = currentSupervisor(entry);
+  const released = entry.lastReleased;
+  return {
+    ...domainRow(entry),
+    vcpus: current?.launch.vcpus ?? entry.definition?.vcpus ?? 0,
+    type: entry.definition?.type ?? 'qemu',
+    policy: current?.launch.policy ?? entry.definition?.policy ?? null,
+    pid: current ? pidOf(current) : null,
+    cgroup: current?.launch.cgroup ?? null,
+    incarnations: entry.supervisors.toReversed().map(incarnationInfo),
+    lastOutcome:
+      released?.state.kind === 'released'
+        ? { ...released.state.outcome, id: released.launch.id, releasedAt: isoTime(released.state.sinceMs) }
+        : null,
+    queuedStart: entry.waiting,
+  };
+}
+
+function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
+  const { launch, state } = supervisor;
+  const draining = state.kind === 'draining' ? state : null;
+  const helper = 'helper' in state ? state.helper : null;
+  return {
+    id: launch.id,
+    state: stateWord(state),
+    reason: stateReason(state),
+    since: isoTime(state.sinceMs),
+    pid: pidOf(supervisor),
+    helperPid: helper?.pid ?? null,
+    helper: helperWord(supervisor),
+    cgroup: launch.cgroup,
+    promisedBytes: launch.promisedBytes,
+    policy: launch.policy,
+    emulator: launch.emulator,
+    emulatorVersion: launch.emulatorVersion,
+    requester: launch.requester,
+    startedOver: launch.forced?.overIncarnations ?? [],
+    busy: state.kind === 'exiting' ? state.busy : [],
+    freed: draining?.freed ?? [],
+    freedAfterMs: draining ? draining.sinceMs - draining.exitingSinceMs : null,
+    stalledForMs: stalledFor(supervisor),
+    holder: draining ? supervisor.holder : null,
+    ...heldFields(readHeld(supervisor)),
+    ...drainFields([supervisor]),
+  };
+}
+
+function pidOf({ state }: Supervisor): number | null {
+  return 'hypervisor' in state ? (state.hypervisor?.pid ?? null) : null;
+}
+
+/** `lost`: it was asked for, and it is gone while the hypervisor lives: the next exit will be slow. */
+function helperWord({ launch, state }: Supervisor): IncarnationInfo['helper'] {
+  if (launch.helper === 'none') return 'none';
+  if (state.kind !== 'running' && state.kind !== 'paused' && state.kind !== 'stopping') return 'qemu, outside the sandbox';
+  return state.helper && isSameProcess(state.helper) ? 'qemu, outside the sandbox' : 'lost';
+}
+
+function stalledFor({ state, services }: Supervisor): number | null {
+  return state.kind === 'draining' && state.stalledSinceMs !== null ? services.clock.now() - state.stalledSinceMs : null;
+}
+
+export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<ResourcesAnswer> {
+  const ledger = await readLedger(fleet, host);
+  const live = fleet.supervisors.filter((supervisor) => !isDraining(supervisor));
+  const { drainRateBytes, drainEtaMs } = drainFields(fleet.supervisors);
+  return {
+    memory: ledger.known
+      ? {
+          ...ledger.value.host,
+          reserveBytes: ledger.value.rule.reserveBytes,
+          reserve: formatShare(host.capacity.reserve),
+          overcommit: ledger.value.rule.overcommit,
+          foreignBytes: ledger.value.foreignBytes,
+          capacityBytes: ledger.value.capacityBytes,
+          promisedLiveBytes: ledger.value.promisedLiveBytes,
+          heldLiveBytes: ledger.value.heldLiveBytes,
+          heldDrainingBytes: ledger.value.heldDrainingBytes,
+          freeToPromiseBytes: ledger.value.freeToPromiseBytes,
+        }
+      : null,
+    ...(ledger.known ? {} : { memoryUnknown: ledger.reason }),
+    liveDomains: new Set(live.map(({ launch }) => launch.domain)).size,
+    drainingIncarnations: fleet.supervisors.length - live.length,
+    drainRateBytes,
+    drainEtaMs,
+    incarnations: [...fleet.supervisors].sort((a, b) => a.launch.id - b.launch.id).map(resourceRow),
+  };
+}
+
+function resourceRow(supervisor: Supervisor): ResourcesAnswer['incarnations'][number] {
+  const { launch, state } = supervisor;
+  const draining = isDraining(supervisor);
+  return {
+    id: launch.id,
+    name: launch.domain,
+    state: stateWord(state),
+    promisedBytes: draining ? null : launch.promisedBytes,
+    disks: launch.claims.filter(({ mode }) => mode === 'exclusive').length,
+    exclusiveFree: draining,
+    ...heldFields(readHeld(supervisor)),
+  };
+}
+
+/** Incarnations on their way out, of one domain or of all, and those that lately came to their end. */
+export function drainView(fleet: Fleet, entry: Entry | null): DrainAnswer {
+  const supervisors = entry?.supervisors ?? fleet.supervisors;
+  return {
+    draining: supervisors.filter(({ state }) => state.kind === 'exiting' || state.kind === 'draining').map(drainRow),
+    released: fleet.summaries
+      .filter(({ domain }) => entry === null || domain === entry.name)
+      .map(({ id, domain, fromBytes, freedAfterMs, releasedAfterMs }) => ({ id, name: domain, fromBytes, freedAfterMs, releasedAfterMs })),
+  };
+}
+
+function drainRow(supervisor: Supervisor): DrainRow {
+  const { launch, state, tracker } = supervisor;
+  return {
+    id: launch.id,
+    name: launch.domain,
+    state: stateWord(state),
+    fromBytes: tracker.progress?.fromBytes ?? null,
+    stalledForMs: stalledFor(supervisor),
+    holder: supervisor.holder,
+    busy: state.kind === 'exiting' ? state.busy : [],
+    ...heldFields(readHeld(supervisor)),
+    ...drainFields([supervisor]),
+  };
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,111 @@
+/** The command line: verbs to yargs, failures to exit codes. The entry has answered --version before this is loaded. */
+import yargs, { type Argv } from 'yargs';
+import { connectOrStart } from '../client/autostart.ts';
+import type { Client } from '../client/client.ts';
+import { DomctlError } from '../errors.ts';
+import { placeVariables } from '../places.ts';
+import { version as ownVersion } from '../version.ts';
+import { type Context, report, type Verb } from './command.ts';
+import { fixWait, placesFromFlags } from './options.ts';
+import { daemon } from './verbs/daemon.ts';
+import { define } from './verbs/define.ts';
+import { destroy } from './verbs/destroy.ts';
+import { dominfo } from './verbs/dominfo.ts';
+import { domstate } from './verbs/domstate.ts';
+import { drain } from './verbs/drain.ts';
+import { dumpxml } from './verbs/dumpxml.ts';
+import { forceStart } from './verbs/force-start.ts';
+import { list } from './verbs/list.ts';
+import { resources } from './verbs/resources.ts';
+import { shutdown } from './verbs/shutdown.ts';
+import { start } from './verbs/start.ts';
+import { undefine } from './verbs/undefine.ts';
+import { version } from './verbs/version.ts';
+
+const help = 'domctl: virtual machines by libvirt XML, and the truth about their memory.\n\nUsage: $0 <command> [options]';
+const epilogue = 'Exit codes: 0 ok, 1 failed, 2 usage, 3 no such domain, 4 refused by state, 5 only draining memory stands in the way,\n6 memory short or policy forbids, 7 invalid XML or policy, 8 the host lacks something, 9 no daemon, 10 deadline passed, 130 interrupted.';
+
+/** Runs one command line; resolves with its exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const json = args.includes('--json');
+  try {
+    return await runVerb(args);
+  } catch (error) {
+    return report(error, json);
+  }
+}
+
+async function runVerb(args: readonly string[]): Promise<number> {
+  let exit = 0;
+  const parser = yargs(fixWait(args))
+    .scriptName('domctl')
+    .usage(help)
+    .epilogue(epilogue)
+    .version(ownVersion)
+    .option('json', { type: 'boolean', default: false, describe: 'Print the answer, or the failure, as JSON', global: true })
+    .strict()
+    .demandCommand(1, 'which command?')
+    .recommendCommands()
+    .completion('completion', 'Print a completion script: source <(domctl completion)')
+    .help()
+    .alias('help', 'h')
+    .wrap(process.stdout.isTTY ? Math.min(120, process.stdout.columns) : 100)
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      if (error instanceof Error && error.name !== 'YError') throw error;
+      throw new DomctlError('USAGE', message ?? error?.message ?? 'not a command', { hint: "'domctl --help' lists commands, 'domctl COMMAND --help' its options" });
+    });
+  for (const [key, variable] of Object.entries(placeVariables)) {
+    parser.option(flagOf(key), { type: 'string', requiresArg: true, global: true, group: 'Places:', describe: `instead of $${variable}` });
+  }
+  const add = <Options>(verb: Verb<Options>): Argv =>
+    parser.command({
+      command: verb.usage,
+      describe: verb.describe,
+      builder: (argv: Argv) => verb.examples.reduce((built, [command, says]) => built.example(command, says), verb.build(argv)),
+      handler: async (options: unknown) => {
+        exit = await verb.run(options as Options, makeContext(options as Record<string, unknown>));
+      },
+    } as never);
+  // Each in its own type: no list of verbs can hold them all.
+  add(define);
+  add(undefine);
+  add(list);
+  add(dumpxml);
+  add(start);
+  add(forceStart);
+  add(shutdown);
+  add(destroy);
+  add(domstate);
+  add(dominfo);
+  add(resources);
+  add(drain);
+  add(daemon);
+  add(version);
+  await parser.parseAsync();
+  return exit;
+}
+
+function flagOf(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function makeContext(flags: Readonly<Record<string, unknown>>): Context {
+  const places = placesFromFlags(flags);
+  const json = flags['json'] === true;
+  let client: Promise<Client> | null = null;
+  return {
+    places,
+    json,
+    connect: async () => (client ??= connectOrStart(places)),
+    say: (line) => {
+      if (!json) process.stdout.write(`${line}\n`);
+    },
+    answer: (value) => {
+      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    },
+    warn: (line) => {
+      process.stderr.write(`${line}\n`);
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/** Memory in words: held, draining, the ledger, the arithmetic of a start. */
+import type { DomainRow, DrainFields, HeldFields, ResourcesAnswer, StartAnswer } from '../../client/contract.ts';
+import { formatBytes, formatRate, formatRemaining } from '../../format.ts';
+import { renderTable } from './table.ts';
+
+/** `201.4 GiB`, or `?` for what cannot be read: never 0.0. */
+export function heldText({ heldBytes }: HeldFields): string {
+  return heldBytes === null ? '?' : formatBytes(heldBytes);
+}
+
+/** `300.0 GiB, 12 s left`, or `-` where nothing drains. */
+export function drainingText(row: DrainFields): string {
+  if (row.drainingBytes === null) return '?';
+  if (row.drainingBytes === 0 && row.drainRateBytes === null) return '-';
+  const eta = row.drainEtaMs === null ? '' : `, ${formatRemaining(row.drainEtaMs)} left`;
+  return `${formatBytes(row.drainingBytes)}${eta}`;
+}
+
+/** `24.2 GiB/s, 12 s left`; empty where no rate is known. */
+export function speedText({ drainRateBytes, drainEtaMs }: Omit<DrainFields, 'drainingBytes'>): string {
+  const rate = drainRateBytes ? [formatRate(drainRateBytes)] : [];
+  const eta = drainEtaMs === null ? [] : [`${formatRemaining(drainEtaMs)} left`];
+  return [...rate, ...eta].join(', ');
+}
+
+export function renderList(rows: readonly DomainRow[]): string {
+  const columns = [
+    { title: 'Id' },
+    { title: 'Name' },
+    { title: 'State' },
+    { title: 'Memory', align: 'right' },
+    { title: 'Held', align: 'right' },
+    { title: 'Draining' },
+  ] as const;
+  const cells = rows.map((row) => [
+    row.id === null ? '-' : String(row.id),
+    row.name,
+    row.state,
+    formatBytes(row.memoryBytes),
+    heldText(row),
+    drainingText(row),
+  ]);
+  return renderTable(columns, cells);
+}
+
+export function renderResources(answer: ResourcesAnswer): string {
+  const ledger = answer.memory === null ? `error: the ledger cannot be drawn up: ${answer.memoryUnknown ?? 'unknown'}\n` : renderLedger(answer, answer.memory);
+  const columns = [
+    { title: 'Id' },
+    { title: 'Name' },
+    { title: 'State' },
+    { title: 'Promised', align: 'right' },
+    { title: 'Held', align: 'right' },
+    { title: 'Exclusive resources' },
+  ] as const;
+  if (answer.incarnations.length === 0) return ledger;
+  const rows = answer.incarnations.map((row) => [
+    String(row.id),
+    row.name,
+    row.state,
+    row.promisedBytes === null ? '-' : formatBytes(row.promisedBytes),
+    heldText(row),
+    row.exclusiveFree ? 'all free' : countOf(row.disks, 'disk', 'none'),
+  ]);
+  return `${ledger}\n${renderTable(columns, rows)}`;
+}
+
+function renderLedger(answer: ResourcesAnswer, memory: NonNullable<ResourcesAnswer['memory']>): string {
+  const speed = speedText(answer);
+  const pools: [string, number, string][] = memory.hugePoolBytes > 0 ? [[' - huge page pools', memory.hugePoolBytes, 'not for 4 KiB memory']] : [];
+  const lines: [string, number, string][] = [
+    ['Host memory', memory.totalBytes, ''],
+    ...pools,
+    [' - reserve', memory.reserveBytes, `host.yaml: ${memory.reserve}`],
+    [' - other programs', memory.foreignBytes, 'not started by domctl'],
+    [' = capacity', memory.capacityBytes, `overcommit ${memory.overcommit.toFixed(1)}`],
+    [' - promised, live', memory.promisedLiveBytes, `${countOf(answer.liveDomains, 'domain')}, ${formatBytes(memory.heldLiveBytes)} held now`],
+    [' - draining', memory.heldDrainingBytes, [countOf(answer.drainingIncarnations, 'incarnation'), ...(speed ? [speed] : [])].join(', ')],
+    [' = free to promise', memory.freeToPromiseBytes, ''],
+  ];
+  return lines.map(([label, bytes, note]) => `${label.padEnd(19)}${formatBytes(bytes).padStart(12)}   ${note}`.trimEnd() + '\n').join('');
+}
+
+/** `2 disks`, `1 disk`, or for none `0 disks` unless another word is given. */
+function countOf(count: number, what: string, none?: string): string {
+  if (count === 0 && none !== undefined) return none;
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** The five lines behind every force-start, the same when it is tried, admitted or refused. */
+export function renderArithmetic(answer: Pick<StartAnswer, 'name' | 'arithmetic' | 'policy' | 'allowedShortfallBytes' | 'allowedShortfall' | 'overIncarnations'>): string {
+  const { arithmetic } = answer;
+  const own = answer.overIncarnations.length === 0 ? '' : `incarnation ${answer.overIncarnations.join(', ')} of ${answer.name}`;
+  const spare = arithmetic.shortfallBytes < 0 ? `${formatBytes(-arithmetic.shortfallBytes)} to spare, ` : '';
+  const share = answer.allowedShortfall.endsWith('%') ? ` (${answer.allowedShortfall})` : '';
+  const lines: [string, number, string][] = [
+    ['  promised by live domains', arithmetic.promisedLiveBytes, ''],
+    ['+ held by draining', arithmetic.heldDrainingBytes, own],
+    [`+ promised to ${answer.name}`, arithmetic.promisedNewBytes, ''],
+    ['- capacity', arithmetic.capacityBytes, ''],
+    ['= shortfall', Math.max(0, arithmetic.shortfallBytes), `${spare}policy ${answer.policy} allows ${formatBytes(answer.allowedShortfallBytes)}${share}`],
+  ];
+  const width = Math.max(27, ...lines.map(([label]) => label.length));
+  return lines.map(([label, bytes, note]) => `${label.padEnd(width)}${formatBytes(bytes).padStart(12)}   ${note}`.trimEnd() + '\n').join('');
+}

@@ -30,7 +30,9 @@ export class Cgroup {
     this.path = place.path;
     this.directory = place.directory;
     this.twinDirectory = place.twinDirectory;
-    this.#memory = place.twinDirectory ? twinMemory(place.twinDirectory, place.directory) : unifiedMemory(place.directory);
+    this.#memory = place.twinDirectory
+      ? twinMemory(place.twinDirectory, place.directory)
+      : unifiedMemory(place.directory);
   }
 
   /** Makes the directory (and its twin), which must not exist yet. Throws KernelError. */

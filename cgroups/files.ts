@@ -20,7 +20,12 @@ function proveCgroupfs(directory: string): void {
   if (proven.has(directory)) return;
   const { type } = attempt('statfs', directory, () => statfsSync(directory));
   if (!cgroupMagics.has(type)) {
-    throw new KernelError({ errno: 0, code: `not a cgroup file system (f_type 0x${type.toString(16)})`, syscall: 'statfs', path: directory });
+    throw new KernelError({
+      errno: 0,
+      code: `not a cgroup file system (f_type 0x${type.toString(16)})`,
+      syscall: 'statfs',
+      path: directory,
+    });
   }
   proven.add(directory);
 }
@@ -79,6 +84,7 @@ function attempt<T>(syscall: string, path: string, call: () => T): T {
 function kernelError(error: unknown, syscall: string, path: string, written?: string): KernelError {
   if (error instanceof KernelError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  const errno = osConstants.errno[code as keyof typeof osConstants.errno] ?? 0;
+  const errnos: Readonly<Record<string, number>> = osConstants.errno;
+  const errno = errnos[code] ?? 0;
   return new KernelError({ errno, code, syscall, path, cause: error, ...(written === undefined ? {} : { written }) });
 }

@@ -17,14 +17,21 @@ export type Hierarchy =
 const wantedControllers = ['memory', 'io', 'pids', 'hugetlb', 'cpu', 'cpuset'] as const;
 
 /** Pure: the hierarchy that `mountinfo` describes, given the root's `cgroup.controllers`. Throws HOST_LACKS with the remedy. */
-export function detectHierarchy(mountinfo: string, controllersOf: (mount: CgroupMount) => readonly string[]): Hierarchy {
+export function detectHierarchy(
+  mountinfo: string,
+  controllersOf: (mount: CgroupMount) => readonly string[],
+): Hierarchy {
   const mounts = parseCgroupMounts(mountinfo);
   const mount = mounts.findLast((candidate) => candidate.version === 2);
   if (!mount) throw lacks('no cgroup v2 is mounted', 'mount it: mount -t cgroup2 none /sys/fs/cgroup');
   if (mount.readonly) throw readOnly(mount.mountPoint);
   if (controllersOf(mount).includes('memory')) return { kind: 'unified', mount };
   const memory = mounts.findLast((candidate) => candidate.version === 1 && candidate.controllers.includes('memory'));
-  if (!memory) throw lacks('no cgroup memory controller', 'boot with systemd.unified_cgroup_hierarchy=1 and without cgroup_disable=memory');
+  if (!memory)
+    throw lacks(
+      'no cgroup memory controller',
+      'boot with systemd.unified_cgroup_hierarchy=1 and without cgroup_disable=memory',
+    );
   if (memory.readonly) throw readOnly(memory.mountPoint);
   return { kind: 'hybrid', mount, memory };
 }

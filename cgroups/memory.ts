@@ -68,7 +68,8 @@ export function unifiedMemory(directory: string): MemoryFiles {
     async reclaim() {
       const { reclaimableBytes } = this.read();
       // EAGAIN: less could be reclaimed than asked for, e.g. dirty pages. The next reading tells what is left.
-      if (reclaimableBytes > 0) await ignoring('EAGAIN', writeCgroupFile(`${directory}/memory.reclaim`, String(reclaimableBytes)));
+      if (reclaimableBytes > 0)
+        await ignoring('EAGAIN', writeCgroupFile(`${directory}/memory.reclaim`, String(reclaimableBytes)));
     },
   };
 }

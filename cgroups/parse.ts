@@ -45,7 +45,14 @@ export function requireKey(values: ReadonlyMap<string, number>, key: string): nu
 
 /** `cgroup.procs`: process ids, each once (the kernel may list one twice). */
 export function parseProcs(text: string): number[] {
-  return [...new Set(text.split('\n').filter((line) => line !== '').map(parseCount))];
+  return [
+    ...new Set(
+      text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map(parseCount),
+    ),
+  ];
 }
 
 /** A space separated list such as `cgroup.controllers`. */
@@ -83,7 +90,8 @@ export function parseCgroupMounts(mountinfo: string): CgroupMount[] {
         version: type === 'cgroup2' ? 2 : 1,
         mountPoint: unescapeMountPath(mountPoint),
         readonly: options.split(',').includes('ro'),
-        controllers: type === 'cgroup' ? (superOptions ?? '').split(',').filter((word) => word !== 'rw' && word !== 'ro') : [],
+        controllers:
+          type === 'cgroup' ? (superOptions ?? '').split(',').filter((word) => word !== 'rw' && word !== 'ro') : [],
       } satisfies CgroupMount,
     ];
   });

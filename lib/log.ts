@@ -4,5 +4,8 @@ import { pino } from 'pino';
 export type Log = ReturnType<typeof createLog>;
 
 export function createLog() {
-  return pino({ level: process.env['DOMCTL_LOG_LEVEL'] ?? 'info', base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }));
+  return pino(
+    { level: process.env['DOMCTL_LOG_LEVEL'] ?? 'info', base: { pid: process.pid } },
+    pino.destination({ fd: 2, sync: true }),
+  );
 }

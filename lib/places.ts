@@ -30,7 +30,8 @@ export function findPlaces(env: Readonly<Record<string, string | undefined>> = p
   for (const key of Object.keys(placeVariables) as (keyof Places)[]) {
     const value = env[placeVariables[key]];
     if (value === undefined || value === '') continue;
-    if (!value.startsWith('/')) throw new DomctlError('USAGE', `${placeVariables[key]}: '${value}' is not an absolute path`);
+    if (!value.startsWith('/'))
+      throw new DomctlError('USAGE', `${placeVariables[key]}: '${value}' is not an absolute path`);
     chosen[key] = resolve(value);
   }
   return chosen;
@@ -82,6 +83,7 @@ export function checkSocketPath(path: string): string {
 export function packageDir(): string {
   for (let dir = dirname(fileURLToPath(import.meta.url)); ; dir = dirname(dir)) {
     if (existsSync(join(dir, 'policies/host.yaml'))) return dir;
-    if (dir === '/') throw new DomctlError('FAILED', 'the shipped policies are missing: this installation of domctl is not whole');
+    if (dir === '/')
+      throw new DomctlError('FAILED', 'the shipped policies are missing: this installation of domctl is not whole');
   }
 }

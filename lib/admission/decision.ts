@@ -47,7 +47,10 @@ export type Refusal =
   | { readonly code: 'MEMORY_DRAINING' }
   /** missing: the structural shortfall, or what MemAvailable lacks for an eager domain. */
   | { readonly code: 'MEMORY_SHORT'; readonly missingBytes: number; readonly of: 'capacity' | 'available memory' }
-  | { readonly code: 'POLICY_FORBIDS'; readonly rule: 'forceStart.allow' | 'forceStart.maxShortfall' | 'forceStart.maxPredecessors' }
+  | {
+      readonly code: 'POLICY_FORBIDS';
+      readonly rule: 'forceStart.allow' | 'forceStart.maxShortfall' | 'forceStart.maxPredecessors';
+    }
   | { readonly code: 'NEEDS_BRAKE' };
 
 export interface Decision {
@@ -91,10 +94,12 @@ function refuseStart(arithmetic: Arithmetic, request: StartRequest): Refusal | n
 
 function refuseForceStart(arithmetic: Arithmetic, request: StartRequest, rule: ForceStartRule): Refusal | null {
   if (!rule.allow) return { code: 'POLICY_FORBIDS', rule: 'forceStart.allow' };
-  if (request.ownDraining.length > rule.maxPredecessors) return { code: 'POLICY_FORBIDS', rule: 'forceStart.maxPredecessors' };
+  if (request.ownDraining.length > rule.maxPredecessors)
+    return { code: 'POLICY_FORBIDS', rule: 'forceStart.maxPredecessors' };
   const structural = refuseStructural(arithmetic);
   if (structural || arithmetic.shortfallBytes <= 0) return structural;
-  if (arithmetic.shortfallBytes > rule.maxShortfallBytes) return { code: 'POLICY_FORBIDS', rule: 'forceStart.maxShortfall' };
+  if (arithmetic.shortfallBytes > rule.maxShortfallBytes)
+    return { code: 'POLICY_FORBIDS', rule: 'forceStart.maxShortfall' };
   return { code: 'NEEDS_BRAKE' };
 }
 

@@ -44,13 +44,22 @@ export interface Ledger {
 }
 
 /** The ledger, or why it cannot be drawn up. */
-export function drawUp(host: Reading<HostMemory>, rule: CapacityRule, entries: readonly LedgerEntry[]): Reading<Ledger> {
+export function drawUp(
+  host: Reading<HostMemory>,
+  rule: CapacityRule,
+  entries: readonly LedgerEntry[],
+): Reading<Ledger> {
   if (!host.known) return host;
   const helds = combine(entries.map(heldOf), (values) => values);
   return helds.known ? known(settle(host.value, rule, entries, helds.value)) : helds;
 }
 
-function settle(host: HostMemory, rule: CapacityRule, entries: readonly LedgerEntry[], helds: readonly number[]): Ledger {
+function settle(
+  host: HostMemory,
+  rule: CapacityRule,
+  entries: readonly LedgerEntry[],
+  helds: readonly number[],
+): Ledger {
   const rows = entries.map((entry, index) => ({ ...entry, heldBytes: helds[index] ?? 0 }));
   const live = rows.filter((row) => row.phase === 'live');
   const heldLiveBytes = sum(live.map((row) => row.heldBytes));
@@ -58,15 +67,29 @@ function settle(host: HostMemory, rule: CapacityRule, entries: readonly LedgerEn
   const promisedLiveBytes = sum(live.map((row) => Math.max(row.promisedBytes, row.heldBytes)));
   const usedBytes = host.totalBytes - host.availableBytes - host.hugePoolBytes;
   const foreignBytes = Math.max(0, usedBytes - heldLiveBytes - heldDrainingBytes);
-  const capacityBytes = Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit) - rule.reserveBytes - foreignBytes;
+  const capacityBytes =
+    Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit) - rule.reserveBytes - foreignBytes;
   const freeToPromiseBytes = capacityBytes - promisedLiveBytes - heldDrainingBytes;
-  return { host, rule, entries, foreignBytes, capacityBytes, promisedLiveBytes, heldLiveBytes, heldDrainingBytes, freeToPromiseBytes };
+  return {
+    host,
+    rule,
+    entries,
+    foreignBytes,
+    capacityBytes,
+    promisedLiveBytes,
+    heldLiveBytes,
+    heldDrainingBytes,
+    freeToPromiseBytes,
+  };
 }
 
 /** An entry's held bytes, the unknown named by domain so that a refusal can say which. */
 function heldOf(entry: LedgerEntry): Reading<number> {
   if (entry.held.known) return entry.held;
-  return { known: false, reason: `memory held by incarnation ${entry.incarnation} of '${entry.domain}': ${entry.held.reason}` };
+  return {
+    known: false,
+    reason: `memory held by incarnation ${entry.incarnation} of '${entry.domain}': ${entry.held.reason}`,
+  };
 }
 
 /** What a domain may grow to: its memory plus the hypervisor's own, by host.yaml's formula. */

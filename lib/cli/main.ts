@@ -22,8 +22,10 @@ import { start } from './verbs/start.ts';
 import { undefine } from './verbs/undefine.ts';
 import { version } from './verbs/version.ts';
 
-const help = 'domctl: virtual machines by libvirt XML, and the truth about their memory.\n\nUsage: $0 <command> [options]';
-const epilogue = 'Exit codes: 0 ok, 1 failed, 2 usage, 3 no such domain, 4 refused by state, 5 only draining memory stands in the way,\n6 memory short or policy forbids, 7 invalid XML or policy, 8 the host lacks something, 9 no daemon, 10 deadline passed, 130 interrupted.';
+const help =
+  'domctl: virtual machines by libvirt XML, and the truth about their memory.\n\nUsage: $0 <command> [options]';
+const epilogue =
+  'Exit codes: 0 ok, 1 failed, 2 usage, 3 no such domain, 4 refused by state, 5 only draining memory stands in the way,\n6 memory short or policy forbids, 7 invalid XML or policy, 8 the host lacks something, 9 no daemon, 10 deadline passed, 130 interrupted.';
 
 /** Runs one command line; resolves with its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -42,7 +44,12 @@ async function runVerb(args: readonly string[]): Promise<number> {
     .usage(help)
     .epilogue(epilogue)
     .version(ownVersion)
-    .option('json', { type: 'boolean', default: false, describe: 'Print the answer, or the failure, as JSON', global: true })
+    .option('json', {
+      type: 'boolean',
+      default: false,
+      describe: 'Print the answer, or the failure, as JSON',
+      global: true,
+    })
     .strict()
     .demandCommand(1, 'which command?')
     .recommendCommands()
@@ -53,21 +60,28 @@ async function runVerb(args: readonly string[]): Promise<number> {
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
       if (error instanceof Error && error.name !== 'YError') throw error;
-      throw new DomctlError('USAGE', message ?? error?.message ?? 'not a command', { hint: "'domctl --help' lists commands, 'domctl COMMAND --help' its options" });
+      throw new DomctlError('USAGE', message ?? error?.message ?? 'not a command', {
+        hint: "'domctl --help' lists commands, 'domctl COMMAND --help' its options",
+      });
     });
-  for (const [key, variable] of Object.entries(placeVariables)) {
-    parser.option(flagOf(key), { type: 'string', requiresArg: true, global: true, group: 'Places:', describe: `instead of $${variable}` });
-  }
+  addPlaces(parser);
   const add = <Options>(verb: Verb<Options>): Argv =>
     parser.command({
       command: verb.usage,
       describe: verb.describe,
-      builder: (argv: Argv) => verb.examples.reduce((built, [command, says]) => built.example(command, says), verb.build(argv)),
+      builder: (argv: Argv) =>
+        verb.examples.reduce((built, [command, says]) => built.example(command, says), verb.build(argv)),
       handler: async (options: unknown) => {
         exit = await verb.run(options as Options, makeContext(options as Record<string, unknown>));
       },
     } as never);
-  // Each in its own type: no list of verbs can hold them all.
+  addVerbs(add);
+  await parser.parseAsync();
+  return exit;
+}
+
+/** Each in its own type: no list of verbs can hold them all. */
+function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(define);
   add(undefine);
   add(list);
@@ -82,8 +96,18 @@ async function runVerb(args: readonly string[]): Promise<number> {
   add(drain);
   add(daemon);
   add(version);
-  await parser.parseAsync();
-  return exit;
+}
+
+function addPlaces(parser: Argv): void {
+  for (const [key, variable] of Object.entries(placeVariables)) {
+    parser.option(flagOf(key), {
+      type: 'string',
+      requiresArg: true,
+      global: true,
+      group: 'Places:',
+      describe: `instead of $${variable}`,
+    });
+  }
 }
 
 function flagOf(key: string): string {

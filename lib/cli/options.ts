@@ -8,7 +8,9 @@ export function durationOption(name: string, value: string | undefined): number 
   if (value === undefined) return undefined;
   const ms = parseDuration(value);
   if (ms !== null && ms > 0) return ms;
-  throw new DomctlError('USAGE', `--${name}: '${value}' is not a duration`, { hint: 'a whole number with ms, s, m or h, as in 90s' });
+  throw new DomctlError('USAGE', `--${name}: '${value}' is not a duration`, {
+    hint: 'a whole number with ms, s, m or h, as in 90s',
+  });
 }
 
 /** A bare `--wait` means `--wait=off`; a following word is always a domain, never the option's value. */

@@ -6,12 +6,24 @@ import { renderDrain, renderState } from './render/domain.ts';
 const lookEveryMs = 1000;
 
 /** While a start is queued: what it waits for. */
-export async function withWaitingNote<T>(client: Client, domain: string, context: Context, waits: boolean, work: () => Promise<T>): Promise<T> {
+export async function withWaitingNote<T>(
+  client: Client,
+  domain: string,
+  context: Context,
+  waits: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
   return withNote(context, waits, async () => `waiting: ${renderState(await client.info(domain))}`, work);
 }
 
 /** While memory drains: how much is left. */
-export async function withDrainNote<T>(client: Client, domain: string, context: Context, waits: boolean, work: () => Promise<T>): Promise<T> {
+export async function withDrainNote<T>(
+  client: Client,
+  domain: string,
+  context: Context,
+  waits: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
   const note = async (): Promise<string> => {
     const { draining } = await client.drain(domain);
     return draining.map((row) => renderDrain(row, true)).join('\n');
@@ -19,7 +31,12 @@ export async function withDrainNote<T>(client: Client, domain: string, context: 
   return withNote(context, waits, note, work);
 }
 
-async function withNote<T>(context: Context, waits: boolean, note: () => Promise<string>, work: () => Promise<T>): Promise<T> {
+async function withNote<T>(
+  context: Context,
+  waits: boolean,
+  note: () => Promise<string>,
+  work: () => Promise<T>,
+): Promise<T> {
   if (!waits || context.json || !process.stderr.isTTY) return work();
   let shown = '';
   const look = async (): Promise<void> => {

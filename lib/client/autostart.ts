@@ -81,7 +81,8 @@ async function firstLine(stream: Readable): Promise<string | null> {
 
 function startError(line: string | null, places: Places): DomctlError {
   const log = join(places.logDir, 'domctld.log');
-  if (line === null) return new DomctlError('DAEMON_UNREACHABLE', 'the daemon did not start', { hint: `its log: ${log}` });
+  if (line === null)
+    return new DomctlError('DAEMON_UNREACHABLE', 'the daemon did not start', { hint: `its log: ${log}` });
   const { error } = JSON.parse(line) as ErrorEnvelope;
   const code: ErrorCode = isErrorCode(error.code) ? error.code : 'FAILED';
   return new DomctlError(code, error.message, { hint: error.hint ?? undefined, details: error.details });

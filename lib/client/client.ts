@@ -97,11 +97,22 @@ export class Client {
   async #send(method: Method, path: string, body: unknown, deadlineMs: number): Promise<unknown> {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
-      const headers = payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
-      const request = httpRequest({ socketPath: this.#socketPath, method, path: `/${apiVersion}${path}`, headers, agent: false });
+      const headers =
+        payload === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+      const request = httpRequest({
+        socketPath: this.#socketPath,
+        method,
+        path: `/${apiVersion}${path}`,
+        headers,
+        agent: false,
+      });
       let connected = false;
       request.once('socket', (socket) => socket.once('connect', () => (connected = true)));
-      request.setTimeout(deadlineMs, () => request.destroy(new DomctlError('DEADLINE_PASSED', `the daemon did not answer in ${deadlineMs / 1000} s`)));
+      request.setTimeout(deadlineMs, () =>
+        request.destroy(new DomctlError('DEADLINE_PASSED', `the daemon did not answer in ${deadlineMs / 1000} s`)),
+      );
       request.once('error', (error) => {
         reject(connectionError(error, this.#socketPath, connected));
       });
@@ -125,7 +136,13 @@ function domainPath(domain: string): string {
   return `/domains/${encodeURIComponent(domain)}`;
 }
 
-function settle(text: string, type: string, path: string, resolve: (value: unknown) => void, reject: (error: Error) => void): void {
+function settle(
+  text: string,
+  type: string,
+  path: string,
+  resolve: (value: unknown) => void,
+  reject: (error: Error) => void,
+): void {
   if (type.startsWith('application/xml')) {
     resolve(text);
     return;
@@ -164,7 +181,10 @@ function connectionError(error: Error, path: string, connected: boolean): Domctl
     });
   }
   if (isErrno(error, 'EACCES', 'EPERM')) {
-    return new DomctlError('SOCKET_NOT_OURS', `no permission to use ${path}`, { hint: 'ask as the user the daemon runs as (root)', cause: error });
+    return new DomctlError('SOCKET_NOT_OURS', `no permission to use ${path}`, {
+      hint: 'ask as the user the daemon runs as (root)',
+      cause: error,
+    });
   }
   return new DomctlError('DAEMON_UNREACHABLE', `cannot reach the daemon at ${path}`, { cause: error });
 }
@@ -182,5 +202,7 @@ function checkOwner(path: string): void {
 }
 
 function notOurs(path: string, why: string): DomctlError {
-  return new DomctlError('SOCKET_NOT_OURS', `${path} is not domctl's: ${why}`, { hint: 'end that program, remove the file, or choose another DOMCTL_RUNTIME_DIR' });
+  return new DomctlError('SOCKET_NOT_OURS', `${path} is not domctl's: ${why}`, {
+    hint: 'end that program, remove the file, or choose another DOMCTL_RUNTIME_DIR',
+  });
 }

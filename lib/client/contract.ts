@@ -52,7 +52,8 @@ export interface ErrorEnvelope {
 }
 
 export interface VersionAnswer {
-  readonly name: 'domctl';
+  /** `domctl`; anything else is another program. */
+  readonly name: string;
   readonly version: string;
   readonly api: typeof apiVersion;
   readonly pid: number;
@@ -109,7 +110,6 @@ export interface IncarnationInfo extends HeldFields, DrainFields {
 
 export interface DomainInfo extends DomainRow {
   readonly vcpus: number;
-  readonly type: string;
   readonly policy: string | null;
   /** Of the current incarnation; null when there is none. */
   readonly pid: number | null;

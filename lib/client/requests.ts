@@ -2,7 +2,10 @@
 import { z } from 'zod';
 import type { DefineRequest, DestroyRequestBody, ShutdownRequestBody, StartRequestBody } from './contract.ts';
 
-const durationMs = z.int().positive().max(2 ** 31 - 1);
+const durationMs = z
+  .int()
+  .positive()
+  .max(2 ** 31 - 1);
 const waitTarget = z.enum(['freed', 'off']);
 
 export const defineRequest = z.strictObject({

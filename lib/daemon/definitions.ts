@@ -44,7 +44,11 @@ export class DefinitionStore {
     try {
       const text = await readFile(path, 'utf8');
       // What was let through at define is let through again: it was the operator's decision then.
-      return parseDomain(text, { file: path, allowUnsupported: true, generate: { uuid: generateUuid, mac: generateMac } }).domain;
+      return parseDomain(text, {
+        file: path,
+        allowUnsupported: true,
+        generate: { uuid: generateUuid, mac: generateMac },
+      }).domain;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }

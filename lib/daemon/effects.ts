@@ -13,14 +13,17 @@ import { connectMonitor, eventOfStatus } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
 import type { Supervisor } from './supervisor.ts';
 
-type Handlers = { readonly [K in EffectKind]: (supervisor: Supervisor, effect: Extract<Effect, { kind: K }>) => Promise<void> };
+type Handlers = {
+  readonly [K in EffectKind]: (supervisor: Supervisor, effect: Extract<Effect, { kind: K }>) => Promise<void>;
+};
 
 const readAgainMs = 1000;
 const reconnectDeadlineMs = 10_000;
 
 const handlers = {
   async powerdown(supervisor) {
-    if (!supervisor.qmp) throw new DomctlError('FAILED', 'no connection to the hypervisor: the guest could not be asked');
+    if (!supervisor.qmp)
+      throw new DomctlError('FAILED', 'no connection to the hypervisor: the guest could not be asked');
     await systemPowerdown(supervisor.qmp);
   },
 
@@ -34,7 +37,8 @@ const handlers = {
 
   async scanHelper(supervisor) {
     const { state } = supervisor;
-    if (state.kind === 'exiting' && state.helper) supervisor.pinned = scanHelper(state.helper, supervisor.launch.claims);
+    if (state.kind === 'exiting' && state.helper)
+      supervisor.pinned = scanHelper(state.helper, supervisor.launch.claims);
   },
 
   async endHelper(supervisor) {
@@ -84,7 +88,10 @@ const handlers = {
       await removePatiently(supervisor);
       await supervisor.tell({ kind: 'cgroupRemoved' });
     } catch (error) {
-      await supervisor.tell({ kind: 'factsUnreadable', reason: error instanceof Error ? error.message : String(error) });
+      await supervisor.tell({
+        kind: 'factsUnreadable',
+        reason: error instanceof Error ? error.message : String(error),
+      });
     }
   },
 
@@ -94,7 +101,10 @@ const handlers = {
       if (supervisor.state.kind !== 'lost') return;
       const hypervisor = recordedHypervisor(supervisor);
       if (!isReadable(supervisor)) continue;
-      await supervisor.tell({ kind: 'factsRead', hypervisor: hypervisor && isSameProcess(hypervisor) ? 'alive' : 'gone' });
+      await supervisor.tell({
+        kind: 'factsRead',
+        hypervisor: hypervisor && isSameProcess(hypervisor) ? 'alive' : 'gone',
+      });
       return;
     }
   },

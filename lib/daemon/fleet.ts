@@ -65,7 +65,14 @@ export class Fleet {
   ensure(name: string): Entry {
     const found = this.#entries.get(name);
     if (found) return found;
-    const entry: Entry = { name, queue: new Mutex(), definition: null, supervisors: [], lastReleased: null, waiting: false };
+    const entry: Entry = {
+      name,
+      queue: new Mutex(),
+      definition: null,
+      supervisors: [],
+      lastReleased: null,
+      waiting: false,
+    };
     this.#entries.set(name, entry);
     return entry;
   }
@@ -74,7 +81,9 @@ export class Fleet {
   find(reference: string): Entry {
     const entry = this.#byId(reference) ?? this.#byUuid(reference) ?? this.#entries.get(reference);
     if (entry) return entry;
-    throw new DomctlError('NO_SUCH_DOMAIN', `failed to get domain '${reference}'`, { hint: "'domctl list --all' shows the domains there are" });
+    throw new DomctlError('NO_SUCH_DOMAIN', `failed to get domain '${reference}'`, {
+      hint: "'domctl list --all' shows the domains there are",
+    });
   }
 
   byUuid(uuid: string): Entry | undefined {

@@ -91,14 +91,19 @@ async function readOrEmpty(path: string): Promise<string> {
 }
 
 /** The readable records; a torn last line is cut off (a copy is kept), other damage stays in the file and is skipped. */
-async function readRecords(path: string, text: string, clock: Clock): Promise<{ records: JournalRecord[]; damage: string[] }> {
+async function readRecords(
+  path: string,
+  text: string,
+  clock: Clock,
+): Promise<{ records: JournalRecord[]; damage: string[] }> {
   const records: JournalRecord[] = [];
   const damage: string[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     if (line === '') continue;
     const record = parseLine(line, `${path}:${index + 1}`);
     if (typeof record === 'string') damage.push(record);
-    else if (record.seq <= (records.at(-1)?.seq ?? 0)) damage.push(`${path}:${index + 1}: line ${record.seq} stands there twice`);
+    else if (record.seq <= (records.at(-1)?.seq ?? 0))
+      damage.push(`${path}:${index + 1}: line ${record.seq} stands there twice`);
     else records.push(record);
   }
   if (damage.length > 0) await keepAside(path, text, clock, damage);
@@ -115,9 +120,13 @@ function parseLine(line: string, where: string): JournalRecord | string {
   }
   const version = typeof json === 'object' && json !== null && 'v' in json ? json.v : null;
   if (typeof version === 'number' && version > journalVersion) {
-    throw new DomctlError('FAILED', `${where}: written by a later domctl (format ${version}, this one knows ${journalVersion})`, {
-      hint: 'start the daemon of the later version; nothing was changed',
-    });
+    throw new DomctlError(
+      'FAILED',
+      `${where}: written by a later domctl (format ${version}, this one knows ${journalVersion})`,
+      {
+        hint: 'start the daemon of the later version; nothing was changed',
+      },
+    );
   }
   const parsed = journalRecord.safeParse(json);
   return parsed.success ? parsed.data : `${where}: ${parsed.error.issues[0]?.message ?? 'not a journal record'}`;
@@ -136,7 +145,8 @@ function fold(records: readonly JournalRecord[]): { incarnations: Incarnation[];
   let lastId = 0;
   for (const record of records) {
     if (record.kind === 'opened') lastId = Math.max(lastId, record.lastId);
-    else if (record.kind === 'launch') incarnations.set(record.launch.id, { launch: record.launch, state: record.state });
+    else if (record.kind === 'launch')
+      incarnations.set(record.launch.id, { launch: record.launch, state: record.state });
     else {
       const before = incarnations.get(record.incarnation);
       if (before) incarnations.set(record.incarnation, { launch: before.launch, state: record.state });
@@ -146,9 +156,15 @@ function fold(records: readonly JournalRecord[]): { incarnations: Incarnation[];
 }
 
 /** Keeps every incarnation that is not released and the last one of each domain; returns the number of lines. */
-async function compact(path: string, folded: { incarnations: readonly Incarnation[]; lastId: number }, clock: Clock): Promise<number> {
+async function compact(
+  path: string,
+  folded: { incarnations: readonly Incarnation[]; lastId: number },
+  clock: Clock,
+): Promise<number> {
   const last = new Map(folded.incarnations.map((one) => [one.launch.domain, one.launch.id]));
-  const kept = folded.incarnations.filter(({ launch, state }) => state.kind !== 'released' || last.get(launch.domain) === launch.id);
+  const kept = folded.incarnations.filter(
+    ({ launch, state }) => state.kind !== 'released' || last.get(launch.domain) === launch.id,
+  );
   const records: NewRecord[] = [
     { kind: 'opened', lastId: folded.lastId },
     ...kept.map(({ launch, state }) => ({ kind: 'launch' as const, launch, state })),

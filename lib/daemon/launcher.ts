@@ -61,7 +61,8 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   const { hypervisor } = state;
   const helper = supervisor.launch.helper === 'qemu' ? findTeardownHelper(hypervisor) : null;
   const ramFiles = findRamFiles(hypervisor.pid);
-  if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon !== 'none') await balloon(qmp, domain.currentMemoryBytes);
+  if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon !== 'none')
+    await balloon(qmp, domain.currentMemoryBytes);
   await cont(qmp);
   await supervisor.tell({ kind: 'launched', helper, ramFiles });
 }
@@ -92,7 +93,9 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
   await root.makeBranch(...supervisor.launch.cgroup.split('/').slice(-2, -1));
   await supervisor.cgroup.create();
   await using file = await open(log, 'a', 0o640);
-  await file.appendFile(`${new Date(supervisor.services.clock.now()).toISOString()} incarnation ${supervisor.launch.id} starting\n`);
+  await file.appendFile(
+    `${new Date(supervisor.services.clock.now()).toISOString()} incarnation ${supervisor.launch.id} starting\n`,
+  );
   return (await file.stat()).size;
 }
 
@@ -103,7 +106,10 @@ async function makeOwnedFile(path: string, user: HypervisorUser | null): Promise
     file = await open(path, 'ax', 0o640);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
-    throw new DomctlError('HOST_LACKS', `${path} (serial output) cannot be made`, { hint: `make its directory: mkdir -p ${dirname(path)}`, cause: error });
+    throw new DomctlError('HOST_LACKS', `${path} (serial output) cannot be made`, {
+      hint: `make its directory: mkdir -p ${dirname(path)}`,
+      cause: error,
+    });
   }
   if (user) await file.chown(user.uid, user.gid);
   await file.close();

@@ -53,7 +53,14 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
   };
   await fold(fleet, services, remembered, definitions);
   const about = describe(root);
-  const app = buildServer({ fleet, services, about, starter: new Starter(fleet, services), verbs: new Verbs(fleet, services, definitions), stop });
+  const app = buildServer({
+    fleet,
+    services,
+    about,
+    starter: new Starter(fleet, services),
+    verbs: new Verbs(fleet, services, definitions),
+    stop,
+  });
   await listen(app, socketPath(places));
   const trimming = setInterval(() => void trimLogs(places, log), trimLogsEveryMs);
   process.on('SIGTERM', stop);
@@ -80,7 +87,9 @@ async function takeLock(places: Places): Promise<{ close(): Promise<void> }> {
   const file = await open(path, 'a', 0o600);
   if (tryLockFile(file.fd)) return file;
   await file.close();
-  throw new DomctlError('DAEMON_UNREACHABLE', `another domctld owns ${places.stateDir}`, { hint: `its lock is ${path}; 'domctl daemon stop' ends it` });
+  throw new DomctlError('DAEMON_UNREACHABLE', `another domctld owns ${places.stateDir}`, {
+    hint: `its lock is ${path}; 'domctl daemon stop' ends it`,
+  });
 }
 
 /** Incarnations whose records were lost keep their numbers: none is used again. */
@@ -94,7 +103,12 @@ function highestCgroupId(root: CgroupRoot): number {
   return Math.max(0, ...ids.filter(Number.isSafeInteger));
 }
 
-async function fold(fleet: Fleet, services: Services, remembered: Remembered, definitions: DefinitionStore): Promise<void> {
+async function fold(
+  fleet: Fleet,
+  services: Services,
+  remembered: Remembered,
+  definitions: DefinitionStore,
+): Promise<void> {
   const { domains, damage } = await definitions.readAll();
   for (const sentence of [...remembered.damage, ...damage]) services.log.error(sentence);
   for (const domain of domains) fleet.ensure(domain.name).definition = domain;
@@ -141,7 +155,9 @@ async function listen(app: ReturnType<typeof buildServer>, path: string): Promis
 }
 
 function socketTaken(path: string, why: string): DomctlError {
-  return new DomctlError('SOCKET_NOT_OURS', `${path} ${why}`, { hint: 'end that program, remove the file, or choose another DOMCTL_RUNTIME_DIR' });
+  return new DomctlError('SOCKET_NOT_OURS', `${path} ${why}`, {
+    hint: 'end that program, remove the file, or choose another DOMCTL_RUNTIME_DIR',
+  });
 }
 
 async function isListenedOn(path: string): Promise<boolean> {

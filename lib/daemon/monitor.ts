@@ -10,7 +10,11 @@ import type { NewEvent, Supervisor } from './supervisor.ts';
  * Connects to the hypervisor's monitor and keeps the connection. Resolves with the guest's status once QEMU answers
  * `query-status`: its greeting alone does not mean that it is up. Rejects with QmpError, or when `signal` aborts.
  */
-export async function connectMonitor(supervisor: Supervisor, deadlineMs: number, signal: AbortSignal): Promise<QemuStatus> {
+export async function connectMonitor(
+  supervisor: Supervisor,
+  deadlineMs: number,
+  signal: AbortSignal,
+): Promise<QemuStatus> {
   const client = await QmpClient.connect(qmpSocket(supervisor.services.places, supervisor.launch.id), {
     deadlineMs,
     signal,
@@ -25,7 +29,9 @@ export async function connectMonitor(supervisor: Supervisor, deadlineMs: number,
 /** What the guest's status says after the daemon was away. */
 export function eventOfStatus(status: QemuStatus): NewEvent {
   if (status.status === 'shutdown') return { kind: 'guestShutdown', byGuest: true };
-  return status.running ? { kind: 'guestResumed' } : { kind: 'guestPaused', reason: pauseReasons[status.status] ?? 'unknown' };
+  return status.running
+    ? { kind: 'guestResumed' }
+    : { kind: 'guestPaused', reason: pauseReasons[status.status] ?? 'unknown' };
 }
 
 const pauseReasons: Readonly<Record<string, PauseReason>> = {
@@ -38,7 +44,12 @@ const pauseReasons: Readonly<Record<string, PauseReason>> = {
 
 /** QEMU's event as ours; those that change no state are only logged. */
 function hear(supervisor: Supervisor, event: QmpEvent): void {
-  supervisor.services.log.info({ domain: supervisor.launch.domain, incarnation: supervisor.launch.id, qmp: event.name, data: event.data });
+  supervisor.services.log.info({
+    domain: supervisor.launch.domain,
+    incarnation: supervisor.launch.id,
+    qmp: event.name,
+    data: event.data,
+  });
   const told = translate(event);
   if (told) supervisor.inBackground(`QMP event ${event.name}`, async () => void (await supervisor.tell(told)));
 }

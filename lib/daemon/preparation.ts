@@ -59,9 +59,13 @@ export async function readHostConfig(places: Places): Promise<Loaded<HostConfig>
 async function choosePolicy(domain: Domain, host: HostConfig, places: Places): Promise<Loaded<Policy>> {
   const name = domain.policy ?? host.defaultPolicy;
   if (domain.policy !== null && !host.allowedPolicies.includes(name)) {
-    throw new DomctlError('POLICY_FORBIDS', `domain '${domain.name}' names policy '${name}', which this host does not allow`, {
-      hint: `allowed: ${host.allowedPolicies.join(', ')} (host.yaml: allowedPolicies)`,
-    });
+    throw new DomctlError(
+      'POLICY_FORBIDS',
+      `domain '${domain.name}' names policy '${name}', which this host does not allow`,
+      {
+        hint: `allowed: ${host.allowedPolicies.join(', ')} (host.yaml: allowedPolicies)`,
+      },
+    );
   }
   return loadPolicy(name, { configDir: places.configDir, shippedDir: `${packageDir()}/policies` });
 }
@@ -71,7 +75,9 @@ async function findEmulator(domain: Domain): Promise<string> {
   for (const path of usualEmulators) {
     if (await isExecutable(path)) return path;
   }
-  throw new DomctlError('HOST_LACKS', 'no QEMU found on this host', { hint: 'apt-get install --no-install-recommends qemu-system-x86' });
+  throw new DomctlError('HOST_LACKS', 'no QEMU found on this host', {
+    hint: 'apt-get install --no-install-recommends qemu-system-x86',
+  });
 }
 
 async function isExecutable(path: string): Promise<boolean> {
@@ -97,10 +103,16 @@ async function chooseUser(domain: Domain, host: HostConfig, log: Log): Promise<H
   const user = await findUser(name);
   if (user && user.uid !== 0) return { ...user, groups: domain.type === 'kvm' ? await kvmGroups() : [] };
   if (allowRootHypervisor) {
-    log.warn({ domain: domain.name }, `hypervisor runs as root: user '${name}' is missing and allowRootHypervisor is true`);
+    log.warn(
+      { domain: domain.name },
+      `hypervisor runs as root: user '${name}' is missing and allowRootHypervisor is true`,
+    );
     return null;
   }
-  if (user) throw new DomctlError('HOST_LACKS', `security.user '${name}' is root`, { hint: 'name another user in host.yaml, or set security.allowRootHypervisor: true' });
+  if (user)
+    throw new DomctlError('HOST_LACKS', `security.user '${name}' is root`, {
+      hint: 'name another user in host.yaml, or set security.allowRootHypervisor: true',
+    });
   throw new DomctlError('HOST_LACKS', `the hypervisor's user '${name}' does not exist on this host`, {
     hint: `make it: useradd --system --no-create-home --shell /usr/sbin/nologin ${name}; or set security.user in host.yaml`,
   });
@@ -112,7 +124,10 @@ async function kvmGroups(): Promise<number[]> {
 }
 
 async function requireBootFiles(domain: Domain): Promise<void> {
-  for (const [use, path] of [['kernel', domain.os.kernel], ['initrd', domain.os.initrd]] as const) {
+  for (const [use, path] of [
+    ['kernel', domain.os.kernel],
+    ['initrd', domain.os.initrd],
+  ] as const) {
     if (path === null) continue;
     await access(path).catch((error: unknown) => {
       const why = isErrno(error, 'ENOENT') ? 'does not exist' : 'cannot be read';
@@ -125,11 +140,14 @@ async function requireBootFiles(domain: Domain): Promise<void> {
 function chooseHelper(domain: Domain, policy: Policy, capabilities: Capabilities): 'qemu' | 'none' {
   const { helper, minimumSizeBytes } = policy.teardown;
   if (helper === 'preload') throw noHelper('preload', 'this version of domctl has no preloaded teardown helper');
-  if (helper === 'qemu' && capabilities.asyncTeardown === null) throw noHelper('qemu', `QEMU ${capabilities.version} has no async teardown`);
+  if (helper === 'qemu' && capabilities.asyncTeardown === null)
+    throw noHelper('qemu', `QEMU ${capabilities.version} has no async teardown`);
   const wanted = domain.features.asyncTeardown !== false && helper !== 'none' && domain.memoryBytes >= minimumSizeBytes;
   return wanted && capabilities.asyncTeardown !== null ? 'qemu' : 'none';
 }
 
 function noHelper(name: string, why: string): DomctlError {
-  return new DomctlError('HOST_LACKS', `policy asks for teardown.helper: ${name}, but ${why}`, { hint: 'set teardown.helper: auto in the policy' });
+  return new DomctlError('HOST_LACKS', `policy asks for teardown.helper: ${name}, but ${why}`, {
+    hint: 'set teardown.helper: auto in the policy',
+  });
 }

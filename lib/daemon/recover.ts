@@ -52,7 +52,11 @@ async function recoverLaunch(supervisor: Supervisor): Promise<void> {
   await supervisor.resume({ kind: 'adoptHypervisor' });
   supervisor.inBackground('finish a launch', async () => {
     try {
-      const { domain } = parseDomain(supervisor.launch.xml, { file: 'journal', allowUnsupported: true, generate: { uuid: generateUuid, mac: generateMac } });
+      const { domain } = parseDomain(supervisor.launch.xml, {
+        file: 'journal',
+        allowUnsupported: true,
+        generate: { uuid: generateUuid, mac: generateMac },
+      });
       await completeLaunch(supervisor, domain);
     } catch (error) {
       await supervisor.tell({ kind: 'launchFailed', detail: error instanceof Error ? error.message : String(error) });
@@ -74,11 +78,21 @@ async function recoverExit(supervisor: Supervisor): Promise<void> {
   if (state.hypervisor && isSameProcess(state.hypervisor)) {
     await supervisor.resume({ kind: 'adoptHypervisor' });
     const signal = state.outcome.rung === 'SIGKILL' ? 'SIGKILL' : 'SIGTERM';
-    return resume(supervisor, { kind: 'signalHypervisor', signal }, ...(state.killFollows ? [{ kind: 'scheduleKill' } as const] : []));
+    return resume(
+      supervisor,
+      { kind: 'signalHypervisor', signal },
+      ...(state.killFollows ? [{ kind: 'scheduleKill' } as const] : []),
+    );
   }
   if (state.hypervisor) {
     await supervisor.tell({ kind: 'hypervisorExited', exitCode: null, signal: null, detail: null });
     return;
   }
-  return resume(supervisor, { kind: 'scanHelper' }, { kind: 'endHelper' }, { kind: 'proveFreed' }, { kind: 'scheduleStragglers' });
+  return resume(
+    supervisor,
+    { kind: 'scanHelper' },
+    { kind: 'endHelper' },
+    { kind: 'proveFreed' },
+    { kind: 'scheduleStragglers' },
+  );
 }

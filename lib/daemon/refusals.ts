@@ -32,15 +32,23 @@ export function refusedByState(verb: StartVerb, supervisor: Supervisor, code: Re
     case 'INCARNATION_DRAINING':
       return ownDraining(supervisor);
     case 'INCARNATION_EXITING':
-      return new DomctlError(code, `${cannot}: incarnation ${launch.id} is still exiting: ${describeExiting(supervisor)}`, {
-        hint: `'domctl start ${launch.domain} --wait' starts it as soon as it is gone`,
-        details,
-      });
+      return new DomctlError(
+        code,
+        `${cannot}: incarnation ${launch.id} is still exiting: ${describeExiting(supervisor)}`,
+        {
+          hint: `'domctl start ${launch.domain} --wait' starts it as soon as it is gone`,
+          details,
+        },
+      );
     case 'INCARNATION_LOST':
-      return new DomctlError(code, `${cannot}: the state of incarnation ${launch.id} cannot be read: ${state.kind === 'lost' ? state.reason : ''}`, {
-        hint: 'it is read again every second; nothing is assumed meanwhile',
-        details,
-      });
+      return new DomctlError(
+        code,
+        `${cannot}: the state of incarnation ${launch.id} cannot be read: ${state.kind === 'lost' ? state.reason : ''}`,
+        {
+          hint: 'it is read again every second; nothing is assumed meanwhile',
+          details,
+        },
+      );
     default:
       return new DomctlError(code, `${cannot}: domain is already ${stateWord(state)}`, { details });
   }
@@ -50,17 +58,21 @@ function ownDraining(supervisor: Supervisor): DomctlError {
   const { id, domain } = supervisor.launch;
   const held = readHeld(supervisor);
   const { progress } = supervisor.tracker;
-  return new DomctlError('INCARNATION_DRAINING', `cannot start domain '${domain}': incarnation ${id} is still draining: ${describeDrain(supervisor)}`, {
-    hint: `'domctl start ${domain} --wait' starts it then; 'domctl force-start ${domain} --dry-run' shows what starting now would cost`,
-    details: {
-      domain,
-      incarnation: id,
-      heldBytes: held.known ? held.value : null,
-      rateBytes: progress?.rateBytes ?? null,
-      etaMs: progress?.etaMs ?? null,
-      holder: supervisor.holder,
+  return new DomctlError(
+    'INCARNATION_DRAINING',
+    `cannot start domain '${domain}': incarnation ${id} is still draining: ${describeDrain(supervisor)}`,
+    {
+      hint: `'domctl start ${domain} --wait' starts it then; 'domctl force-start ${domain} --dry-run' shows what starting now would cost`,
+      details: {
+        domain,
+        incarnation: id,
+        heldBytes: held.known ? held.value : null,
+        rateBytes: progress?.rateBytes ?? null,
+        etaMs: progress?.etaMs ?? null,
+        holder: supervisor.holder,
+      },
     },
-  });
+  );
 }
 
 function describeExiting({ state }: Supervisor): string {
@@ -73,7 +85,9 @@ function describeExiting({ state }: Supervisor): string {
 
 /** What is still in the way of an end that somebody waits for. */
 export function describeEnd(supervisor: Supervisor): string {
-  return supervisor.state.kind === 'draining' ? `draining: ${describeDrain(supervisor)}` : `${stateWord(supervisor.state)}: ${describeExiting(supervisor)}`;
+  return supervisor.state.kind === 'draining'
+    ? `draining: ${describeDrain(supervisor)}`
+    : `${stateWord(supervisor.state)}: ${describeExiting(supervisor)}`;
 }
 
 /** A verb other than start that the state forbids. */
@@ -88,7 +102,10 @@ export function refusedVerb(verb: string, domain: string, current: Incarnation |
     });
   }
   const word = stateWord(current.state);
-  const hint = verb === 'shutdown' ? `a ${word} guest cannot be asked; 'domctl destroy ${domain}' ends it without asking` : undefined;
+  const hint =
+    verb === 'shutdown'
+      ? `a ${word} guest cannot be asked; 'domctl destroy ${domain}' ends it without asking`
+      : undefined;
   return new DomctlError(code, `${cannot}: domain is ${word}`, { hint, details: { domain, state: word } });
 }
 
@@ -105,7 +122,12 @@ export function refusedByLedger(question: {
 }): DomctlError {
   const { verb, domain, refusal, arithmetic, policy } = question;
   const cannot = `cannot ${verb} domain '${domain}'`;
-  const details: ErrorDetails = { domain, policy: policy.value.name, allowedShortfallBytes: question.allowedBytes, arithmetic };
+  const details: ErrorDetails = {
+    domain,
+    policy: policy.value.name,
+    allowedShortfallBytes: question.allowedBytes,
+    arithmetic,
+  };
   switch (refusal.code) {
     case 'INCARNATION_DRAINING': {
       const [first] = question.ownDraining;
@@ -113,31 +135,53 @@ export function refusedByLedger(question: {
       return new DomctlError(refusal.code, `${cannot}: it is still draining`, { details });
     }
     case 'READING_UNKNOWN':
-      return new DomctlError(refusal.code, `${cannot}: unknown is not zero: ${refusal.reason}`, { hint: 'try again when it can be read', details });
+      return new DomctlError(refusal.code, `${cannot}: unknown is not zero: ${refusal.reason}`, {
+        hint: 'try again when it can be read',
+        details,
+      });
     case 'MEMORY_DRAINING':
-      return new DomctlError(refusal.code, `${cannot}: ${formatBytes(missing(arithmetic))} short while ${formatBytes(arithmetic?.heldDrainingBytes ?? 0)} are still draining`, {
-        hint: `${whenAdmitted(missing(arithmetic), question.drain.rateBytes)}'domctl ${verb} ${domain} --wait' starts it then`,
-        details,
-      });
+      return new DomctlError(
+        refusal.code,
+        `${cannot}: ${formatBytes(missing(arithmetic))} short while ${formatBytes(arithmetic?.heldDrainingBytes ?? 0)} are still draining`,
+        {
+          hint: `${whenAdmitted(missing(arithmetic), question.drain.rateBytes)}'domctl ${verb} ${domain} --wait' starts it then`,
+          details,
+        },
+      );
     case 'MEMORY_SHORT':
-      return new DomctlError(refusal.code, `${cannot}: ${formatBytes(refusal.missingBytes)} of ${refusal.of} missing, draining or not`, {
-        hint: "'domctl resources' shows where the memory is; end another domain, or define this one smaller",
-        details,
-      });
+      return new DomctlError(
+        refusal.code,
+        `${cannot}: ${formatBytes(refusal.missingBytes)} of ${refusal.of} missing, draining or not`,
+        {
+          hint: "'domctl resources' shows where the memory is; end another domain, or define this one smaller",
+          details,
+        },
+      );
     case 'POLICY_FORBIDS':
       return refusedByPolicy(question, refusal.rule, details);
     case 'NEEDS_BRAKE':
-      return new DomctlError(refusal.code, `force-start of '${domain}' refused: shortfall ${formatBytes(missing(arithmetic))} needs the brake, which this version of domctl does not have`, {
-        hint: `${whenAdmitted(missing(arithmetic), question.drain.rateBytes)}'domctl force-start ${domain} --wait'`,
-        details,
-      });
+      return new DomctlError(
+        refusal.code,
+        `force-start of '${domain}' refused: shortfall ${formatBytes(missing(arithmetic))} needs the brake, which this version of domctl does not have`,
+        {
+          hint: `${whenAdmitted(missing(arithmetic), question.drain.rateBytes)}'domctl force-start ${domain} --wait'`,
+          details,
+        },
+      );
   }
 }
 
 type PolicyRule = Extract<Refusal, { code: 'POLICY_FORBIDS' }>['rule'];
 
 function refusedByPolicy(
-  question: { domain: string; policy: Loaded<Policy>; arithmetic: Arithmetic | null; allowedBytes: number; drain: { rateBytes: number | null }; ownDraining: readonly Supervisor[] },
+  question: {
+    domain: string;
+    policy: Loaded<Policy>;
+    arithmetic: Arithmetic | null;
+    allowedBytes: number;
+    drain: { rateBytes: number | null };
+    ownDraining: readonly Supervisor[];
+  },
   rule: PolicyRule,
   details: ErrorDetails,
 ): DomctlError {
@@ -147,19 +191,33 @@ function refusedByPolicy(
   const where = `rule: ${origin ? `${origin.file}:${origin.line} ` : ''}${rule}`;
   switch (rule) {
     case 'forceStart.allow':
-      return new DomctlError('POLICY_FORBIDS', `${refused}: it allows none`, { hint: `'domctl start ${domain} --wait' starts it when it is released; ${where}`, details });
-    case 'forceStart.maxPredecessors':
-      return new DomctlError('POLICY_FORBIDS', `${refused}: ${question.ownDraining.length} incarnations of it are draining, allowed ${policy.value.forceStart.maxPredecessors}`, {
-        hint: `'domctl force-start ${domain} --wait'; ${where}`,
+      return new DomctlError('POLICY_FORBIDS', `${refused}: it allows none`, {
+        hint: `'domctl start ${domain} --wait' starts it when it is released; ${where}`,
         details,
       });
+    case 'forceStart.maxPredecessors':
+      return new DomctlError(
+        'POLICY_FORBIDS',
+        `${refused}: ${question.ownDraining.length} incarnations of it are draining, allowed ${policy.value.forceStart.maxPredecessors}`,
+        {
+          hint: `'domctl force-start ${domain} --wait'; ${where}`,
+          details,
+        },
+      );
     case 'forceStart.maxShortfall': {
       const { maxShortfall } = policy.value.forceStart;
-      const share = maxShortfall.kind === 'percent' ? ` (${formatShare(maxShortfall)} of ${formatBytes(arithmetic?.promisedNewBytes ?? 0)})` : '';
-      return new DomctlError('POLICY_FORBIDS', `${refused}: shortfall ${formatBytes(missing(arithmetic))}, allowed ${formatBytes(question.allowedBytes)}${share}`, {
-        hint: `${whenAdmitted(missing(arithmetic) - question.allowedBytes, question.drain.rateBytes)}'domctl force-start ${domain} --wait'; ${where}`,
-        details,
-      });
+      const share =
+        maxShortfall.kind === 'percent'
+          ? ` (${formatShare(maxShortfall)} of ${formatBytes(arithmetic?.promisedNewBytes ?? 0)})`
+          : '';
+      return new DomctlError(
+        'POLICY_FORBIDS',
+        `${refused}: shortfall ${formatBytes(missing(arithmetic))}, allowed ${formatBytes(question.allowedBytes)}${share}`,
+        {
+          hint: `${whenAdmitted(missing(arithmetic) - question.allowedBytes, question.drain.rateBytes)}'domctl force-start ${domain} --wait'; ${where}`,
+          details,
+        },
+      );
     }
   }
 }

@@ -66,8 +66,16 @@ export async function lastWords(path: string, fromByte: number): Promise<string 
     const start = Math.max(size < fromByte ? 0 : fromByte, size - lastWordsBytes);
     const buffer = Buffer.alloc(Math.max(0, size - start));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
-    const lines = buffer.toString('utf8', 0, bytesRead).split('\n').filter((line) => line.trim() !== '');
-    return lines.at(-1)?.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, '').replace(/^qemu-system-\w+: /, '') ?? null;
+    const lines = buffer
+      .toString('utf8', 0, bytesRead)
+      .split('\n')
+      .filter((line) => line.trim() !== '');
+    return (
+      lines
+        .at(-1)
+        ?.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, '')
+        .replace(/^qemu-system-\w+: /, '') ?? null
+    );
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return null;
     throw error;

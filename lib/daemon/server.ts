@@ -78,7 +78,12 @@ function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void 
   app.delete('/domains/:domain', async (request) => verbs.undefine(nameOf(request)));
   app.post('/domains/:domain/start', async (request) => {
     const body = check(startRequest, request.body ?? {});
-    const order = { ...body, timeoutMs: body.timeoutMs, requester: requesterOf(request), signal: callerSignal(request) };
+    const order = {
+      ...body,
+      timeoutMs: body.timeoutMs,
+      requester: requesterOf(request),
+      signal: callerSignal(request),
+    };
     return starter.start(nameOf(request), order);
   });
   app.post('/domains/:domain/shutdown', async (request) => {

@@ -80,7 +80,9 @@ export class Starter {
   /** One waiter a domain; tries again whenever something changed. */
   async #queue(entry: Entry, order: StartOrder): Promise<Admission> {
     if (entry.waiting) {
-      throw new DomctlError('ALREADY_WAITING', `a start of domain '${entry.name}' is queued already`, { hint: 'one waiter at a time; the first one is served' });
+      throw new DomctlError('ALREADY_WAITING', `a start of domain '${entry.name}' is queued already`, {
+        hint: 'one waiter at a time; the first one is served',
+      });
     }
     entry.waiting = true;
     try {
@@ -103,7 +105,10 @@ export class Starter {
       } catch {
         throw order.signal.aborted
           ? new DomctlError('INTERRUPTED', `queued start of domain '${entry.name}' cancelled: its caller is gone`)
-          : new DomctlError('DEADLINE_PASSED', `deadline passed; ${admission.error.message}`, { hint: 'nothing was undone', details: admission.error.details });
+          : new DomctlError('DEADLINE_PASSED', `deadline passed; ${admission.error.message}`, {
+              hint: 'nothing was undone',
+              details: admission.error.details,
+            });
       }
     }
   }
@@ -117,11 +122,14 @@ export class Starter {
   /** Decides, and unless it is a dry run registers the launch. Refusals come back as values: a waiter may go on. */
   async #attempt(entry: Entry, order: StartOrder): Promise<Admission> {
     const { definition } = entry;
-    if (!definition) throw new DomctlError('NO_SUCH_DOMAIN', `domain '${entry.name}' is undefined: only its last incarnation is left`);
+    if (!definition)
+      throw new DomctlError('NO_SUCH_DOMAIN', `domain '${entry.name}' is undefined: only its last incarnation is left`);
     const preparation = await prepare(definition, this.#services.places, this.#services.log);
     return entry.queue.runExclusive(async () => {
       if (entry.definition !== definition) {
-        throw new DomctlError('WRONG_STATE', `domain '${entry.name}' was redefined meanwhile`, { hint: 'start it again' });
+        throw new DomctlError('WRONG_STATE', `domain '${entry.name}' was redefined meanwhile`, {
+          hint: 'start it again',
+        });
       }
       return this.#admission.runExclusive(async () => this.#decide(entry, order, preparation));
     });
@@ -149,9 +157,19 @@ export class Starter {
       this.#refuseByState(entry, verb) ??
       this.#refuseByClaims(entry, preparation) ??
       (refusal
-        ? refusedByLedger({ verb, domain: entry.name, refusal, arithmetic, policy: preparation.policy, allowedBytes, ownDraining, drain: drainSpeed(this.#fleet) })
+        ? refusedByLedger({
+            verb,
+            domain: entry.name,
+            refusal,
+            arithmetic,
+            policy: preparation.policy,
+            allowedBytes,
+            ownDraining,
+            drain: drainSpeed(this.#fleet),
+          })
         : null);
-    const supervisor = error || order.dryRun ? null : await this.#register(entry, order, preparation, decision, ownDraining);
+    const supervisor =
+      error || order.dryRun ? null : await this.#register(entry, order, preparation, decision, ownDraining);
     return { preparation, decision, error, supervisor };
   }
 
@@ -169,14 +187,24 @@ export class Starter {
     const conflict = findConflict(preparation.claims, this.#fleet.claimHolders());
     if (!conflict) return null;
     const { wanted, holder } = conflict;
-    return new DomctlError('CLAIM_CONFLICT', `cannot start domain '${entry.name}': ${wanted.path} is in use by domain '${holder.domain}' (incarnation ${holder.incarnation})`, {
-      hint: `end '${holder.domain}' first, or mark the disk <readonly/> or <shareable/> in both`,
-      details: { domain: entry.name, path: wanted.path, holder: holder.domain, incarnation: holder.incarnation },
-    });
+    return new DomctlError(
+      'CLAIM_CONFLICT',
+      `cannot start domain '${entry.name}': ${wanted.path} is in use by domain '${holder.domain}' (incarnation ${holder.incarnation})`,
+      {
+        hint: `end '${holder.domain}' first, or mark the disk <readonly/> or <shareable/> in both`,
+        details: { domain: entry.name, path: wanted.path, holder: holder.domain, incarnation: holder.incarnation },
+      },
+    );
   }
 
   /** The promise becomes real here: journaled before anything of it exists. */
-  async #register(entry: Entry, order: StartOrder, preparation: Preparation, decision: Decision, ownDraining: readonly Supervisor[]): Promise<Supervisor> {
+  async #register(
+    entry: Entry,
+    order: StartOrder,
+    preparation: Preparation,
+    decision: Decision,
+    ownDraining: readonly Supervisor[],
+  ): Promise<Supervisor> {
     const id = this.#fleet.nextId();
     const { domain, policy, capabilities } = preparation;
     const launch: Launch = {
@@ -221,7 +249,9 @@ export class Starter {
       policy: preparation.policy.value.name,
       allowedShortfallBytes: order.force ? resolveShare(maxShortfall, preparation.promisedBytes) : 0,
       allowedShortfall: formatShare(maxShortfall),
-      overIncarnations: supervisor?.launch.forced?.overIncarnations ?? entry.supervisors.filter(isDraining).map(({ launch }) => launch.id),
+      overIncarnations:
+        supervisor?.launch.forced?.overIncarnations ??
+        entry.supervisors.filter(isDraining).map(({ launch }) => launch.id),
       refusal: error ? errorEnvelope(error).error : null,
     };
   }

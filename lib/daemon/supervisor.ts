@@ -38,7 +38,12 @@ export interface Applied {
   readonly work: Promise<void>;
 }
 
-const requests: ReadonlySet<EventKind> = new Set(['startRequested', 'forceStartRequested', 'shutdownRequested', 'destroyRequested']);
+const requests: ReadonlySet<EventKind> = new Set([
+  'startRequested',
+  'forceStartRequested',
+  'shutdownRequested',
+  'destroyRequested',
+]);
 
 /** A live hypervisor, held by its pidfd. */
 interface Handle {
@@ -95,7 +100,12 @@ export class Supervisor implements Incarnation {
     await this.#record(event.kind, verdict.state);
     const before = this.#state;
     this.#state = verdict.state;
-    this.services.log.info({ domain: this.launch.domain, incarnation: this.launch.id, event: event.kind, state: verdict.state.kind });
+    this.services.log.info({
+      domain: this.launch.domain,
+      incarnation: this.launch.id,
+      event: event.kind,
+      state: verdict.state.kind,
+    });
     this.services.published(this, before);
     for (const listener of [...this.#listeners]) listener();
     const work = this.resume(...verdict.effects);

@@ -66,7 +66,10 @@ export class Verbs {
       });
     }
     const other = this.#fleet.byUuid(parsed.uuid);
-    if (other && other !== entry) throw new DomctlError('DOMAIN_EXISTS', `domain '${other.name}' already has uuid ${parsed.uuid}`, { hint: 'leave the uuid out and a new one is made' });
+    if (other && other !== entry)
+      throw new DomctlError('DOMAIN_EXISTS', `domain '${other.name}' already has uuid ${parsed.uuid}`, {
+        hint: 'leave the uuid out and a new one is made',
+      });
     const domain = knownUuid === undefined ? parsed : { ...parsed, uuid: knownUuid };
     await this.#definitions.save(domain);
     entry.definition = domain;
@@ -78,7 +81,11 @@ export class Verbs {
   async undefine(reference: string): Promise<{ name: string; stillHeldBy: number | null }> {
     const entry = this.#fleet.find(reference);
     return entry.queue.runExclusive(async () => {
-      if (!entry.definition) throw new DomctlError('WRONG_STATE', `cannot undefine domain '${entry.name}': it is transient, and goes with its last incarnation`);
+      if (!entry.definition)
+        throw new DomctlError(
+          'WRONG_STATE',
+          `cannot undefine domain '${entry.name}': it is transient, and goes with its last incarnation`,
+        );
       await this.#definitions.remove(entry.name);
       entry.definition = null;
       this.#fleet.forgetIfGone(entry);
@@ -108,7 +115,11 @@ export class Verbs {
   async destroy(reference: string, order: StopOrder & { graceful: boolean }): Promise<StopAnswer> {
     const entry = this.#fleet.find(reference);
     const supervisor = await this.#request('destroy', entry, { kind: 'destroyRequested', graceful: order.graceful });
-    return this.#awaitEnd(supervisor, order, order.wait === 'freed' ? supervisor.launch.clocks.freedTimeoutMs : undefined);
+    return this.#awaitEnd(
+      supervisor,
+      order,
+      order.wait === 'freed' ? supervisor.launch.clocks.freedTimeoutMs : undefined,
+    );
   }
 
   async #request(verb: string, entry: Entry, event: NewEvent): Promise<Supervisor> {
@@ -127,7 +138,10 @@ export class Verbs {
 
   #destroyAfter(supervisor: Supervisor, ms: number): void {
     const timer = setTimeout(() => {
-      supervisor.inBackground('force after shutdown', async () => void (await supervisor.tell({ kind: 'destroyRequested', graceful: false })));
+      supervisor.inBackground(
+        'force after shutdown',
+        async () => void (await supervisor.tell({ kind: 'destroyRequested', graceful: false })),
+      );
     }, ms);
     supervisor.ending.signal.addEventListener('abort', () => {
       clearTimeout(timer);
@@ -172,10 +186,14 @@ function isReleased(state: IncarnationState): boolean {
 
 function deadlinePassed(supervisor: Supervisor, timeoutMs: number): DomctlError {
   const { domain, id } = supervisor.launch;
-  return new DomctlError('DEADLINE_PASSED', `domain '${domain}' is not there after ${formatElapsed(timeoutMs)}: ${describeEnd(supervisor)}`, {
-    hint: `nothing was undone and it goes on; 'domctl drain ${domain}' watches it`,
-    details: { domain, incarnation: id, state: stateWord(supervisor.state) },
-  });
+  return new DomctlError(
+    'DEADLINE_PASSED',
+    `domain '${domain}' is not there after ${formatElapsed(timeoutMs)}: ${describeEnd(supervisor)}`,
+    {
+      hint: `nothing was undone and it goes on; 'domctl drain ${domain}' watches it`,
+      details: { domain, incarnation: id, state: stateWord(supervisor.state) },
+    },
+  );
 }
 
 /** A generated UUID must not be taken for the operator's: then the domain's own one is kept. */

@@ -9,6 +9,7 @@ import type {
   IncarnationInfo,
   ResourcesAnswer,
 } from '../client/contract.ts';
+import type { Domain } from '../domain/definition.ts';
 import type { Incarnation } from '../domain/incarnation.ts';
 import { currentIncarnation, stateReason, stateWord } from '../domain/words.ts';
 import { isSameProcess } from '../host/processes.ts';
@@ -33,17 +34,25 @@ function byIdThenName(a: DomainRow, b: DomainRow): number {
 function domainRow(entry: Entry): DomainRow {
   const current = currentSupervisor(entry);
   const last: Incarnation | null = current ?? entry.lastReleased;
+  const { uuid, memoryBytes } = shapeOf(entry, current);
   return {
     id: current?.launch.id ?? null,
     name: entry.name,
-    uuid: entry.definition?.uuid ?? current?.launch.uuid ?? '',
+    uuid,
     state: current ? stateWord(current.state) : 'shut off',
     reason: stateReason(last?.state ?? null),
-    memoryBytes: current?.launch.memoryBytes ?? entry.definition?.memoryBytes ?? 0,
+    memoryBytes,
     persistent: entry.definition !== null,
     ...heldFields(combine(entry.supervisors.map(readHeld), (values) => values.reduce((a, b) => a + b, 0))),
     ...drainFields(entry.supervisors),
   };
+}
+
+type Shape = Pick<Domain, 'uuid' | 'memoryBytes' | 'vcpus' | 'policy'>;
+
+/** What a domain is: what it runs with, else its definition; an entry always has one of them. */
+function shapeOf(entry: Entry, current: Supervisor | null): Shape {
+  return current?.launch ?? entry.definition ?? { uuid: '', memoryBytes: 0, vcpus: 0, policy: null };
 }
 
 /** The supervisor whose state is the domain's. */
@@ -64,7 +73,8 @@ export function drainFields(supervisors: readonly Supervisor[]): DrainFields {
   const etas = speeds.map((progress) => progress?.etaMs ?? null);
   return {
     drainingBytes: held.known ? held.value : null,
-    drainRateBytes: draining.length === 0 ? null : speeds.reduce((sum, progress) => sum + (progress?.rateBytes ?? 0), 0),
+    drainRateBytes:
+      draining.length === 0 ? null : speeds.reduce((sum, progress) => sum + (progress?.rateBytes ?? 0), 0),
     drainEtaMs: etas.length === 0 || etas.includes(null) ? null : Math.max(...etas.filter((eta) => eta !== null)),
   };
 }
@@ -76,34 +86,33 @@ export function drainSpeed(fleet: Fleet): { readonly rateBytes: number | null } 
 
 export function domainInfo(entry: Entry): DomainInfo {
   const current = currentSupervisor(entry);
-  const released = entry.lastReleased;
+  const { vcpus, policy } = shapeOf(entry, current);
   return {
     ...domainRow(entry),
-    vcpus: current?.launch.vcpus ?? entry.definition?.vcpus ?? 0,
-    type: entry.definition?.type ?? 'qemu',
-    policy: current?.launch.policy ?? entry.definition?.policy ?? null,
-    pid: current ? pidOf(current) : null,
-    cgroup: current?.launch.cgroup ?? null,
+    vcpus,
+    policy,
+    pid: current && pidOf(current),
+    cgroup: current && current.launch.cgroup,
     incarnations: entry.supervisors.toReversed().map(incarnationInfo),
-    lastOutcome:
-      released?.state.kind === 'released'
-        ? { ...released.state.outcome, id: released.launch.id, releasedAt: isoTime(released.state.sinceMs) }
-        : null,
+    lastOutcome: entry.lastReleased && outcomeOf(entry.lastReleased),
     queuedStart: entry.waiting,
   };
 }
 
+function outcomeOf({ launch, state }: Incarnation): DomainInfo['lastOutcome'] {
+  if (state.kind !== 'released') return null;
+  return { ...state.outcome, id: launch.id, releasedAt: isoTime(state.sinceMs) };
+}
+
 function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
   const { launch, state } = supervisor;
-  const draining = state.kind === 'draining' ? state : null;
-  const helper = 'helper' in state ? state.helper : null;
   return {
     id: launch.id,
     state: stateWord(state),
     reason: stateReason(state),
     since: isoTime(state.sinceMs),
     pid: pidOf(supervisor),
-    helperPid: helper?.pid ?? null,
+    helperPid: 'helper' in state && state.helper ? state.helper.pid : null,
     helper: helperWord(supervisor),
     cgroup: launch.cgroup,
     promisedBytes: launch.promisedBytes,
@@ -112,14 +121,28 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
     emulatorVersion: launch.emulatorVersion,
     requester: launch.requester,
     startedOver: launch.forced?.overIncarnations ?? [],
-    busy: state.kind === 'exiting' ? state.busy : [],
-    freed: draining?.freed ?? [],
-    freedAfterMs: draining ? draining.sinceMs - draining.exitingSinceMs : null,
-    stalledForMs: stalledFor(supervisor),
-    holder: draining ? supervisor.holder : null,
+    ...endFields(supervisor),
     ...heldFields(readHeld(supervisor)),
     ...drainFields([supervisor]),
   };
+}
+
+/** What only an incarnation on its way out has. */
+function endFields(
+  supervisor: Supervisor,
+): Pick<IncarnationInfo, 'busy' | 'freed' | 'freedAfterMs' | 'stalledForMs' | 'holder'> {
+  const { state, holder } = supervisor;
+  if (state.kind !== 'draining') {
+    return {
+      busy: state.kind === 'exiting' ? state.busy : [],
+      freed: [],
+      freedAfterMs: null,
+      stalledForMs: null,
+      holder: null,
+    };
+  }
+  const freedAfterMs = state.sinceMs - state.exitingSinceMs;
+  return { busy: [], freed: state.freed, freedAfterMs, stalledForMs: stalledFor(supervisor), holder };
 }
 
 function pidOf({ state }: Supervisor): number | null {
@@ -129,12 +152,15 @@ function pidOf({ state }: Supervisor): number | null {
 /** `lost`: it was asked for, and it is gone while the hypervisor lives: the next exit will be slow. */
 function helperWord({ launch, state }: Supervisor): IncarnationInfo['helper'] {
   if (launch.helper === 'none') return 'none';
-  if (state.kind !== 'running' && state.kind !== 'paused' && state.kind !== 'stopping') return 'qemu, outside the sandbox';
+  if (state.kind !== 'running' && state.kind !== 'paused' && state.kind !== 'stopping')
+    return 'qemu, outside the sandbox';
   return state.helper && isSameProcess(state.helper) ? 'qemu, outside the sandbox' : 'lost';
 }
 
 function stalledFor({ state, services }: Supervisor): number | null {
-  return state.kind === 'draining' && state.stalledSinceMs !== null ? services.clock.now() - state.stalledSinceMs : null;
+  return state.kind === 'draining' && state.stalledSinceMs !== null
+    ? services.clock.now() - state.stalledSinceMs
+    : null;
 }
 
 export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<ResourcesAnswer> {
@@ -186,7 +212,13 @@ export function drainView(fleet: Fleet, entry: Entry | null): DrainAnswer {
     draining: supervisors.filter(({ state }) => state.kind === 'exiting' || state.kind === 'draining').map(drainRow),
     released: fleet.summaries
       .filter(({ domain }) => entry === null || domain === entry.name)
-      .map(({ id, domain, fromBytes, freedAfterMs, releasedAfterMs }) => ({ id, name: domain, fromBytes, freedAfterMs, releasedAfterMs })),
+      .map(({ id, domain, fromBytes, freedAfterMs, releasedAfterMs }) => ({
+        id,
+        name: domain,
+        fromBytes,
+        freedAfterMs,
+        releasedAfterMs,
+      })),
   };
 }
 

@@ -41,7 +41,12 @@ export type Event = { readonly atMs: number } & (
   /** The guest powered off or something asked QEMU to end: QMP's SHUTDOWN. */
   | { readonly kind: 'guestShutdown'; readonly byGuest: boolean }
   /** pidfd fired: every thread of the hypervisor is gone. */
-  | { readonly kind: 'hypervisorExited'; readonly exitCode: number | null; readonly signal: number | null; readonly detail: string | null }
+  | {
+      readonly kind: 'hypervisorExited';
+      readonly exitCode: number | null;
+      readonly signal: number | null;
+      readonly detail: string | null;
+    }
   | { readonly kind: 'resourcesBusy'; readonly busy: readonly BusyResource[] }
   | { readonly kind: 'resourcesFree'; readonly proofs: readonly Proof[] }
   | { readonly kind: 'stalled' }
@@ -91,7 +96,12 @@ export type EffectKind = Effect['kind'];
 
 export type RefusalCode = Extract<
   ErrorCode,
-  'DOMAIN_ACTIVE' | 'DOMAIN_NOT_RUNNING' | 'WRONG_STATE' | 'INCARNATION_EXITING' | 'INCARNATION_LOST' | 'INCARNATION_DRAINING'
+  | 'DOMAIN_ACTIVE'
+  | 'DOMAIN_NOT_RUNNING'
+  | 'WRONG_STATE'
+  | 'INCARNATION_EXITING'
+  | 'INCARNATION_LOST'
+  | 'INCARNATION_DRAINING'
 >;
 
 export type Verdict =
@@ -186,7 +196,14 @@ const table = {
     hypervisorSpawned: (s, e) => to({ ...s, hypervisor: e.hypervisor }),
     launched: (s, e) =>
       s.hypervisor
-        ? to({ kind: 'running', sinceMs: e.atMs, reason: 'booted', hypervisor: s.hypervisor, helper: e.helper, ramFiles: e.ramFiles })
+        ? to({
+            kind: 'running',
+            sinceMs: e.atMs,
+            reason: 'booted',
+            hypervisor: s.hypervisor,
+            helper: e.helper,
+            ramFiles: e.ramFiles,
+          })
         : ignored,
     launchFailed: failLaunch,
     powerdownSeen: 'ignore',
@@ -285,10 +302,13 @@ const table = {
     startRequested: 'INCARNATION_EXITING',
     forceStartRequested: 'INCARNATION_EXITING',
     shutdownRequested: 'DOMAIN_NOT_RUNNING',
-    destroyRequested: (s, e) => (e.graceful || !s.hypervisor ? ignored : to({ ...s, killFollows: true }, 'scheduleKill')), // the ladder goes on
-    hypervisorSpawned: (s, e) => to({ ...s, hypervisor: e.hypervisor, outcome: { ...s.outcome, rung: 'SIGKILL' } }, 'signalHypervisor'),
+    destroyRequested: (s, e) =>
+      e.graceful || !s.hypervisor ? ignored : to({ ...s, killFollows: true }, 'scheduleKill'), // the ladder goes on
+    hypervisorSpawned: (s, e) =>
+      to({ ...s, hypervisor: e.hypervisor, outcome: { ...s.outcome, rung: 'SIGKILL' } }, 'signalHypervisor'),
     launched: 'ignore',
-    launchFailed: (s, e) => (s.hypervisor ? ignored : to({ ...s, outcome: { ...s.outcome, detail: e.detail } }, ...afterHypervisor)),
+    launchFailed: (s, e) =>
+      s.hypervisor ? ignored : to({ ...s, outcome: { ...s.outcome, detail: e.detail } }, ...afterHypervisor),
     powerdownSeen: 'ignore',
     guestPaused: 'ignore',
     guestResumed: 'ignore',
@@ -299,15 +319,25 @@ const table = {
       s.hypervisor
         ? ignored
         : to(
-            { kind: 'draining', sinceMs: e.atMs, exitingSinceMs: s.sinceMs, ramFiles: s.ramFiles, outcome: s.outcome, freed: e.proofs, stalledSinceMs: null },
+            {
+              kind: 'draining',
+              sinceMs: e.atMs,
+              exitingSinceMs: s.sinceMs,
+              ramFiles: s.ramFiles,
+              outcome: s.outcome,
+              freed: e.proofs,
+              stalledSinceMs: null,
+            },
             'watchMemory',
           ),
     stalled: 'ignore',
     progressed: 'ignore',
     memoryGone: 'ignore',
     cgroupRemoved: 'ignore',
-    killDue: (s) => (s.hypervisor ? to({ ...s, outcome: { ...s.outcome, rung: 'SIGKILL' } }, 'signalHypervisor') : ignored),
-    stragglersDue: (s) => (s.hypervisor ? ignored : to({ ...s, outcome: { ...s.outcome, rung: 'cgroup.kill' } }, 'killCgroup')),
+    killDue: (s) =>
+      s.hypervisor ? to({ ...s, outcome: { ...s.outcome, rung: 'SIGKILL' } }, 'signalHypervisor') : ignored,
+    stragglersDue: (s) =>
+      s.hypervisor ? ignored : to({ ...s, outcome: { ...s.outcome, rung: 'cgroup.kill' } }, 'killCgroup'),
     factsUnreadable: lose,
     factsRead: 'ignore',
     hostRebooted: rebooted,
@@ -329,7 +359,8 @@ const table = {
     resourcesFree: 'ignore',
     stalled: (s, e) => to({ ...s, stalledSinceMs: s.stalledSinceMs ?? e.atMs }),
     progressed: (s) => (s.stalledSinceMs === null ? ignored : to({ ...s, stalledSinceMs: null })),
-    memoryGone: (s, e) => to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),
+    memoryGone: (s, e) =>
+      to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),
     cgroupRemoved: (s, e) => to({ kind: 'released', sinceMs: e.atMs, outcome: s.outcome }, 'forget'),
     killDue: 'ignore',
     stragglersDue: (s) => to({ ...s, outcome: { ...s.outcome, rung: 'cgroup.kill' } }, 'killCgroup'),
@@ -395,10 +426,10 @@ function live(state: Live): Live {
 
 /** The verdict of the table on `event` in `state`. */
 export function transition(state: IncarnationState, event: Event): Verdict {
-  // The one cast: TypeScript cannot correlate the two unions that pick the cell.
-  const cell = table[state.kind][event.kind] as Cell<StateKind, EventKind>;
+  const cell: RefusalCode | 'ignore' | ((state: never, event: never) => Verdict) = table[state.kind][event.kind];
   if (cell === 'ignore') return ignored;
   if (typeof cell === 'string') return { kind: 'refused', code: cell };
+  // The one cast: TypeScript cannot correlate the two unions that pick the cell.
   return (cell as (state: IncarnationState, event: Event) => Verdict)(state, event);
 }
 

@@ -22,7 +22,8 @@ export async function findHolder(files: readonly FileIdentity[], dying: string):
   for (const [index, pid] of allProcesses().entries()) {
     if (index % processesPerSlice === 0) await setImmediate();
     if (pid === process.pid) continue;
-    if (hasOpen(pid, files) || (cgroupOf(pid) !== dying && hasMapped(pid, files))) return `${readProcess(pid)?.name ?? 'a process'} (pid ${pid})`;
+    if (hasOpen(pid, files) || (cgroupOf(pid) !== dying && hasMapped(pid, files)))
+      return `${readProcess(pid)?.name ?? 'a process'} (pid ${pid})`;
   }
   return null;
 }

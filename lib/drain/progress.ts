@@ -45,7 +45,13 @@ export class DrainTracker {
     if (!this.#first || !oldest || !newest) return null;
     const rateBytes = newest.atMs - this.#lastFallMs > quietMs ? 0 : rateBetween(oldest, newest);
     const etaMs = rateBytes ? Math.ceil((newest.heldBytes / rateBytes) * 1000) : null;
-    return { fromBytes: this.#first.heldBytes, heldBytes: newest.heldBytes, rateBytes, etaMs, lastFallMs: this.#lastFallMs };
+    return {
+      fromBytes: this.#first.heldBytes,
+      heldBytes: newest.heldBytes,
+      rateBytes,
+      etaMs,
+      lastFallMs: this.#lastFallMs,
+    };
   }
 }
 

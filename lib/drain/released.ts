@@ -23,7 +23,8 @@ export function judgeMemory(
   if (!populated.known) return { kind: 'unreadable', reason: populated.reason };
   if (!memory.known) return { kind: 'unreadable', reason: memory.reason };
   const { heldBytes, hugetlbBytes, oomKills } = memory.value;
-  if (!populated.value && hugetlbBytes === 0 && heldBytes <= floorBytes) return { kind: 'gone', oomKilled: oomKills > 0 };
+  if (!populated.value && hugetlbBytes === 0 && heldBytes <= floorBytes)
+    return { kind: 'gone', oomKilled: oomKills > 0 };
   return { kind: 'held', bytes: heldBytes, populated: populated.value };
 }
 

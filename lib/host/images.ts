@@ -19,13 +19,17 @@ async function claimDisk(disk: Disk): Promise<Claim[]> {
   const mode = disk.readonly || disk.shareable ? 'shared' : 'exclusive';
   const own = await claimFile(disk.path, mode, `disk '${disk.target}'`);
   const behind = disk.format === 'qcow2' ? await backingChain(disk.path) : [];
-  const backing = await Promise.all(behind.map((path) => claimFile(path, 'shared', `backing file of disk '${disk.target}'`)));
+  const backing = await Promise.all(
+    behind.map((path) => claimFile(path, 'shared', `backing file of disk '${disk.target}'`)),
+  );
   return [own, ...backing];
 }
 
 async function claimFile(path: string, mode: Claim['mode'], use: string): Promise<Claim> {
   const stats = await stat(path).catch((error: unknown) => {
-    const why = isErrno(error, 'ENOENT') ? 'does not exist' : `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    const why = isErrno(error, 'ENOENT')
+      ? 'does not exist'
+      : `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
     throw missing(path, use, why);
   });
   if (!stats.isFile()) throw missing(path, use, 'is not a regular file');
@@ -45,7 +49,9 @@ async function backingChain(path: string): Promise<string[]> {
   let next = await backingFile(path);
   while (next !== null) {
     if (chain.includes(next) || chain.length >= longestChain) {
-      throw new DomctlError('HOST_LACKS', `${path}: its chain of backing files has a loop at ${next}`, { hint: 'repair it with qemu-img rebase' });
+      throw new DomctlError('HOST_LACKS', `${path}: its chain of backing files has a loop at ${next}`, {
+        hint: 'repair it with qemu-img rebase',
+      });
     }
     chain.push(next);
     next = await backingFile(next);

@@ -19,7 +19,8 @@ export function parseStat(text: string): ProcessFacts {
   const close = text.lastIndexOf(')');
   const fields = text.slice(close + 2).split(' ');
   const startTicks = Number(fields[19]);
-  if (open < 0 || close < 0 || !Number.isSafeInteger(startTicks)) throw new Error(`cannot understand ${text.slice(0, 60)}`);
+  if (open < 0 || close < 0 || !Number.isSafeInteger(startTicks))
+    throw new Error(`cannot understand ${text.slice(0, 60)}`);
   return { identity: { pid: Number(text.slice(0, open)), startTicks }, name: text.slice(open + 1, close) };
 }
 
@@ -38,7 +39,10 @@ export function cgroupOf(pid: number): string | null {
 export function findTeardownHelper(hypervisor: ProcessIdentity): ProcessIdentity | null {
   const { pid } = hypervisor;
   const children = unlessGone(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
-  for (const child of children.split(' ').filter((word) => word !== '').map(Number)) {
+  for (const child of children
+    .split(' ')
+    .filter((word) => word !== '')
+    .map(Number)) {
     const facts = readProcess(child);
     if (facts?.name.startsWith('cleanup/')) return facts.identity;
   }

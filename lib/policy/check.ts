@@ -95,7 +95,7 @@ function problemOf(path: Path, source: Source, shape: z.ZodRawShape): Problem {
 function wordingAt(path: Path, shape: z.ZodRawShape): Wording {
   const [outer, inner] = path.map(String);
   const section = shape[outer ?? ''];
-  const field = section instanceof z.ZodObject && inner !== undefined ? section.shape[inner] : section;
+  const field: unknown = section instanceof z.ZodObject && inner !== undefined ? section.shape[inner] : section;
   const known = field === undefined ? undefined : wordings.get(field as z.ZodType);
   if (known !== undefined) return known;
   const keys = siblings([...path, ''], shape).join(', ');

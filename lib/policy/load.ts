@@ -69,7 +69,7 @@ function policySource(text: string, file: string): Source {
   const expected = basename(file, '.yaml');
   if (source.data['name'] === expected) return source;
   const at = source.valueAt(['name']);
-  const what = `${source.data['name']} is not the file's name`;
+  const what = `${String(source.data['name'])} is not the file's name`;
   throw invalidPolicy({ file, at, key: 'name', what, hint: `write name: ${expected}, or rename the file` });
 }
 

@@ -54,7 +54,7 @@ export function dotted(path: Path): string {
 function parseRoot(text: string, file: string, lines: LineCounter): Node | null {
   const document = parseAny(text, file, lines);
   const complaint = document.errors[0] ?? document.warnings[0];
-  const { version } = document.directives?.yaml ?? {};
+  const { version } = document.directives.yaml;
   if (version === '1.1')
     throw invalidPolicy({ file, at: start, what: 'YAML 1.1 is not supported', hint: 'write YAML 1.2' });
   if (complaint === undefined) return document.contents;
@@ -98,7 +98,7 @@ function entryData(item: Node, path: Path, walk: Walk): unknown {
 }
 
 function keyText(key: Node, path: Path, walk: Walk): string {
-  if (isScalar(key)) return key.source ?? String(key.value ?? '');
+  if (isScalar<string | number | boolean | null>(key)) return key.source ?? String(key.value ?? '');
   throw refuse(walk, key, path, 'a key must be a plain word');
 }
 
@@ -123,8 +123,8 @@ function placeKey(path: Path): string {
 /** A value as an error shows it: the text itself, shortened, or what it is. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'an empty value';
-  if (typeof value !== 'object') return clip(typeof value === 'string' ? value : String(value));
-  return Array.isArray(value) ? 'a list' : 'a mapping';
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'a mapping';
+  return clip(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 function clip(text: string): string {

@@ -78,7 +78,10 @@ function run(emulator: string, args: string[], endsAtMs: number, input: string):
   const env = { ...process.env, LC_ALL: 'C' };
   const options = { timeout, maxBuffer: longestAnswer, killSignal: 'SIGKILL', env } as const;
   return new Promise((resolve, reject) => {
-    const child = execFile(emulator, args, options, (error, stdout) => (error ? reject(error) : resolve(stdout)));
+    const child = execFile(emulator, args, options, (error, stdout) => {
+      if (error instanceof Error) reject(error);
+      else resolve(stdout);
+    });
     // A program that does not read ends with EPIPE here; how it exited says more.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);

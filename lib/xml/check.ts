@@ -110,7 +110,11 @@ interface Given {
 }
 
 /** Reads one value; says what became of it. */
-function takeValue(found: Collection, property: Property<unknown>, given: Given): 'read' | Property<unknown>['refusal'] {
+function takeValue(
+  found: Collection,
+  property: Property<unknown>,
+  given: Given,
+): 'read' | Property<unknown>['refusal'] {
   const { reader, refusal } = property;
   const read = reader?.read(given.raw) ?? { value: null };
   if ('value' in read) {

@@ -67,7 +67,11 @@ function refuseCharacters(text: string): void {
   const offset = text.search(/[^\t\n\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u);
   if (offset < 0) return;
   const code = (text.codePointAt(offset) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-  throw new Unreadable(offset, `the character U+${code} is not allowed in XML`, 'remove it; XML is text without control characters');
+  throw new Unreadable(
+    offset,
+    `the character U+${code} is not allowed in XML`,
+    'remove it; XML is text without control characters',
+  );
 }
 
 function refuseDeclarations(text: string): void {
@@ -75,7 +79,8 @@ function refuseDeclarations(text: string): void {
   for (const found of text.matchAll(/<!--.*?-->|<!\[CDATA\[.*?\]\]>|<!/gs)) {
     if (found[0] !== '<!') continue;
     const isOpen = /^<!(?:--|\[CDATA\[)/.test(text.slice(found.index, found.index + 9));
-    if (isOpen) throw new Unreadable(found.index, 'not well-formed XML: a comment or CDATA section has no end', wellFormed);
+    if (isOpen)
+      throw new Unreadable(found.index, 'not well-formed XML: a comment or CDATA section has no end', wellFormed);
     const hint = 'a definition needs no <!DOCTYPE> and no entities of its own; remove them';
     throw new Unreadable(found.index, 'document type and entity declarations are refused', hint);
   }

@@ -2,7 +2,15 @@
  * Domain -> domain XML, in the order of `virsh dumpxml`, always from the model. `<metadata>` and what --allow-unsupported let
  * through are printed as they were given.
  */
-import type { Disk, Domain, Features, Interface, MemoryBacking, OperatingSystem, Serial } from '../domain/definition.ts';
+import type {
+  Disk,
+  Domain,
+  Features,
+  Interface,
+  MemoryBacking,
+  OperatingSystem,
+  Serial,
+} from '../domain/definition.ts';
 import { graft } from './graft.ts';
 import { policyNamespace } from './policy.ts';
 import { serialize, tag, type Tag } from './serialize.ts';

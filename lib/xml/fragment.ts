@@ -15,7 +15,9 @@ export function elementXml({ source, name, inherited }: XmlElement): string {
 /** The attribute as written, with the declaration of its prefix before it. */
 export function attributeXml(element: XmlElement, { name, source }: XmlAttribute): string {
   if (!name.includes(':')) return source;
-  const own = readAttributes(startTag(element.source)).filter((one) => name.startsWith(`${one.name.slice('xmlns:'.length)}:`));
+  const own = readAttributes(startTag(element.source)).filter((one) =>
+    name.startsWith(`${one.name.slice('xmlns:'.length)}:`),
+  );
   const declared = own.filter((one) => one.name.startsWith('xmlns:')).map((one) => one.source);
   const borrowed = declarations(`${name.slice(0, name.indexOf(':'))}:`, element.inherited).map(({ xml }) => xml);
   return [...(declared.length > 0 ? declared : borrowed), source].join(' ');

@@ -47,7 +47,7 @@ function addAttributes(parent: Tag, xml: string): void {
   const has = new Set(parent.rawAttributes.flatMap((raw) => readAttributes(raw)).map(({ name }) => name));
   for (const { name, source } of readAttributes(xml)) {
     if (has.has(name)) continue;
-    delete (parent.attributes as Record<string, string>)[name];
+    Reflect.deleteProperty(parent.attributes, name);
     parent.rawAttributes.push(source);
   }
 }

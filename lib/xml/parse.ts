@@ -98,7 +98,9 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     lifecycle: { onPoweroff: 'destroy', onReboot: 'restart', onCrash: 'destroy' },
     emulator: valueAt(domain, '/domain/devices/emulator') ?? null,
     disks: findAll(domain, '/domain/devices', '/domain/devices/disk').map(readDisk),
-    interfaces: findAll(domain, '/domain/devices', '/domain/devices/interface').map((one) => readInterface(one, generate)),
+    interfaces: findAll(domain, '/domain/devices', '/domain/devices/interface').map((one) =>
+      readInterface(one, generate),
+    ),
     serials,
     consoles: readConsoles(domain),
     memballoon: valueAt(domain, '/domain/devices/memballoon/@model') ?? 'virtio',

@@ -45,7 +45,8 @@ function whatIsWrong(policy: XmlElement): Problem[] {
     );
   const given = nameOf(policy);
   const read = policyName.read(given?.value ?? '');
-  if (given === undefined) problems.push(problem(policy, 'the attribute name is missing', "write name='restart-first'"));
+  if (given === undefined)
+    problems.push(problem(policy, 'the attribute name is missing', "write name='restart-first'"));
   else if ('refused' in read) {
     const at = { position: given.position, path: `${policy.path}/@name` };
     problems.push(problem(at, `${quote(given.value)} ${read.refused}`, `write for example ${policyName.example}`));

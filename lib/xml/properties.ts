@@ -42,7 +42,10 @@ const value = <T>(reader: Reader<T>): Property<T> => ({ ...plain, reader });
 const required = <T>(property: Property<T>): Property<T> => ({ ...property, required: true });
 const several = <T>(property: Property<T>): Property<T> => ({ ...property, several: true });
 /** Words libvirt has more of. */
-const only = <const T extends string>(...words: readonly T[]): Property<T> => ({ ...value(supported(...words)), refusal: 'element' });
+const only = <const T extends string>(...words: readonly T[]): Property<T> => ({
+  ...value(supported(...words)),
+  refusal: 'element',
+});
 
 const port = wholeNumber(0, 30);
 // QEMU has four ISA serial ports.

@@ -64,7 +64,8 @@ function brokenConsoles(domain: Known): Problem[] {
   const serials = readSerials(domain);
   return findAll(domain, '/domain/devices', '/domain/devices/console').flatMap((element, index) => {
     const console = consoles[index];
-    const wrong = console?.kind === 'virtio' ? brokenVirtio(console, consoles) : console && brokenDouble(console, serials);
+    const wrong =
+      console?.kind === 'virtio' ? brokenVirtio(console, consoles) : console && brokenDouble(console, serials);
     return wrong ? [at(element, '/domain/devices/console', ...wrong)] : [];
   });
 }

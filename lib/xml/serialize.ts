@@ -24,8 +24,8 @@ export function tag(name: string, attributes: Readonly<Record<string, Value>> = 
     name,
     attributes: Object.fromEntries(given.map(([key, value]) => [key, String(value)])),
     rawAttributes: [],
-    text: Array.isArray(content) ? null : String(content),
-    children: Array.isArray(content) ? content.filter((child) => child !== null) : [],
+    text: typeof content === 'object' ? null : String(content),
+    children: typeof content === 'object' ? content.filter((child) => child !== null) : [],
   };
 }
 
@@ -50,7 +50,13 @@ function print(node: Tag | string, indent: string): string {
   return `${start}>${escapeXml(node.text, false)}${children}</${node.name}>`;
 }
 
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+const escapes: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+};
 
 /** `value` for use in XML text, or in an attribute, where white space other than a blank must be escaped to survive. */
 export function escapeXml(value: string, inAttribute: boolean): string {

@@ -42,7 +42,9 @@ export function startTag(xml: string): string {
 /** Reads the start tag at the beginning of `text`, `inherited` being the namespaces around it. */
 export function readTag(text: string, inherited: ReadonlyMap<string, string>): Tag {
   const all = readAttributes(startTag(text));
-  const scope = all.some(isDeclaration) ? new Map([...inherited, ...all.filter(isDeclaration).map(declare)]) : inherited;
+  const scope = all.some(isDeclaration)
+    ? new Map([...inherited, ...all.filter(isDeclaration).map(declare)])
+    : inherited;
   const name = /^<([^\s/>]+)/.exec(text)?.[1] ?? '';
   const prefix = prefixOf(name);
   const attributes = all.filter((attribute) => !isDeclaration(attribute));
@@ -56,7 +58,9 @@ function whyRefused(all: readonly TagAttribute[], prefixes: readonly string[], s
   if (all.some(({ source }) => source.includes('<'))) return 'not well-formed XML: < inside an attribute';
   if (scope.size > maxNamespaces) return `more than ${maxNamespaces} namespaces are declared`;
   const unbound = prefixes.find((prefix) => prefix !== '' && prefix !== 'xml' && !scope.has(prefix));
-  return unbound === undefined ? null : `not well-formed XML: the prefix ${JSON.stringify(unbound.slice(0, 40))} has no namespace`;
+  return unbound === undefined
+    ? null
+    : `not well-formed XML: the prefix ${JSON.stringify(unbound.slice(0, 40))} has no namespace`;
 }
 
 function isDeclaration({ name }: TagAttribute): boolean {
@@ -64,7 +68,10 @@ function isDeclaration({ name }: TagAttribute): boolean {
 }
 
 function declare({ name, source }: TagAttribute): [string, string] {
-  const value = source.slice(source.indexOf('=') + 1).trim().slice(1, -1);
+  const value = source
+    .slice(source.indexOf('=') + 1)
+    .trim()
+    .slice(1, -1);
   return [name === 'xmlns' ? '' : name.slice('xmlns:'.length), value];
 }
 

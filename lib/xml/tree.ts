@@ -76,23 +76,22 @@ export function readTree(text: string): RawTree {
   const sax = (parser as unknown as { saxParser: Sax }).saxParser;
   harden(sax);
   const spans = watch(sax, text);
-  let root: RawElement | null = null;
-  parser.on('end', (result: RawElement) => {
-    root = result;
-  });
+  const roots: RawElement[] = [];
+  parser.on('end', (result: RawElement) => roots.push(result));
   try {
     sax.write(text).close();
   } catch (error) {
     throw asUnreadable(error);
   }
-  if (root === null) throw new Unreadable(0, 'not XML: there is no element in it', 'give a <domain> document');
+  const [root] = roots;
+  if (!root) throw new Unreadable(0, 'not XML: there is no element in it', 'give a <domain> document');
   return { root, spans };
 }
 
 /** Makes sax as strict as XML is, and stop at the first error. */
 function harden(sax: Sax): void {
   // Only XML's own five: sax would take HTML's names as well, and libvirt does not.
-  sax.ENTITIES = Object.assign(Object.create(null), { amp: '&', gt: '>', lt: '<', quot: '"', apos: "'" });
+  sax.ENTITIES = Object.assign(Object.create(null) as object, { amp: '&', gt: '>', lt: '<', quot: '"', apos: "'" });
   sax.onerror = (error) => {
     const reason = error.message.split('\n', 1)[0];
     throw new Unreadable(Math.max(0, sax.position - 1), `not well-formed XML: ${reason}`, wellFormed);
@@ -137,9 +136,14 @@ function countAttributes(sax: Sax): Sax['onattribute'] {
 
 function refuseElement(name: string, start: number, seen: { text: string; depth: number; before: number }): void {
   // sax accepts white space after `<`.
-  if (!seen.text.startsWith(name, start + 1)) throw new Unreadable(start, 'not well-formed XML: white space after <', wellFormed);
+  if (!seen.text.startsWith(name, start + 1))
+    throw new Unreadable(start, 'not well-formed XML: white space after <', wellFormed);
   if (seen.depth >= maxDepth) {
-    throw new Unreadable(start, `elements are nested deeper than ${maxDepth}`, 'a domain definition is a few levels deep');
+    throw new Unreadable(
+      start,
+      `elements are nested deeper than ${maxDepth}`,
+      'a domain definition is a few levels deep',
+    );
   }
   if (seen.before >= maxElements) {
     throw new Unreadable(start, `there are more than ${maxElements} elements`, 'a domain definition has a few hundred');

@@ -93,7 +93,9 @@ function whyNoName(name: string): string | null {
   if (name.includes('/')) return 'has a / in it';
   if (name === '.' || name === '..') return 'is not a name';
   const length = escapeName(name).length;
-  return length > longestEscapedName ? `is too long: ${length} bytes as a file name, ${longestEscapedName} at most` : null;
+  return length > longestEscapedName
+    ? `is too long: ${length} bytes as a file name, ${longestEscapedName} at most`
+    : null;
 }
 
 /** A UUID with or without its dashes, made lower-case with them. */

@@ -27,36 +27,60 @@ async function partOne() {
   host.domctl(['start', 'db1']);
   host.domctl(['domstate', 'db1', '--reason'], { expect: /^running \(booted\)$/m });
   const first = host.json(['dominfo', 'db1']);
-  host.check(first.heldBytes >= gib, `the kernel charges ${host.size(first.heldBytes)} to cgroup ${first.cgroup} (pid ${first.pid})`);
+  host.check(
+    first.heldBytes >= gib,
+    `the kernel charges ${host.size(first.heldBytes)} to cgroup ${first.cgroup} (pid ${first.pid})`,
+  );
 
   title('2. A second process opens the guest memory, as a vhost-user backend would (it stands for one)');
   const held = await host.startHolder(first.pid);
-  host.check(held === gib, `holder (pid ${host.holderPid}), outside every incarnation's cgroup, has ${host.size(held)} open through /proc/${first.pid}/fd`);
+  host.check(
+    held === gib,
+    `holder (pid ${host.holderPid}), outside every incarnation's cgroup, has ${host.size(held)} open through /proc/${first.pid}/fd`,
+  );
 
   title('3. Destroyed: exclusive resources are proven free, the memory is still held');
   host.domctl(['destroy', 'db1']);
   const draining = host.json(['dominfo', 'db1']);
   for (const { resource, probe } of draining.incarnations[0].freed) say(`  freed: ${resource}: ${probe}`);
-  host.check(draining.incarnations[0].freed.some(({ resource }) => resource.startsWith('image ')), 'the disk image was among them');
-  host.check(draining.state === 'draining' && draining.drainingBytes >= gib, `state 'draining', ${host.size(draining.drainingBytes)} held: not 'shut off'`);
+  host.check(
+    draining.incarnations[0].freed.some(({ resource }) => resource.startsWith('image ')),
+    'the disk image was among them',
+  );
+  host.check(
+    draining.state === 'draining' && draining.drainingBytes >= gib,
+    `state 'draining', ${host.size(draining.drainingBytes)} held: not 'shut off'`,
+  );
   host.check(!host.isAlive(first.pid), `the hypervisor (pid ${first.pid}) is gone`);
 
   title('4. start wants all of it back and is refused (exit 5); the operator decides with the arithmetic in view');
   host.domctl(['start', 'db1'], { exit: 5 });
   host.domctl(['force-start', 'db1', '--dry-run']);
   host.domctl(['force-start', 'db1']);
-  host.domctl(['domstate', 'db1', '--reason'], { expect: /^running \(booted\), predecessor 1 draining, 1\.\d GiB held$/m });
+  host.domctl(['domstate', 'db1', '--reason'], {
+    expect: /^running \(booted\), predecessor 1 draining, 1\.\d GiB held$/m,
+  });
   host.domctl(['resources']);
   const both = host.json(['resources']).incarnations;
-  host.check(both.length === 2 && both[0].state === 'draining' && both[1].state === 'running', 'both incarnations are accounted for');
+  host.check(
+    both.length === 2 && both[0].state === 'draining' && both[1].state === 'running',
+    'both incarnations are accounted for',
+  );
 
-  title('5. The daemon is killed (SIGKILL) while one incarnation runs and another drains; the next one tells the same truth');
+  title(
+    '5. The daemon is killed (SIGKILL) while one incarnation runs and another drains; the next one tells the same truth',
+  );
   const before = host.json(['dominfo', 'db1']);
   await host.killDaemon();
   host.check(host.isAlive(before.pid), `hypervisor (pid ${before.pid}) runs on without it`);
-  host.domctl(['domstate', 'db1', '--reason'], { expect: /^running \(booted\), predecessor 1 draining, 1\.\d GiB held$/m });
+  host.domctl(['domstate', 'db1', '--reason'], {
+    expect: /^running \(booted\), predecessor 1 draining, 1\.\d GiB held$/m,
+  });
   const after = host.json(['dominfo', 'db1']);
-  host.check(after.pid === before.pid && after.id === before.id && after.incarnations.length === 2, 'same process, same incarnations, none doubled or lost');
+  host.check(
+    after.pid === before.pid && after.id === before.id && after.incarnations.length === 2,
+    'same process, same incarnations, none doubled or lost',
+  );
 
   title('6. The holder lets go: the memory comes back, and only now the first incarnation is released');
   const drain = await host.watchDrain('db1');

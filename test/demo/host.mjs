@@ -1,7 +1,18 @@
 /** The demo's hands: places of its own, the `domctl` program, the holder, and the counting at the end. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -36,7 +47,9 @@ export class Host {
   requireMemory(bytes) {
     const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
     if (available >= bytes) return;
-    console.error(`error: the demo needs ${this.size(bytes)} of available memory, this host has ${this.size(available)}`);
+    console.error(
+      `error: the demo needs ${this.size(bytes)} of available memory, this host has ${this.size(available)}`,
+    );
     throw new Exit(8);
   }
 
@@ -126,7 +139,10 @@ export class Host {
   /** `domctl drain` beside the rest; resolves with its first line, and a promise of all it prints until it ends. */
   async watchDrain(domain) {
     say(`$ domctl drain ${domain}`);
-    const child = spawn(process.execPath, [program, 'drain', domain], { env: this.#environment(), stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [program, 'drain', domain], {
+      env: this.#environment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let text = '';
     child.stdout.on('data', (chunk) => {
       text += chunk;
@@ -199,7 +215,8 @@ export class Host {
 
   async #nextLine(start) {
     const { value, done } = await this.#lines.next();
-    if (done || !value.startsWith(start)) throw new Error(`the holder said ${JSON.stringify(value)}, expected '${start}'`);
+    if (done || !value.startsWith(start))
+      throw new Error(`the holder said ${JSON.stringify(value)}, expected '${start}'`);
     return value;
   }
 

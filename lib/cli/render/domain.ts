@@ -1,23 +1,21 @@
 /** A domain in words: domstate's one line, dominfo's block, drain's lines. */
 import type { DomainInfo, DrainAnswer, DrainRow, IncarnationInfo } from '../../client/contract.ts';
-import { formatBytes, formatElapsed, formatRate, formatRemaining } from '../../format.ts';
-import { heldText, speedText } from './memory.ts';
+import { formatBytes, formatElapsed } from '../../format.ts';
+import { heldText, speedParts } from './memory.ts';
 
 /** `draining (destroyed), 300.0 GiB held, 24.2 GiB/s, 12 s left`, or with a predecessor what that one still holds. */
 export function renderState(info: DomainInfo): string {
   const [current, ...before] = info.incarnations;
   const parts = [`${info.state} (${info.reason})`];
-  if (current?.state === 'draining') parts.push(`${heldText(current)} held`, ...nonEmpty(speedText(current)), ...holderText(current));
-  for (const predecessor of before) parts.push(`predecessor ${predecessor.id} ${predecessor.state}, ${heldText(predecessor)} held`);
+  if (current?.state === 'draining')
+    parts.push(`${heldText(current)} held`, ...speedParts(current), ...holderText(current));
+  for (const predecessor of before)
+    parts.push(`predecessor ${predecessor.id} ${predecessor.state}, ${heldText(predecessor)} held`);
   return parts.join(', ');
 }
 
 function holderText({ holder }: { readonly holder: string | null }): string[] {
   return holder === null ? [] : [`held by ${holder}`];
-}
-
-function nonEmpty(text: string): string[] {
-  return text === '' ? [] : [text];
 }
 
 type Field = readonly [label: string, value: string];
@@ -42,7 +40,12 @@ export function renderInfo(info: DomainInfo): string {
 }
 
 function outcomeText(outcome: NonNullable<DomainInfo['lastOutcome']>): string {
-  const how = outcome.signal === null ? (outcome.exitCode === null ? '' : `, exit code ${outcome.exitCode}`) : `, signal ${outcome.signal}`;
+  const how =
+    outcome.signal === null
+      ? outcome.exitCode === null
+        ? ''
+        : `, exit code ${outcome.exitCode}`
+      : `, signal ${outcome.signal}`;
   const oom = outcome.oomKilled ? ', by the OOM killer' : '';
   return `${outcome.kind}${how}${oom}${outcome.detail ? ` (${outcome.detail})` : ''}`;
 }
@@ -57,7 +60,12 @@ function renderIncarnation(one: IncarnationInfo): string {
     ['Helper:', one.helper],
     ['Emulator:', `${one.emulator} (QEMU ${one.emulatorVersion})`],
     ...one.startedOver.map((id): Field => ['Started over:', `incarnation ${id}`]),
-    ...one.busy.map(({ resource, probe, holder }): Field => ['Not free:', `${resource}: ${probe}${holder ? `, held by ${holder}` : ''}`]),
+    ...one.busy.map(
+      ({ resource, probe, holder }): Field => [
+        'Not free:',
+        `${resource}: ${probe}${holder ? `, held by ${holder}` : ''}`,
+      ],
+    ),
     ...one.freed.map(({ resource, probe }): Field => ['Free:', `${resource}: ${probe}`]),
     ...(one.freedAfterMs === null ? [] : ([['Freed after:', formatElapsed(one.freedAfterMs)]] as Field[])),
     ...(one.stalledForMs === null ? [] : ([['Stalled:', formatElapsed(one.stalledForMs)]] as Field[])),
@@ -75,14 +83,19 @@ const barWidth = 20;
 /** One line of `drain`; with `bar` for a terminal. */
 export function renderDrain(row: DrainRow, bar: boolean): string {
   const head = ` ${row.id}  ${row.name}  `;
-  if (row.state === 'exiting') {
-    const [busy] = row.busy;
-    return `${head}exiting: ${busy ? `${busy.resource} is not free${busy.holder ? `, held by ${busy.holder}` : ''}` : 'the hypervisor has not ended'}`;
+  if (row.state === 'exiting') return `${head}exiting: ${exitingText(row)}`;
+  const holder = row.holder ? [`held by ${row.holder}`] : [];
+  if (row.stalledForMs !== null) {
+    return head + [`stalled ${formatElapsed(row.stalledForMs)}: ${heldText(row)} left`, ...holder].join('  ');
   }
-  if (row.stalledForMs !== null) return `${head}stalled ${formatElapsed(row.stalledForMs)}: ${heldText(row)} left${row.holder ? `  held by ${row.holder}` : ''}`;
-  const speed = [row.drainRateBytes ? formatRate(row.drainRateBytes) : '', row.drainEtaMs === null ? '' : `${formatRemaining(row.drainEtaMs)} left`];
-  const parts = [`${heldText(row)} of ${row.fromBytes === null ? '?' : formatBytes(row.fromBytes)} left`, ...speed, row.holder ? `held by ${row.holder}` : ''];
-  return `${head}${bar ? `${renderBar(row)}  ` : ''}${parts.filter((part) => part !== '').join('  ')}`;
+  const from = row.fromBytes === null ? '?' : formatBytes(row.fromBytes);
+  const parts = [...(bar ? [renderBar(row)] : []), `${heldText(row)} of ${from} left`, ...speedParts(row), ...holder];
+  return head + parts.join('  ');
+}
+
+function exitingText({ busy: [busy] }: DrainRow): string {
+  if (!busy) return 'the hypervisor has not ended';
+  return `${busy.resource} is not free${busy.holder ? `, held by ${busy.holder}` : ''}`;
 }
 
 function renderBar({ heldBytes, fromBytes }: DrainRow): string {

@@ -16,11 +16,11 @@ export function drainingText(row: DrainFields): string {
   return `${formatBytes(row.drainingBytes)}${eta}`;
 }
 
-/** `24.2 GiB/s, 12 s left`; empty where no rate is known. */
-export function speedText({ drainRateBytes, drainEtaMs }: Omit<DrainFields, 'drainingBytes'>): string {
+/** `24.2 GiB/s` and `12 s left`, each where it is known. */
+export function speedParts({ drainRateBytes, drainEtaMs }: Omit<DrainFields, 'drainingBytes'>): string[] {
   const rate = drainRateBytes ? [formatRate(drainRateBytes)] : [];
   const eta = drainEtaMs === null ? [] : [`${formatRemaining(drainEtaMs)} left`];
-  return [...rate, ...eta].join(', ');
+  return [...rate, ...eta];
 }
 
 export function renderList(rows: readonly DomainRow[]): string {
@@ -44,7 +44,10 @@ export function renderList(rows: readonly DomainRow[]): string {
 }
 
 export function renderResources(answer: ResourcesAnswer): string {
-  const ledger = answer.memory === null ? `error: the ledger cannot be drawn up: ${answer.memoryUnknown ?? 'unknown'}\n` : renderLedger(answer, answer.memory);
+  const ledger =
+    answer.memory === null
+      ? `error: the ledger cannot be drawn up: ${answer.memoryUnknown ?? 'unknown'}\n`
+      : renderLedger(answer, answer.memory);
   const columns = [
     { title: 'Id' },
     { title: 'Name' },
@@ -66,19 +69,29 @@ export function renderResources(answer: ResourcesAnswer): string {
 }
 
 function renderLedger(answer: ResourcesAnswer, memory: NonNullable<ResourcesAnswer['memory']>): string {
-  const speed = speedText(answer);
-  const pools: [string, number, string][] = memory.hugePoolBytes > 0 ? [[' - huge page pools', memory.hugePoolBytes, 'not for 4 KiB memory']] : [];
+  const pools: [string, number, string][] =
+    memory.hugePoolBytes > 0 ? [[' - huge page pools', memory.hugePoolBytes, 'not for 4 KiB memory']] : [];
   const lines: [string, number, string][] = [
     ['Host memory', memory.totalBytes, ''],
     ...pools,
     [' - reserve', memory.reserveBytes, `host.yaml: ${memory.reserve}`],
     [' - other programs', memory.foreignBytes, 'not started by domctl'],
     [' = capacity', memory.capacityBytes, `overcommit ${memory.overcommit.toFixed(1)}`],
-    [' - promised, live', memory.promisedLiveBytes, `${countOf(answer.liveDomains, 'domain')}, ${formatBytes(memory.heldLiveBytes)} held now`],
-    [' - draining', memory.heldDrainingBytes, [countOf(answer.drainingIncarnations, 'incarnation'), ...(speed ? [speed] : [])].join(', ')],
+    [
+      ' - promised, live',
+      memory.promisedLiveBytes,
+      `${countOf(answer.liveDomains, 'domain')}, ${formatBytes(memory.heldLiveBytes)} held now`,
+    ],
+    [
+      ' - draining',
+      memory.heldDrainingBytes,
+      [countOf(answer.drainingIncarnations, 'incarnation'), ...speedParts(answer)].join(', '),
+    ],
     [' = free to promise', memory.freeToPromiseBytes, ''],
   ];
-  return lines.map(([label, bytes, note]) => `${label.padEnd(19)}${formatBytes(bytes).padStart(12)}   ${note}`.trimEnd() + '\n').join('');
+  return lines
+    .map(([label, bytes, note]) => `${label.padEnd(19)}${formatBytes(bytes).padStart(12)}   ${note}`.trimEnd() + '\n')
+    .join('');
 }
 
 /** `2 disks`, `1 disk`, or for none `0 disks` unless another word is given. */
@@ -88,9 +101,15 @@ function countOf(count: number, what: string, none?: string): string {
 }
 
 /** The five lines behind every force-start, the same when it is tried, admitted or refused. */
-export function renderArithmetic(answer: Pick<StartAnswer, 'name' | 'arithmetic' | 'policy' | 'allowedShortfallBytes' | 'allowedShortfall' | 'overIncarnations'>): string {
+export function renderArithmetic(
+  answer: Pick<
+    StartAnswer,
+    'name' | 'arithmetic' | 'policy' | 'allowedShortfallBytes' | 'allowedShortfall' | 'overIncarnations'
+  >,
+): string {
   const { arithmetic } = answer;
-  const own = answer.overIncarnations.length === 0 ? '' : `incarnation ${answer.overIncarnations.join(', ')} of ${answer.name}`;
+  const own =
+    answer.overIncarnations.length === 0 ? '' : `incarnation ${answer.overIncarnations.join(', ')} of ${answer.name}`;
   const spare = arithmetic.shortfallBytes < 0 ? `${formatBytes(-arithmetic.shortfallBytes)} to spare, ` : '';
   const share = answer.allowedShortfall.endsWith('%') ? ` (${answer.allowedShortfall})` : '';
   const lines: [string, number, string][] = [
@@ -98,8 +117,16 @@ export function renderArithmetic(answer: Pick<StartAnswer, 'name' | 'arithmetic'
     ['+ held by draining', arithmetic.heldDrainingBytes, own],
     [`+ promised to ${answer.name}`, arithmetic.promisedNewBytes, ''],
     ['- capacity', arithmetic.capacityBytes, ''],
-    ['= shortfall', Math.max(0, arithmetic.shortfallBytes), `${spare}policy ${answer.policy} allows ${formatBytes(answer.allowedShortfallBytes)}${share}`],
+    [
+      '= shortfall',
+      Math.max(0, arithmetic.shortfallBytes),
+      `${spare}policy ${answer.policy} allows ${formatBytes(answer.allowedShortfallBytes)}${share}`,
+    ],
   ];
   const width = Math.max(27, ...lines.map(([label]) => label.length));
-  return lines.map(([label, bytes, note]) => `${label.padEnd(width)}${formatBytes(bytes).padStart(12)}   ${note}`.trimEnd() + '\n').join('');
+  return lines
+    .map(
+      ([label, bytes, note]) => `${label.padEnd(width)}${formatBytes(bytes).padStart(12)}   ${note}`.trimEnd() + '\n',
+    )
+    .join('');
 }

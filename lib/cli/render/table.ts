@@ -8,10 +8,14 @@ export interface Column {
 
 /** The table, ending in a newline. Nothing is ever cut off. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const widths = columns.map(({ title }, index) => Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)));
+  const widths = columns.map(({ title }, index) =>
+    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+  );
   const header = renderRow(columns.map(({ title }, index) => title.padEnd(widths[index] ?? 0)));
   const rule = '-'.repeat(widths.reduce((sum, width) => sum + width + 3, 0));
-  const lines = rows.map((row) => renderRow(row.map((cell, index) => alignCell(cell, widths[index] ?? 0, columns[index]))));
+  const lines = rows.map((row) =>
+    renderRow(row.map((cell, index) => alignCell(cell, widths[index] ?? 0, columns[index]))),
+  );
   return [header, rule, ...lines].map((line) => `${line}\n`).join('');
 }
 
@@ -20,5 +24,8 @@ function alignCell(cell: string, width: number, column: Column | undefined): str
 }
 
 function renderRow(cells: readonly string[]): string {
-  return cells.map((cell) => ` ${cell}`).join('  ').trimEnd();
+  return cells
+    .map((cell) => ` ${cell}`)
+    .join('  ')
+    .trimEnd();
 }

@@ -1,8 +1,16 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRunning } from '../../client/autostart.ts';
+import type { Client } from '../../client/client.ts';
+import { DomctlError } from '../../errors.ts';
 import { packageDir, placesEnvironment } from '../../places.ts';
 import { type Context, defineVerb } from '../command.ts';
+
+const stopDeadlineMs = 10_000;
+const lookEveryMs = 10;
+const notRunning = 'domctld is not running';
 
 export const daemon = defineVerb({
   usage: 'daemon <action>',
@@ -11,22 +19,46 @@ export const daemon = defineVerb({
     ['domctl daemon run', 'in the foreground, log on stderr'],
     ['domctl daemon stop', 'VMs go on; the next command starts it again'],
   ],
-  build: (yargs) => yargs.positional('action', { choices: ['run', 'start', 'stop', 'status'] as const, demandOption: true, describe: 'What to do' }),
-  async run({ action }, context) {
-    if (action === 'run') return runInForeground(context);
-    if (action === 'start') await context.connect();
-    const client = await connectRunning(context.places);
-    if (action === 'stop') await client?.stopDaemon();
-    const about = client ? await client.version().catch(() => null) : null;
-    context.say(describeDaemon(action, client !== null, about?.pid ?? null));
-    context.answer({ running: action !== 'stop' && client !== null, pid: action === 'stop' ? null : (about?.pid ?? null) });
-    return 0;
-  },
+  build: (yargs) =>
+    yargs.positional('action', {
+      choices: ['run', 'start', 'stop', 'status'] as const,
+      demandOption: true,
+      describe: 'What to do',
+    }),
+  run: async ({ action }, context) => actions[action](context),
 });
 
-function describeDaemon(action: string, running: boolean, pid: number | null): string {
-  if (!running) return 'domctld is not running';
-  return action === 'stop' ? 'domctld stopped; virtual machines go on' : `domctld is running (pid ${pid})`;
+const actions = {
+  run: runInForeground,
+  async start(context: Context) {
+    await context.connect();
+    return actions.status(context);
+  },
+  async stop(context: Context) {
+    const client = await connectRunning(context.places);
+    if (client) await stop(client, (await client.version()).pid);
+    context.say(client ? 'domctld stopped; virtual machines go on' : notRunning);
+    context.answer({ running: false, pid: null });
+    return 0;
+  },
+  async status(context: Context) {
+    const client = await connectRunning(context.places);
+    const pid = client && (await client.version()).pid;
+    context.say(pid === null ? notRunning : `domctld is running (pid ${pid})`);
+    context.answer({ running: pid !== null, pid });
+    return 0;
+  },
+};
+
+/** Returns when it is gone: the next command must not meet one that is closing. */
+async function stop(client: Client, pid: number): Promise<void> {
+  await client.stopDaemon();
+  const deadlineMs = performance.now() + stopDeadlineMs;
+  while (existsSync(`/proc/${pid}`)) {
+    if (performance.now() > deadlineMs)
+      throw new DomctlError('DEADLINE_PASSED', `domctld (pid ${pid}) has not ended yet`);
+    await sleep(lookEveryMs);
+  }
 }
 
 async function runInForeground(context: Context): Promise<number> {

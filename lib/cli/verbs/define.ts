@@ -12,7 +12,11 @@ export const define = defineVerb({
   build: (yargs) =>
     yargs
       .positional('file', { type: 'string', demandOption: true, describe: 'Domain XML; - reads standard input' })
-      .option('allow-unsupported', { type: 'boolean', default: false, describe: 'Warn of what domctl does not know instead of refusing it' }),
+      .option('allow-unsupported', {
+        type: 'boolean',
+        default: false,
+        describe: 'Warn of what domctl does not know instead of refusing it',
+      }),
   async run(options, context) {
     const xml = readText(options.file);
     const client = await context.connect();

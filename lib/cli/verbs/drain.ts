@@ -43,7 +43,10 @@ async function watch(client: Client, domain: string | null, first: DrainAnswer, 
   for (let answer = first; ; answer = await ask(client, domain, answer)) {
     const rows = answer.draining.filter(({ id }) => awaited.has(id));
     const ended = answer.released.filter(({ id }) => awaited.has(id));
-    screen.show(rows.map((row) => renderDrain(row, process.stdout.isTTY)), ended.map(renderReleased));
+    screen.show(
+      rows.map((row) => renderDrain(row, process.stdout.isTTY)),
+      ended.map(renderReleased),
+    );
     for (const { id } of ended) awaited.delete(id);
     if (rows.length === 0) return;
     await sleep(process.stdout.isTTY ? redrawMs : linePauseMs);

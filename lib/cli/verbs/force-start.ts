@@ -15,18 +15,23 @@ export const forceStart = defineVerb({
     ['domctl force-start db1', 'do not wait for the old memory'],
   ],
   build: (yargs) =>
-    waitOptions(yargs.positional('domain', { type: 'string', demandOption: true, describe: 'Name or UUID' })).option('dry-run', {
-      type: 'boolean',
-      default: false,
-      describe: 'Print the arithmetic and the verdict, start nothing; the exit code is that of the real call',
-    }),
+    waitOptions(yargs.positional('domain', { type: 'string', demandOption: true, describe: 'Name or UUID' })).option(
+      'dry-run',
+      {
+        type: 'boolean',
+        default: false,
+        describe: 'Print the arithmetic and the verdict, start nothing; the exit code is that of the real call',
+      },
+    ),
   async run(options, context) {
     const timeoutMs = durationOption('timeout', options.timeout);
     const client = await context.connect();
     const wait = options.wait === true && !options['dry-run'];
     const body = { force: true, dryRun: options['dry-run'], wait, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
     try {
-      const answer = await withWaitingNote(client, options.domain, context, wait, async () => client.start(options.domain, body));
+      const answer = await withWaitingNote(client, options.domain, context, wait, async () =>
+        client.start(options.domain, body),
+      );
       return options['dry-run'] ? showDryRun(answer, context) : showStarted(answer, context);
     } catch (error) {
       explainRefusal(error, context);
@@ -37,7 +42,10 @@ export const forceStart = defineVerb({
 
 function showStarted(answer: StartAnswer, context: Context): number {
   context.say(renderArithmetic(answer).trimEnd());
-  const over = answer.overIncarnations.length > 0 ? `, over ${formatBytes(answer.arithmetic.heldDrainingBytes)} still draining` : '';
+  const over =
+    answer.overIncarnations.length > 0
+      ? `, over ${formatBytes(answer.arithmetic.heldDrainingBytes)} still draining`
+      : '';
   context.say(`Domain '${answer.name}' started (Id ${answer.id})${over}`);
   context.answer(answer);
   return 0;

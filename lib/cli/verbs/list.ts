@@ -17,11 +17,17 @@ export const list = defineVerb({
       .option('id', { type: 'boolean', default: false, describe: 'Ids only' }),
   async run(options, context) {
     const client = await context.connect();
-    const rows = (await client.list()).filter(({ id }) => options.all || (options.inactive ? id === null : id !== null));
+    const rows = (await client.list()).filter(
+      ({ id }) => options.all || (options.inactive ? id === null : id !== null),
+    );
     const columns = [options.id, options.uuid, options.name];
     if (columns.includes(true)) {
       for (const row of rows) {
-        const cells = [options.id ? String(row.id ?? '-') : null, options.uuid ? row.uuid : null, options.name ? row.name : null];
+        const cells = [
+          options.id ? String(row.id ?? '-') : null,
+          options.uuid ? row.uuid : null,
+          options.name ? row.name : null,
+        ];
         context.say(cells.filter((cell) => cell !== null).join(' '));
       }
     } else context.say(renderList(rows).trimEnd());

@@ -11,8 +11,14 @@ export const shutdown = defineVerb({
     ['domctl shutdown web1 --wait --force-after 90s', 'wait until all of it is back; end it after 90 s'],
   ],
   build: (yargs) =>
-    stopOptions(yargs.positional('domain', { type: 'string', array: true, demandOption: true, describe: 'Name, UUID or id' }))
-      .option('force-after', { type: 'string', requiresArg: true, describe: 'Destroy it after DUR if it has not ended' })
+    stopOptions(
+      yargs.positional('domain', { type: 'string', array: true, demandOption: true, describe: 'Name, UUID or id' }),
+    )
+      .option('force-after', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Destroy it after DUR if it has not ended',
+      })
       .option('mode', { choices: ['acpi'] as const, describe: 'How the guest is asked' }),
   run: async (options, context) =>
     forEachDomain(options.domain, context, async (domain) => {
@@ -25,7 +31,9 @@ export const shutdown = defineVerb({
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(forceAfterMs === undefined ? {} : { forceAfterMs }),
       };
-      const answer = await withDrainNote(client, domain, context, wait === 'off', async () => client.shutdown(domain, body));
+      const answer = await withDrainNote(client, domain, context, wait === 'off', async () =>
+        client.shutdown(domain, body),
+      );
       if (wait === null) context.say(`Domain '${answer.name}' is being shutdown`);
       else sayStopped(answer, 'shut down', context);
       context.answer(answer);

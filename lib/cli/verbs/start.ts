@@ -10,18 +10,31 @@ export const start = defineVerb({
     ['domctl start web1', 'now, or say why not'],
     ['domctl start web1 --wait --timeout 5m', 'at the first moment it is admitted'],
   ],
-  build: (yargs) => waitOptions(yargs.positional('domain', { type: 'string', array: true, demandOption: true, describe: 'Name or UUID' })),
-  run: async (options, context) => forEachDomain(options.domain, context, async (domain) => startOne(domain, options, context)),
+  build: (yargs) =>
+    waitOptions(
+      yargs.positional('domain', { type: 'string', array: true, demandOption: true, describe: 'Name or UUID' }),
+    ),
+  run: async (options, context) =>
+    forEachDomain(options.domain, context, async (domain) => startOne(domain, options, context)),
 });
 
 /** `--wait` and `--timeout`, as start and force-start take them. */
 export function waitOptions<T>(yargs: Argv<T>) {
   return yargs
-    .option('wait', { type: 'string', coerce: (value: string | undefined) => value !== undefined, describe: 'Queue it: start at the first moment it is admitted', defaultDescription: 'off' })
+    .option('wait', {
+      type: 'string',
+      coerce: (value: string | undefined) => value !== undefined,
+      describe: 'Queue it: start at the first moment it is admitted',
+      defaultDescription: 'off',
+    })
     .option('timeout', { type: 'string', describe: 'Give up waiting after DUR (exit 10)', requiresArg: true });
 }
 
-async function startOne(domain: string, options: { wait: boolean | undefined; timeout: string | undefined }, context: Context): Promise<number> {
+async function startOne(
+  domain: string,
+  options: { wait: boolean | undefined; timeout: string | undefined },
+  context: Context,
+): Promise<number> {
   const timeoutMs = durationOption('timeout', options.timeout);
   const client = await context.connect();
   const answer = await withWaitingNote(client, domain, context, options.wait === true, async () =>

@@ -11,7 +11,11 @@ export const version = defineVerb({
     const client = await connectRunning(context.places);
     const daemon = client ? await client.version() : null;
     context.say(`domctl ${own}`);
-    context.say(daemon ? `domctld ${daemon.version} (pid ${daemon.pid}, ${daemon.hierarchy} cgroups, root ${daemon.cgroupRoot})` : 'domctld is not running');
+    context.say(
+      daemon
+        ? `domctld ${daemon.version} (pid ${daemon.pid}, ${daemon.hierarchy} cgroups, root ${daemon.cgroupRoot})`
+        : 'domctld is not running',
+    );
     context.answer({ version: own, daemon });
     return 0;
   },

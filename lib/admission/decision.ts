@@ -44,7 +44,8 @@ export type Refusal =
   /** The domain's own predecessor is draining, and this is a plain start. */
   | { readonly code: 'INCARNATION_DRAINING' }
   | { readonly code: 'READING_UNKNOWN'; readonly reason: string }
-  | { readonly code: 'MEMORY_DRAINING' }
+  /** missing: what draining memory, once back, would give. */
+  | { readonly code: 'MEMORY_DRAINING'; readonly missingBytes: number }
   /** missing: the structural shortfall, or what MemAvailable lacks for an eager domain. */
   | { readonly code: 'MEMORY_SHORT'; readonly missingBytes: number; readonly of: 'capacity' | 'available memory' }
   | {
@@ -89,7 +90,8 @@ function addUp(ledger: Ledger, request: StartRequest): Arithmetic {
 
 function refuseStart(arithmetic: Arithmetic, request: StartRequest): Refusal | null {
   if (request.ownDraining.length > 0) return { code: 'INCARNATION_DRAINING' };
-  return refuseStructural(arithmetic) ?? (arithmetic.shortfallBytes > 0 ? { code: 'MEMORY_DRAINING' } : null);
+  const missingBytes = arithmetic.shortfallBytes;
+  return refuseStructural(arithmetic) ?? (missingBytes > 0 ? { code: 'MEMORY_DRAINING', missingBytes } : null);
 }
 
 function refuseForceStart(arithmetic: Arithmetic, request: StartRequest, rule: ForceStartRule): Refusal | null {
@@ -113,6 +115,6 @@ function refuseForPages(ledger: Ledger, arithmetic: Arithmetic): Refusal | null 
   if (arithmetic.class === 'lazy') return null;
   const missingBytes = arithmetic.promisedNewBytes - ledger.host.availableBytes;
   if (missingBytes <= 0) return null;
-  if (missingBytes <= ledger.heldDrainingBytes) return { code: 'MEMORY_DRAINING' };
+  if (missingBytes <= ledger.heldDrainingBytes) return { code: 'MEMORY_DRAINING', missingBytes };
   return { code: 'MEMORY_SHORT', missingBytes, of: 'available memory' };
 }

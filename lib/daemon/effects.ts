@@ -48,11 +48,16 @@ const handlers = {
 
   async proveFreed(supervisor) {
     const { signal } = supervisor.ending;
-    const proofs = await proveFreed(
+    const proving = proveFreed(
       { claims: supervisor.launch.claims, pinned: supervisor.pinned, cgroup: supervisor.cgroup },
       { signal, onBusy: (busy) => void supervisor.tell({ kind: 'resourcesBusy', busy }) },
     );
-    await supervisor.tell({ kind: 'resourcesFree', proofs });
+    try {
+      await supervisor.tell({ kind: 'resourcesFree', proofs: await proving });
+    } catch (error) {
+      if (signal.aborted) return;
+      await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });
+    }
   },
 
   async scheduleStragglers(supervisor) {
@@ -88,10 +93,7 @@ const handlers = {
       await removePatiently(supervisor);
       await supervisor.tell({ kind: 'cgroupRemoved' });
     } catch (error) {
-      await supervisor.tell({
-        kind: 'factsUnreadable',
-        reason: error instanceof Error ? error.message : String(error),
-      });
+      await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });
     }
   },
 
@@ -230,6 +232,10 @@ function judgeVanished(supervisor: Supervisor): MemoryVerdict {
   const branchExists = branch.exists();
   if (branchExists.known && !branchExists.value) return { kind: 'gone', oomKilled: false };
   return judgeMemory(branch.populated(), branch.memory());
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function reasonOf(verdict: MemoryVerdict): string {

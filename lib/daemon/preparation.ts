@@ -26,6 +26,9 @@ export interface Preparation {
   readonly helper: 'qemu' | 'none';
 }
 
+/** For a binary to say what it can do. */
+const emulatorDeadlineMs = 10_000;
+
 /** Where an emulator is looked for when the definition names none. */
 const usualEmulators = ['/usr/bin/qemu-system-x86_64', '/usr/libexec/qemu-kvm', '/usr/bin/qemu-kvm'];
 
@@ -33,9 +36,10 @@ const usualEmulators = ['/usr/bin/qemu-system-x86_64', '/usr/libexec/qemu-kvm', 
 export async function prepare(domain: Domain, places: Places, log: Log): Promise<Preparation> {
   const host = await readHostConfig(places);
   const policy = await choosePolicy(domain, host.value, places);
-  const capabilities = await probeCapabilities(await findEmulator(domain), `${places.stateDir}/capabilities`);
-  if (domain.type === 'kvm') await requireKvm();
   const user = await chooseUser(domain, host.value, log);
+  const asking = { deadlineMs: emulatorDeadlineMs, user: user && { uid: user.uid, gid: user.gid } };
+  const capabilities = await probeCapabilities(await findEmulator(domain), `${places.stateDir}/capabilities`, asking);
+  if (domain.type === 'kvm') await requireKvm();
   const claims = await claimImages(domain.disks);
   await requireBootFiles(domain);
   return {

@@ -72,6 +72,7 @@ const launch: z.ZodType<Launch> = z.strictObject({
   vcpus: z.int(),
   claims: z.array(claim),
   clocks: z.strictObject({ killAfterMs: z.int(), freedTimeoutMs: z.int(), stalledAfterMs: z.int() }),
+  shutdown: z.strictObject({ modes: z.array(z.enum(['agent', 'acpi'])), forceAfterMs: z.int().nullable() }),
   helper: z.enum(['qemu', 'none']),
   emulator: z.string(),
   emulatorVersion: z.string(),

@@ -109,8 +109,8 @@ export function refusedVerb(verb: string, domain: string, current: Incarnation |
   return new DomctlError(code, `${cannot}: domain is ${word}`, { hint, details: { domain, state: word } });
 }
 
-/** A decision's refusal in words. */
-export function refusedByLedger(question: {
+/** A refused decision, and all that its sentence tells. */
+export interface RefusedStart {
   readonly verb: StartVerb;
   readonly domain: string;
   readonly refusal: Refusal;
@@ -118,106 +118,90 @@ export function refusedByLedger(question: {
   readonly policy: Loaded<Policy>;
   readonly allowedBytes: number;
   readonly ownDraining: readonly Supervisor[];
-  readonly drain: { readonly rateBytes: number | null };
-}): DomctlError {
-  const { verb, domain, refusal, arithmetic, policy } = question;
-  const cannot = `cannot ${verb} domain '${domain}'`;
+  /** All of the host's draining; null when nothing can be said. */
+  readonly rateBytes: number | null;
+}
+
+/** A decision's refusal in words; its details carry the arithmetic. */
+export function refusedByLedger(start: RefusedStart): DomctlError {
+  const [predecessor] = start.ownDraining;
+  if (start.refusal.code === 'INCARNATION_DRAINING' && predecessor) return ownDraining(predecessor);
+  const { message, hint } = wordsOf(start);
   const details: ErrorDetails = {
-    domain,
-    policy: policy.value.name,
-    allowedShortfallBytes: question.allowedBytes,
-    arithmetic,
+    domain: start.domain,
+    policy: start.policy.value.name,
+    allowedShortfallBytes: start.allowedBytes,
+    allowedShortfall: formatShare(start.policy.value.forceStart.maxShortfall),
+    overIncarnations: start.ownDraining.map(({ launch }) => launch.id),
+    arithmetic: start.arithmetic,
   };
+  return new DomctlError(start.refusal.code, message, { hint, details });
+}
+
+interface Words {
+  readonly message: string;
+  readonly hint: string;
+}
+
+function wordsOf(start: RefusedStart): Words {
+  const { verb, domain, refusal, arithmetic, rateBytes } = start;
+  const cannot = `cannot ${verb} domain '${domain}'`;
+  const wait = `'domctl ${verb} ${domain} --wait'`;
   switch (refusal.code) {
-    case 'INCARNATION_DRAINING': {
-      const [first] = question.ownDraining;
-      if (first) return ownDraining(first);
-      return new DomctlError(refusal.code, `${cannot}: it is still draining`, { details });
-    }
+    case 'INCARNATION_DRAINING':
+      return { message: `${cannot}: it is still draining`, hint: `${wait} starts it then` };
     case 'READING_UNKNOWN':
-      return new DomctlError(refusal.code, `${cannot}: unknown is not zero: ${refusal.reason}`, {
-        hint: 'try again when it can be read',
-        details,
-      });
-    case 'MEMORY_DRAINING':
-      return new DomctlError(
-        refusal.code,
-        `${cannot}: ${formatBytes(missing(arithmetic))} short while ${formatBytes(arithmetic?.heldDrainingBytes ?? 0)} are still draining`,
-        {
-          hint: `${whenAdmitted(missing(arithmetic), question.drain.rateBytes)}'domctl ${verb} ${domain} --wait' starts it then`,
-          details,
-        },
-      );
+      return { message: `${cannot}: unknown is not zero: ${refusal.reason}`, hint: 'try again when it can be read' };
+    case 'MEMORY_DRAINING': {
+      const draining = formatBytes(arithmetic?.heldDrainingBytes ?? 0);
+      return {
+        message: `${cannot}: ${formatBytes(refusal.missingBytes)} short while ${draining} are still draining`,
+        hint: `${whenAdmitted(refusal.missingBytes, rateBytes)}${wait} starts it then`,
+      };
+    }
     case 'MEMORY_SHORT':
-      return new DomctlError(
-        refusal.code,
-        `${cannot}: ${formatBytes(refusal.missingBytes)} of ${refusal.of} missing, draining or not`,
-        {
-          hint: "'domctl resources' shows where the memory is; end another domain, or define this one smaller",
-          details,
-        },
-      );
+      return {
+        message: `${cannot}: ${formatBytes(refusal.missingBytes)} of ${refusal.of} missing, draining or not`,
+        hint: "'domctl resources' shows where the memory is; end another domain, or define this one smaller",
+      };
     case 'POLICY_FORBIDS':
-      return refusedByPolicy(question, refusal.rule, details);
+      return policyWords(start, refusal.rule);
     case 'NEEDS_BRAKE':
-      return new DomctlError(
-        refusal.code,
-        `force-start of '${domain}' refused: shortfall ${formatBytes(missing(arithmetic))} needs the brake, which this version of domctl does not have`,
-        {
-          hint: `${whenAdmitted(missing(arithmetic), question.drain.rateBytes)}'domctl force-start ${domain} --wait'`,
-          details,
-        },
-      );
+      return {
+        message: `force-start of '${domain}' refused: shortfall ${formatBytes(missing(arithmetic))} needs the brake, which this version of domctl does not have`,
+        hint: `${whenAdmitted(missing(arithmetic), rateBytes)}${wait}`,
+      };
   }
 }
 
 type PolicyRule = Extract<Refusal, { code: 'POLICY_FORBIDS' }>['rule'];
 
-function refusedByPolicy(
-  question: {
-    domain: string;
-    policy: Loaded<Policy>;
-    arithmetic: Arithmetic | null;
-    allowedBytes: number;
-    drain: { rateBytes: number | null };
-    ownDraining: readonly Supervisor[];
-  },
-  rule: PolicyRule,
-  details: ErrorDetails,
-): DomctlError {
-  const { domain, policy, arithmetic } = question;
-  const refused = `force-start of '${domain}' refused by policy ${policy.value.name}`;
+/** Names the rule and where it stands, so that its owner can be asked. */
+function policyWords(start: RefusedStart, rule: PolicyRule): Words {
+  const { domain, policy, arithmetic, allowedBytes, ownDraining } = start;
+  const { forceStart, name } = policy.value;
+  const refused = `force-start of '${domain}' refused by policy ${name}`;
   const origin = policy.origins.get(rule);
   const where = `rule: ${origin ? `${origin.file}:${origin.line} ` : ''}${rule}`;
+  const wait = `'domctl force-start ${domain} --wait'`;
   switch (rule) {
     case 'forceStart.allow':
-      return new DomctlError('POLICY_FORBIDS', `${refused}: it allows none`, {
+      return {
+        message: `${refused}: it allows none`,
         hint: `'domctl start ${domain} --wait' starts it when it is released; ${where}`,
-        details,
-      });
+      };
     case 'forceStart.maxPredecessors':
-      return new DomctlError(
-        'POLICY_FORBIDS',
-        `${refused}: ${question.ownDraining.length} incarnations of it are draining, allowed ${policy.value.forceStart.maxPredecessors}`,
-        {
-          hint: `'domctl force-start ${domain} --wait'; ${where}`,
-          details,
-        },
-      );
+      return {
+        message: `${refused}: ${ownDraining.length} incarnations of it are draining, allowed ${forceStart.maxPredecessors}`,
+        hint: `${wait}; ${where}`,
+      };
     case 'forceStart.maxShortfall': {
-      const { maxShortfall } = policy.value.forceStart;
-      const share =
-        maxShortfall.kind === 'percent'
-          ? ` (${formatShare(maxShortfall)} of ${formatBytes(arithmetic?.promisedNewBytes ?? 0)})`
-          : '';
-      return new DomctlError(
-        'POLICY_FORBIDS',
-        `${refused}: shortfall ${formatBytes(missing(arithmetic))}, allowed ${formatBytes(question.allowedBytes)}${share}`,
-        {
-          hint: `${whenAdmitted(missing(arithmetic) - question.allowedBytes, question.drain.rateBytes)}'domctl force-start ${domain} --wait'; ${where}`,
-          details,
-        },
-      );
+      const share = formatShare(forceStart.maxShortfall);
+      const of = share.endsWith('%') ? ` (${share} of ${formatBytes(arithmetic?.promisedNewBytes ?? 0)})` : '';
+      return {
+        message: `${refused}: shortfall ${formatBytes(missing(arithmetic))}, allowed ${formatBytes(allowedBytes)}${of}`,
+        hint: `${whenAdmitted(missing(arithmetic) - allowedBytes, start.rateBytes)}${wait}; ${where}`,
+      };
     }
   }
 }

@@ -22,7 +22,7 @@ import { refusedByLedger, refusedByState, type StartVerb } from './refusals.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { errorEnvelope } from '../client/envelope.ts';
 import { deadlineSignal } from './waiting.ts';
-import { drainSpeed } from './views.ts';
+import { drainRate } from './views.ts';
 
 export interface StartOrder {
   readonly force: boolean;
@@ -165,7 +165,7 @@ export class Starter {
             policy: preparation.policy,
             allowedBytes,
             ownDraining,
-            drain: drainSpeed(this.#fleet),
+            rateBytes: drainRate(this.#fleet),
           })
         : null);
     const supervisor =
@@ -222,6 +222,7 @@ export class Starter {
         freedTimeoutMs: policy.value.destroy.freedTimeoutMs,
         stalledAfterMs: policy.value.teardown.stalledAfterMs,
       },
+      shutdown: { modes: policy.value.shutdown.mode, forceAfterMs: policy.value.shutdown.forceAfterMs },
       helper: preparation.helper,
       emulator: capabilities.emulator,
       emulatorVersion: capabilities.version,

@@ -6,8 +6,6 @@ import { escapeName, longestEscapedName } from '../domain/names.ts';
 import { stateWord } from '../domain/words.ts';
 import { DomctlError } from '../errors.ts';
 import { formatElapsed } from '../format.ts';
-import { loadPolicy } from '../policy/load.ts';
-import { packageDir } from '../places.ts';
 import { emitDomain } from '../xml/emit.ts';
 import { parseDomain } from '../xml/parse.ts';
 import { readHeld } from './accounts.ts';
@@ -105,8 +103,9 @@ export class Verbs {
   /** Asks the guest and returns; escalates only after `forceAfterMs` or the policy's. */
   async shutdown(reference: string, order: StopOrder & { forceAfterMs: number | undefined }): Promise<StopAnswer> {
     const entry = this.#fleet.find(reference);
+    requireAcpi(currentSupervisor(entry));
     const supervisor = await this.#request('shutdown', entry, { kind: 'shutdownRequested' });
-    const forceAfterMs = order.forceAfterMs ?? (await this.#forceAfter(supervisor));
+    const forceAfterMs = order.forceAfterMs ?? supervisor.launch.shutdown.forceAfterMs;
     if (forceAfterMs !== null) this.#destroyAfter(supervisor, forceAfterMs);
     return this.#awaitEnd(supervisor, order, undefined);
   }
@@ -129,11 +128,6 @@ export class Verbs {
     if (verdict.kind === 'refused') throw refusedVerb(verb, entry.name, supervisor, verdict.code);
     await work;
     return supervisor;
-  }
-
-  async #forceAfter(supervisor: Supervisor): Promise<number | null> {
-    const places = { configDir: this.#services.places.configDir, shippedDir: `${packageDir()}/policies` };
-    return (await loadPolicy(supervisor.launch.policy, places)).value.shutdown.forceAfterMs;
   }
 
   #destroyAfter(supervisor: Supervisor, ms: number): void {
@@ -192,6 +186,18 @@ function deadlinePassed(supervisor: Supervisor, timeoutMs: number): DomctlError 
     {
       hint: `nothing was undone and it goes on; 'domctl drain ${domain}' watches it`,
       details: { domain, incarnation: id, state: stateWord(supervisor.state) },
+    },
+  );
+}
+
+/** The agent is asked from a later version on; a policy that wants nothing else cannot be followed. */
+function requireAcpi(supervisor: Supervisor | null): void {
+  if (!supervisor || supervisor.launch.shutdown.modes.includes('acpi')) return;
+  throw new DomctlError(
+    'HOST_LACKS',
+    `policy ${supervisor.launch.policy} asks guests by agent only, which this version cannot do`,
+    {
+      hint: 'add acpi to shutdown.mode in the policy',
     },
   );
 }

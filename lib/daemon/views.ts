@@ -80,8 +80,8 @@ export function drainFields(supervisors: readonly Supervisor[]): DrainFields {
 }
 
 /** How fast all of the host's draining goes; null when nothing can be said. */
-export function drainSpeed(fleet: Fleet): { readonly rateBytes: number | null } {
-  return { rateBytes: drainFields(fleet.supervisors).drainRateBytes || null };
+export function drainRate(fleet: Fleet): number | null {
+  return drainFields(fleet.supervisors).drainRateBytes;
 }
 
 export function domainInfo(entry: Entry): DomainInfo {

@@ -48,6 +48,7 @@ export interface Launch {
   readonly vcpus: number;
   readonly claims: readonly Claim[];
   readonly clocks: Clocks;
+  readonly shutdown: ShutdownRule;
   /** Teardown helper asked for. */
   readonly helper: 'qemu' | 'none';
   readonly emulator: string;
@@ -64,6 +65,14 @@ export interface Clocks {
   readonly killAfterMs: number;
   readonly freedTimeoutMs: number;
   readonly stalledAfterMs: number;
+}
+
+/** How its guest is asked to shut down. */
+export interface ShutdownRule {
+  /** Ways to ask, in the order they are tried. */
+  readonly modes: readonly ('agent' | 'acpi')[];
+  /** null: never ended without being asked to. */
+  readonly forceAfterMs: number | null;
 }
 
 /** Who asked, from the socket's peer credentials; null where the kernel does not tell. */

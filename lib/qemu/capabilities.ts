@@ -7,7 +7,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { DomctlError } from '../errors.ts';
-import { type Answers, interrogate } from './interrogate.ts';
+import { type Answers, type Asking, interrogate } from './interrogate.ts';
 
 const capabilitiesSchema = z.object({
   emulator: z.string(),
@@ -35,19 +35,19 @@ const remembered = new Map<string, Promise<Capabilities>>();
 
 /**
  * Capabilities of the emulator at `emulator`, from memory, from `cacheDir` or from a short run of the binary
- * (at most `deadlineMs`). Concurrent callers share one run; a failure is not remembered.
+ * (as `asking` says). Concurrent callers share one run; a failure is not remembered.
  * Throws HOST_LACKS when the file is missing, not executable, or not QEMU.
  */
 export async function probeCapabilities(
   emulator: string,
   cacheDir: string,
-  deadlineMs = 10_000,
+  asking: Asking = { deadlineMs: 10_000, user: null },
 ): Promise<Capabilities> {
   const identity = await identify(emulator);
   const key = JSON.stringify([cacheDir, identity]);
   const known = remembered.get(key);
   if (known) return known;
-  const asked = loadOrAsk({ emulator, identity, cacheDir, deadlineMs });
+  const asked = loadOrAsk({ emulator, identity, cacheDir, asking });
   remembered.set(key, asked);
   asked.catch(() => remembered.delete(key));
   return asked;
@@ -67,14 +67,14 @@ interface Request {
   readonly emulator: string;
   readonly identity: string;
   readonly cacheDir: string;
-  readonly deadlineMs: number;
+  readonly asking: Asking;
 }
 
 async function loadOrAsk(request: Request): Promise<Capabilities> {
   const file = cacheFile(request);
   const cached = await load(file, request.identity);
   if (cached) return cached;
-  const capabilities = { emulator: request.emulator, ...(await interrogate(request.emulator, request.deadlineMs)) };
+  const capabilities = { emulator: request.emulator, ...(await interrogate(request.emulator, request.asking)) };
   // Without a cache the next process asks again, which costs a tenth of a second: no reason to fail a start.
   await store(file, { format: cacheFormat, identity: request.identity, capabilities }).catch(() => undefined);
   return capabilities;

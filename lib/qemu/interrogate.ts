@@ -29,12 +29,19 @@ type Question = (typeof questions)[number];
 const idle = ['-S', '-nodefaults', '-no-user-config', '-machine', 'none', '-display', 'none', '-qmp', 'stdio'];
 const longestAnswer = 16 * 1024 * 1024;
 
+/** How a binary is asked. */
+export interface Asking {
+  readonly deadlineMs: number;
+  /** Whoever writes a definition names the binary, so root never runs it; null: our own user. */
+  readonly user: { readonly uid: number; readonly gid: number } | null;
+}
+
 /** Asks the binary, twice within one deadline. Throws HOST_LACKS when it does not run, or does not answer as QEMU. */
-export async function interrogate(emulator: string, deadlineMs: number): Promise<Answers> {
+export async function interrogate(emulator: string, { deadlineMs, user }: Asking): Promise<Answers> {
   const endsAtMs = performance.now() + deadlineMs;
   try {
-    const answers = readAnswers(await run(emulator, idle, endsAtMs, script()));
-    const help = await run(emulator, ['-help'], endsAtMs, '');
+    const answers = readAnswers(await run({ emulator, args: idle, endsAtMs, input: script(), user }));
+    const help = await run({ emulator, args: ['-help'], endsAtMs, input: '', user });
     return { ...describe(answers), asyncTeardown: teardownForm(help) };
   } catch (cause) {
     throw unusable(emulator, cause);
@@ -73,10 +80,17 @@ function readAnswers(output: string): Map<Question, unknown> {
   return new Map(answers.flatMap(({ data }) => (data ? [[data.id, data.return]] : [])));
 }
 
-function run(emulator: string, args: string[], endsAtMs: number, input: string): Promise<string> {
+function run(order: {
+  readonly emulator: string;
+  readonly args: readonly string[];
+  readonly endsAtMs: number;
+  readonly input: string;
+  readonly user: Asking['user'];
+}): Promise<string> {
+  const { emulator, args, endsAtMs, input, user } = order;
   const timeout = Math.max(1, Math.ceil(endsAtMs - performance.now()));
-  const env = { ...process.env, LC_ALL: 'C' };
-  const options = { timeout, maxBuffer: longestAnswer, killSignal: 'SIGKILL', env } as const;
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+  const options = { timeout, maxBuffer: longestAnswer, killSignal: 'SIGKILL', env, cwd: '/', ...(user ?? {}) } as const;
   return new Promise((resolve, reject) => {
     const child = execFile(emulator, args, options, (error, stdout) => {
       if (error instanceof Error) reject(error);

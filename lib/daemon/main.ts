@@ -58,7 +58,7 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
     services,
     about,
     starter: new Starter(fleet, services),
-    verbs: new Verbs(fleet, services, definitions),
+    verbs: new Verbs(fleet, definitions),
     stop,
   });
   await listen(app, socketPath(places));

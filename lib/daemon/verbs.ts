@@ -13,7 +13,7 @@ import type { DefinitionStore } from './definitions.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { generateMac, generateUuid } from './identifiers.ts';
 import { describeEnd, refusedVerb } from './refusals.ts';
-import type { NewEvent, Services, Supervisor } from './supervisor.ts';
+import type { NewEvent, Supervisor } from './supervisor.ts';
 import { currentSupervisor } from './views.ts';
 import { deadlineSignal } from './waiting.ts';
 
@@ -26,12 +26,10 @@ export interface StopOrder {
 
 export class Verbs {
   readonly #fleet: Fleet;
-  readonly #services: Services;
   readonly #definitions: DefinitionStore;
 
-  constructor(fleet: Fleet, services: Services, definitions: DefinitionStore) {
+  constructor(fleet: Fleet, definitions: DefinitionStore) {
     this.#fleet = fleet;
-    this.#services = services;
     this.#definitions = definitions;
   }
 

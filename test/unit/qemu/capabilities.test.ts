@@ -97,7 +97,7 @@ describe('an emulator', () => {
 
 describe('an unusable emulator is HOST_LACKS with the way out', () => {
   async function expectUnusable(file: string, message: RegExp, deadlineMs?: number): Promise<void> {
-    await expect(probeCapabilities(file, cache, deadlineMs)).rejects.toMatchObject({
+    await expect(probeCapabilities(file, cache, { deadlineMs: deadlineMs ?? 10_000, user: null })).rejects.toMatchObject({
       code: 'HOST_LACKS',
       message: expect.stringMatching(message),
       hint: 'apt-get install --no-install-recommends qemu-system-x86',

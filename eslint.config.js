@@ -50,7 +50,14 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // Calls end branches and arrows here whether they give something or not; what must be awaited has its own rule.
+      '@typescript-eslint/no-confusing-void-expression': 'off',
+      '@typescript-eslint/no-meaningless-void-operator': 'off',
+      // A handler in a table is async because its neighbours are.
+      '@typescript-eslint/require-await': 'off',
+      // Spreads of text are by code point on purpose; functions in records are no methods.
+      '@typescript-eslint/no-misused-spread': 'off',
+      '@typescript-eslint/unbound-method': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
       'no-restricted-imports': ['error', { patterns: [shell] }],
     },
@@ -58,7 +65,8 @@ export default defineConfig(
   {
     files: product,
     rules: {
-      complexity: ['error', 10],
+      // A switch counts as one: a case for each kind is what we want to read.
+      complexity: ['error', { max: 10, variant: 'modified' }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
       'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
       ...restrictSyntax(syntax.kill, syntax.removeTree, syntax.cgroupPath, syntax.enum),
@@ -76,6 +84,10 @@ export default defineConfig(
     rules: {
       // What a test takes for granted and is not there fails the test: as good as an assertion.
       '@typescript-eslint/no-non-null-assertion': 'off',
+      // Matchers and what programs print are `any`.
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
       ...restrictSyntax(syntax.mock, syntax.enum),
     },
   },

@@ -18,7 +18,7 @@ interface Counts {
   readonly skipped: number;
 }
 
-/** Nothing was reported: the run broke before its end. */
+/** No test ran, or the run broke before its end. */
 const broken: Counts = { passed: 0, failed: 1, skipped: 0 };
 
 function fullName(test: TestCase): string {
@@ -58,7 +58,8 @@ export default class CountReporter implements Reporter {
     const outside = modules.reduce((sum, module) => sum + countOtherErrors(module), unhandled.length);
     // A test still pending at the end never ran: its worker died.
     const failed = of('failed').length + of('pending').length + outside + unexpected;
-    this.counts = { passed: of('passed').length, failed, skipped: skipped.length - unexpected };
+    const passed = of('passed').length;
+    this.counts = passed + failed === 0 ? broken : { passed, failed, skipped: skipped.length - unexpected };
   }
 
   /** Prints every skipped test, and gives how many of them nobody expected. */
@@ -78,7 +79,7 @@ export default class CountReporter implements Reporter {
 
   private conclude(): void {
     const { passed, failed, skipped } = this.counts;
-    if (failed > 0 || passed === 0) process.exitCode = 1;
+    if (failed > 0) process.exitCode = 1;
     process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
   }
 }

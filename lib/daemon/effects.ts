@@ -9,7 +9,7 @@ import { judgeMemory, type MemoryVerdict, watchMemory } from '../drain/released.
 import { DomctlError, isErrno } from '../errors.ts';
 import { cgroupOf, isSameProcess } from '../host/processes.ts';
 import { systemPowerdown } from '../qemu/commands.ts';
-import { connectMonitor, eventOfStatus } from './monitor.ts';
+import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -18,7 +18,6 @@ type Handlers = {
 };
 
 const readAgainMs = 1000;
-const reconnectDeadlineMs = 10_000;
 
 const handlers = {
   async powerdown(supervisor) {
@@ -116,9 +115,7 @@ const handlers = {
   },
 
   async followHypervisor(supervisor) {
-    if (!(await adopt(supervisor)) || supervisor.state.kind === 'exiting') return;
-    const status = await connectMonitor(supervisor, reconnectDeadlineMs, supervisor.ending.signal);
-    await supervisor.tell(eventOfStatus(status));
+    if (await adopt(supervisor)) await keepMonitor(supervisor);
   },
 
   async forget(supervisor) {

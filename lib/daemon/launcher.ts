@@ -13,7 +13,7 @@ import type { User } from '../host/users.ts';
 import { buildArgv } from '../qemu/argv.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
 import { balloon, cont } from '../qemu/commands.ts';
-import { connectMonitor } from './monitor.ts';
+import { connectMonitor, keepMonitor } from './monitor.ts';
 import { lastWords, logFile, makeRuntimeDirectory, qmpSocket, trimLog } from './runtime-files.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -65,6 +65,7 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
     await balloon(qmp, domain.currentMemoryBytes);
   await cont(qmp);
   await supervisor.tell({ kind: 'launched', helper, ramFiles });
+  supervisor.inBackground('monitor', async () => keepMonitor(supervisor));
 }
 
 /** Aborts when the incarnation leaves `launching` by another door: it exited, or was destroyed. */

@@ -1,10 +1,14 @@
 /** QMP's side of an incarnation: connects, turns what QEMU says into events of ours, and asks how the guest is after a gap. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PauseReason } from '../domain/incarnation.ts';
 import { type QemuStatus, ready } from '../qemu/commands.ts';
 import { QmpClient } from '../qemu/qmp.ts';
 import type { QmpEvent } from '../qemu/qmp-messages.ts';
 import { qmpSocket } from './runtime-files.ts';
 import type { NewEvent, Supervisor } from './supervisor.ts';
+
+const reconnectDeadlineMs = 10_000;
+const reconnectEveryMs = 1000;
 
 /**
  * Connects to the hypervisor's monitor and keeps the connection. Resolves with the guest's status once QEMU answers
@@ -26,8 +30,33 @@ export async function connectMonitor(
   return ready(client, { deadlineMs });
 }
 
+/**
+ * Keeps a monitor connected for as long as the hypervisor lives: connects where none is, asks how the guest is after the
+ * gap, and comes again when the connection ends. A hypervisor without a working monitor still runs, and can be destroyed.
+ */
+export async function keepMonitor(supervisor: Supervisor): Promise<void> {
+  while (isLive(supervisor)) {
+    try {
+      if (!supervisor.qmp) {
+        const status = await connectMonitor(supervisor, reconnectDeadlineMs, supervisor.ending.signal);
+        await supervisor.tell(eventOfStatus(status));
+      }
+      await supervisor.qmp?.closed;
+    } catch (error) {
+      if (supervisor.ending.signal.aborted) return;
+      supervisor.services.log.warn({ incarnation: supervisor.launch.id, err: error }, 'monitor');
+    }
+    supervisor.qmp = null;
+    await sleep(reconnectEveryMs, undefined, { signal: supervisor.ending.signal });
+  }
+}
+
+function isLive({ handle, state }: Supervisor): boolean {
+  return handle !== null && (state.kind === 'running' || state.kind === 'paused' || state.kind === 'stopping');
+}
+
 /** What the guest's status says after the daemon was away. */
-export function eventOfStatus(status: QemuStatus): NewEvent {
+function eventOfStatus(status: QemuStatus): NewEvent {
   if (status.status === 'shutdown') return { kind: 'guestShutdown', byGuest: true };
   return status.running
     ? { kind: 'guestResumed' }

@@ -47,7 +47,7 @@ const mayPass: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** Memory falls without an event: a queued start looks this often, and at every change of state. */
-const lookAgainMs = 250;
+const lookAgainMs = 1000;
 
 interface Admission {
   readonly preparation: Preparation;

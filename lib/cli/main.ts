@@ -6,7 +6,7 @@ import { DomctlError } from '../errors.ts';
 import { placeVariables } from '../places.ts';
 import { version as ownVersion } from '../version.ts';
 import { type Context, report, type Verb } from './command.ts';
-import { fixWait, placesFromFlags } from './options.ts';
+import { fixArguments, placesFromFlags } from './options.ts';
 import { daemon } from './verbs/daemon.ts';
 import { define } from './verbs/define.ts';
 import { destroy } from './verbs/destroy.ts';
@@ -27,6 +27,11 @@ const help =
 const epilogue =
   'Exit codes: 0 ok, 1 failed, 2 usage, 3 no such domain, 4 refused by state, 5 only draining memory stands in the way,\n6 memory short or policy forbids, 7 invalid XML or policy, 8 the host lacks something, 9 no daemon, 10 deadline passed, 130 interrupted.';
 
+/** yargs' own sentence counts arguments; people ask which one is missing. */
+const missing = 'an argument is missing: got %s, need at least %s';
+// Plural forms are taken, although the types know only plain strings.
+const strings = { 'Not enough non-option arguments: got %s, need at least %s': { one: missing, other: missing } };
+
 /** Runs one command line; resolves with its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');
@@ -39,7 +44,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function runVerb(args: readonly string[]): Promise<number> {
   let exit = 0;
-  const parser = yargs(fixWait(args))
+  const parser = yargs(fixArguments(args))
     .scriptName('domctl')
     .usage(help)
     .epilogue(epilogue)
@@ -53,6 +58,7 @@ async function runVerb(args: readonly string[]): Promise<number> {
     .strict()
     .demandCommand(1, 'which command?')
     .recommendCommands()
+    .updateStrings(strings as unknown as Record<string, string>)
     .completion('completion', 'Print a completion script: source <(domctl completion)')
     .help()
     .alias('help', 'h')

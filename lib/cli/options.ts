@@ -13,10 +13,16 @@ export function durationOption(name: string, value: string | undefined): number 
   });
 }
 
-/** A bare `--wait` means `--wait=off`; a following word is always a domain, never the option's value. */
-export function fixWait(args: readonly string[]): string[] {
-  const end = args.indexOf('--');
-  return args.map((arg, index) => (arg === '--wait' && (end < 0 || index < end) ? '--wait=off' : arg));
+/** What a lone `-` becomes: yargs would make an empty word of it. */
+export const standardInput = '/dev/stdin';
+
+/** A bare `--wait` means `--wait=off`: a following word is always a domain, never the option's value. `-` is standard input. */
+export function fixArguments(args: readonly string[]): string[] {
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  return args.map((arg, index) => {
+    if (arg === '-') return standardInput;
+    return arg === '--wait' && index < end ? '--wait=off' : arg;
+  });
 }
 
 /** Flags such as --state-dir go before the environment. */

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { DomctlError, isErrno } from '../../errors.ts';
 import { defineVerb } from '../command.ts';
+import { standardInput } from '../options.ts';
 
 export const define = defineVerb({
   usage: 'define <file>',
@@ -18,9 +19,9 @@ export const define = defineVerb({
         describe: 'Warn of what domctl does not know instead of refusing it',
       }),
   async run(options, context) {
-    const xml = readText(options.file);
+    const xml = await readText(options.file);
     const client = await context.connect();
-    const file = options.file === '-' ? 'standard input' : options.file;
+    const file = options.file === standardInput ? 'standard input' : options.file;
     const answer = await client.define({ file, xml, allowUnsupported: options['allow-unsupported'] });
     for (const warning of answer.warnings) context.warn(`warning: ${warning}`);
     context.say(`Domain '${answer.name}' defined from ${file}`);
@@ -29,11 +30,21 @@ export const define = defineVerb({
   },
 });
 
-function readText(file: string): string {
+/** One byte more than a definition may have: enough for the daemon to refuse what is too long, whatever its size. */
+const longestBytes = 1024 * 1024 + 1;
+
+async function readText(file: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    for await (const chunk of createReadStream(file)) {
+      chunks.push(chunk as Buffer);
+      length += (chunk as Buffer).length;
+      if (length >= longestBytes) break;
+    }
   } catch (error) {
     const why = isErrno(error, 'ENOENT') ? 'no such file' : isErrno(error, 'EISDIR') ? 'is a directory' : String(error);
     throw new DomctlError('FAILED', `${file}: ${why}`, { cause: error });
   }
+  return Buffer.concat(chunks).toString('utf8', 0, longestBytes);
 }

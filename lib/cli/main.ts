@@ -24,8 +24,11 @@ import { version } from './verbs/version.ts';
 
 const help =
   'domctl: virtual machines by libvirt XML, and the truth about their memory.\n\nUsage: $0 <command> [options]';
-const epilogue =
-  'Exit codes: 0 ok, 1 failed, 2 usage, 3 no such domain, 4 refused by state, 5 only draining memory stands in the way,\n6 memory short or policy forbids, 7 invalid XML or policy, 8 the host lacks something, 9 no daemon, 10 deadline passed, 130 interrupted.';
+const epilogue = [
+  'Exit codes: 0 ok, 1 failed, 2 usage, 3 no such domain, 4 refused by state,',
+  '5 only draining memory stands in the way, 6 memory short or policy forbids,',
+  '7 invalid XML or policy, 8 the host lacks something, 9 no daemon, 10 deadline passed, 130 interrupted.',
+].join('\n');
 
 /** yargs' own sentence counts arguments; people ask which one is missing. */
 const missing = 'an argument is missing: got %s, need at least %s';

@@ -7,7 +7,7 @@ import type { Effect, EffectKind } from '../domain/transition.ts';
 import { proveFreed, scanHelper } from '../drain/freed.ts';
 import { judgeMemory, type MemoryVerdict, watchMemory } from '../drain/released.ts';
 import { DomctlError, isErrno } from '../errors.ts';
-import { cgroupOf, isSameProcess } from '../host/processes.ts';
+import { cgroupOf, isSameProcess, readProcess } from '../host/processes.ts';
 import { systemPowerdown } from '../qemu/commands.ts';
 import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
@@ -208,13 +208,11 @@ function followProcess(supervisor: Supervisor, hypervisor: ProcessIdentity): boo
   return true;
 }
 
-/** Processes inside other than hypervisor and helper, which may take their time to die. */
-function hasStragglers(supervisor: Supervisor): boolean {
-  const { state } = supervisor;
+/** Processes inside that are not on their way out: children that stay, whatever they are. */
+function hasStragglers({ cgroup, state }: Supervisor): boolean {
   if (state.kind !== 'exiting' && state.kind !== 'draining') return false;
-  const helper = state.kind === 'exiting' ? state.helper : null;
-  const populated = supervisor.cgroup.populated();
-  return populated.known && populated.value && supervisor.cgroup.processes().some((pid) => pid !== helper?.pid);
+  const populated = cgroup.populated();
+  return populated.known && populated.value && cgroup.processes().some((pid) => readProcess(pid)?.exiting === false);
 }
 
 /**

@@ -3,12 +3,17 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { ProcessIdentity, RamFile } from '../domain/incarnation.ts';
 import { isErrno } from '../errors.ts';
 
-/** Name, state and start time of a process; null when there is none of that pid. */
+/** What /proc/PID/stat tells of a process. */
 export interface ProcessFacts {
   readonly identity: ProcessIdentity;
   readonly name: string;
+  /** On its way out already, e.g. giving its memory back (PF_EXITING of the flags, field 9). */
+  readonly exiting: boolean;
 }
 
+const exitingFlag = 0x4;
+
+/** The process of that pid now (it may be a zombie), or null. */
 export function readProcess(pid: number): ProcessFacts | null {
   return unlessGone(() => parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')));
 }
@@ -21,7 +26,8 @@ export function parseStat(text: string): ProcessFacts {
   const startTicks = Number(fields[19]);
   if (open < 0 || close < 0 || !Number.isSafeInteger(startTicks))
     throw new Error(`cannot understand ${text.slice(0, 60)}`);
-  return { identity: { pid: Number(text.slice(0, open)), startTicks }, name: text.slice(open + 1, close) };
+  const identity = { pid: Number(text.slice(0, open)), startTicks };
+  return { identity, name: text.slice(open + 1, close), exiting: (Number(fields[6]) & exitingFlag) !== 0 };
 }
 
 /** True when the very process of `identity` exists (it may be a zombie). */

@@ -1,0 +1,116 @@
+import { appendFileSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lastWords, logFile, makeRuntimeDirectory, makeRuntimeRoot, qmpSocket, removeRuntimeDirectory, trimLog } from '../../../lib/daemon/runtime-files.ts';
+import type { Places } from '../../../lib/places.ts';
+
+let directory = '';
+let log = '';
+let places: Places;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'domctl-run-'));
+  log = join(directory, 'web1.log');
+  places = { configDir: directory, stateDir: directory, logDir: directory, runtimeDir: join(directory, 'run'), cgroupRoot: '/domctl' };
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+const longest = 2 * 1024 * 1024;
+const kept = 256 * 1024;
+
+describe('a log', () => {
+  test('of the allowed length is left as it is', async () => {
+    writeFileSync(log, Buffer.alloc(longest, 'x'));
+    await trimLog(log);
+    expect(statSync(log).size).toBe(longest);
+  });
+
+  test('that is longer keeps its tail, byte for byte', async () => {
+    const text = Array.from({ length: 300_000 }, (_, index) => `line ${index}\n`).join('');
+    writeFileSync(log, text);
+    await trimLog(log);
+    expect(readFileSync(log, 'utf8')).toBe(text.slice(-kept));
+  });
+
+  test('is trimmed under a writer that appends, who goes on after the tail', async () => {
+    const fd = openSync(log, 'a');
+    try {
+      writeSync(fd, Buffer.alloc(longest + 1, 'x'));
+      await trimLog(log);
+      writeSync(fd, 'next');
+      expect(statSync(log).size).toBe(kept + 4);
+      expect(readFileSync(log, 'utf8').slice(-6)).toBe('xxnext');
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+  test('that is not there needs no trimming', async () => {
+    await trimLog(log);
+    expect(existsSync(log)).toBe(false);
+  });
+
+  test('lies under a name that cannot leave its directory', () => {
+    expect(logFile(places, '../../etc/passwd')).toBe(join(directory, String.raw`\x2e.\x2f..\x2fetc\x2fpasswd.log`));
+  });
+});
+
+describe('the last words', () => {
+  test.each([
+    ['qemu-system-x86_64: -drive x: no such file\n', '-drive x: no such file'],
+    ['2026-01-02T03:04:05.123456Z qemu-system-x86_64: terminating on signal 15\n', 'terminating on signal 15'],
+    ['one\ntwo\n\n  \n', 'two'],
+    ['no newline', 'no newline'],
+  ])('of %j are %j', async (text, words) => {
+    writeFileSync(log, text);
+    expect(await lastWords(log, 0)).toBe(words);
+  });
+
+  test('are those of this launch, not of an earlier one', async () => {
+    writeFileSync(log, 'old failure\n');
+    const { size } = statSync(log);
+    expect(await lastWords(log, size)).toBeNull();
+    appendFileSync(log, 'new failure\n');
+    expect(await lastWords(log, size)).toBe('new failure');
+  });
+
+  test('are found in a log that was trimmed meanwhile', async () => {
+    writeFileSync(log, 'after the trim\n');
+    expect(await lastWords(log, longest)).toBe('after the trim');
+  });
+
+  test('are read from the end of a long log', async () => {
+    writeFileSync(log, `${'x\n'.repeat(100_000)}the end\n`);
+    expect(await lastWords(log, 0)).toBe('the end');
+  });
+
+  test('are none where there is no log', async () => {
+    expect(await lastWords(log, 0)).toBeNull();
+  });
+});
+
+describe('the runtime directory of an incarnation', () => {
+  test('is its owner\'s alone, and goes with all that is in it', async () => {
+    await makeRuntimeRoot(places);
+    await makeRuntimeDirectory(places, 7, null);
+    const own = join(places.runtimeDir, 'incarnations/7');
+    writeFileSync(join(own, 'qmp.sock'), '');
+    const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+    expect([mode(places.runtimeDir), mode(own)]).toEqual(['711', '700']);
+    await removeRuntimeDirectory(places, 7);
+    await removeRuntimeDirectory(places, 7);
+    expect(existsSync(own)).toBe(false);
+  });
+
+  test('is never one that was there before', async () => {
+    await makeRuntimeDirectory(places, 7, null);
+    await expect(makeRuntimeDirectory(places, 7, null)).rejects.toThrow(/EEXIST/);
+  });
+
+  test('has a socket path of its own for each launch, short enough for a socket', () => {
+    expect(qmpSocket(places, 7)).toBe(join(places.runtimeDir, 'incarnations/7/qmp.sock'));
+    expect(() => qmpSocket({ ...places, runtimeDir: `/${'x'.repeat(90)}` }, 7)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  });
+});

@@ -1,0 +1,93 @@
+/** One of each: states, events and launches for tests that go through all of them. The records are exhaustive by type. */
+import type { IncarnationState, KnownState, Launch, Outcome, StateKind, StateOf } from '../../../lib/domain/incarnation.ts';
+import type { Event, EventKind } from '../../../lib/domain/transition.ts';
+
+export const hypervisor = { pid: 4711, startTicks: 1000 };
+export const helper = { pid: 4712, startTicks: 1001 };
+export const ramFiles = [{ name: 'pc.ram', device: 1, inode: 77 }];
+export const live = { hypervisor, helper, ramFiles };
+export const outcome: Outcome = { kind: 'destroyed', exitCode: null, signal: null, rung: 'SIGTERM', oomKilled: null, detail: null };
+export const proofs = [{ resource: 'hypervisor', probe: 'pidfd' }];
+export const busy = [{ resource: 'image /a', probe: 'locked at bytes 100', holder: 'cat (pid 9)' }];
+
+const exiting = { kind: 'exiting', sinceMs: 50, helper, ramFiles, outcome, busy: [] } as const;
+
+/** Every state; those with a hypervisor that may be null or not stand there twice. */
+export const states = {
+  'launching, unborn': { kind: 'launching', sinceMs: 10, hypervisor: null },
+  'launching, born': { kind: 'launching', sinceMs: 10, hypervisor },
+  running: { kind: 'running', sinceMs: 20, reason: 'booted', ...live },
+  paused: { kind: 'paused', sinceMs: 30, reason: 'user', ...live },
+  stopping: { kind: 'stopping', sinceMs: 40, byGuest: true, ...live },
+  'exiting, alive': { ...exiting, hypervisor, killFollows: true },
+  'exiting, gone': { ...exiting, hypervisor: null, killFollows: false },
+  draining: { kind: 'draining', sinceMs: 60, exitingSinceMs: 50, ramFiles, outcome, freed: proofs, stalledSinceMs: null },
+  'draining, stalled': { kind: 'draining', sinceMs: 60, exitingSinceMs: 50, ramFiles, outcome, freed: proofs, stalledSinceMs: 65 },
+  released: { kind: 'released', sinceMs: 70, outcome },
+} as const satisfies Record<string, IncarnationState>;
+
+/** Fails to compile when a kind of state has no sample. */
+export const stateOfKind: { readonly [K in StateKind]: StateOf<K> } = {
+  launching: states['launching, born'],
+  running: states.running,
+  paused: states.paused,
+  stopping: states.stopping,
+  exiting: states['exiting, alive'],
+  draining: states.draining,
+  released: states.released,
+  lost: lost(states.running),
+};
+
+export function lost(was: KnownState): StateOf<'lost'> {
+  return { kind: 'lost', sinceMs: 80, reason: 'memory.stat: EIO', was };
+}
+
+export const atMs = 1000;
+
+/** The plainest event of each kind; fails to compile when one is missing. */
+export const eventOfKind: { readonly [K in EventKind]: Extract<Event, { kind: K }> } = {
+  startRequested: { atMs, kind: 'startRequested' },
+  forceStartRequested: { atMs, kind: 'forceStartRequested' },
+  shutdownRequested: { atMs, kind: 'shutdownRequested' },
+  destroyRequested: { atMs, kind: 'destroyRequested', graceful: false },
+  hypervisorSpawned: { atMs, kind: 'hypervisorSpawned', hypervisor },
+  launched: { atMs, kind: 'launched', helper, ramFiles },
+  launchFailed: { atMs, kind: 'launchFailed', detail: 'no such machine' },
+  powerdownSeen: { atMs, kind: 'powerdownSeen' },
+  guestPaused: { atMs, kind: 'guestPaused', reason: 'I/O error' },
+  guestResumed: { atMs, kind: 'guestResumed' },
+  guestShutdown: { atMs, kind: 'guestShutdown', byGuest: true },
+  hypervisorExited: { atMs, kind: 'hypervisorExited', exitCode: null, signal: 9, detail: 'last words' },
+  resourcesBusy: { atMs, kind: 'resourcesBusy', busy },
+  resourcesFree: { atMs, kind: 'resourcesFree', proofs },
+  stalled: { atMs, kind: 'stalled' },
+  progressed: { atMs, kind: 'progressed' },
+  memoryGone: { atMs, kind: 'memoryGone', oomKilled: false },
+  cgroupRemoved: { atMs, kind: 'cgroupRemoved' },
+  killDue: { atMs, kind: 'killDue' },
+  stragglersDue: { atMs, kind: 'stragglersDue' },
+  factsUnreadable: { atMs, kind: 'factsUnreadable', reason: 'cgroup.events: EIO' },
+  factsRead: { atMs, kind: 'factsRead', hypervisor: 'alive' },
+  hostRebooted: { atMs, kind: 'hostRebooted' },
+};
+
+export const launch: Launch = {
+  id: 7,
+  domain: 'web1',
+  uuid: '11111111-2222-4333-8444-555555555555',
+  bootId: 'boot-a',
+  cgroup: '/domctl/vm-web1/7',
+  memoryBytes: 2 ** 30,
+  promisedBytes: 2 ** 30 + 2 ** 20,
+  vcpus: 2,
+  claims: [{ kind: 'image', path: '/images/a.qcow2', device: 5, inode: 6, mode: 'exclusive' }],
+  clocks: { killAfterMs: 10_000, freedTimeoutMs: 40_000, stalledAfterMs: 5000 },
+  shutdown: { modes: ['agent', 'acpi'], forceAfterMs: null },
+  helper: 'qemu',
+  emulator: '/usr/bin/qemu-system-x86_64',
+  emulatorVersion: '10.0.2',
+  policy: 'balanced',
+  xml: "<domain type='qemu'><name>web1</name></domain>",
+  requester: { uid: 0, pid: 4242 },
+  forced: null,
+};

@@ -1,0 +1,67 @@
+import { test as property, fc } from '@fast-check/vitest';
+import { describe, expect, test } from 'vitest';
+import { DrainTracker, type Progress, type Sample } from '../../../lib/drain/progress.ts';
+
+const GiB = 2 ** 30;
+
+function progressOf(...samples: readonly [atMs: number, heldBytes: number][]): Progress {
+  const tracker = new DrainTracker();
+  for (const [atMs, heldBytes] of samples) tracker.add({ atMs, heldBytes });
+  if (!tracker.progress) throw new Error('no samples');
+  return tracker.progress;
+}
+
+describe('progress', () => {
+  test('is nothing before the first sample', () => {
+    expect(new DrainTracker().progress).toBeNull();
+  });
+
+  test('has no rate at the first sample, nor over a moment', () => {
+    expect(progressOf([0, 10 * GiB])).toEqual({ fromBytes: 10 * GiB, heldBytes: 10 * GiB, rateBytes: null, etaMs: null, lastFallMs: 0 });
+    expect(progressOf([0, 10 * GiB], [49, 9 * GiB])).toMatchObject({ rateBytes: null, etaMs: null });
+  });
+
+  test('is bytes a second, and what is left at that rate', () => {
+    expect(progressOf([1000, 10 * GiB], [1500, 8 * GiB])).toEqual({ fromBytes: 10 * GiB, heldBytes: 8 * GiB, rateBytes: 4 * GiB, etaMs: 2000, lastFallMs: 1500 });
+  });
+
+  test('without a falling byte has rate zero and no expectation', () => {
+    expect(progressOf([0, GiB], [100, GiB])).toMatchObject({ rateBytes: 0, etaMs: null, lastFallMs: 0 });
+  });
+
+  test('is not negative while memory grows', () => {
+    expect(progressOf([0, GiB], [100, 2 * GiB])).toMatchObject({ heldBytes: 2 * GiB, rateBytes: 0, etaMs: null });
+  });
+
+  test('looks back three seconds only: an old burst says nothing of now', () => {
+    expect(progressOf([0, 100 * GiB], [1000, 10 * GiB], [4000, 10 * GiB], [5000, 9 * GiB])).toMatchObject({ fromBytes: 100 * GiB, rateBytes: GiB, etaMs: 9000 });
+  });
+
+  test('falls only below what was lowest: rising and falling back is none', () => {
+    expect(progressOf([0, 5], [100, 3], [200, 6], [300, 4])).toMatchObject({ lastFallMs: 100 });
+    expect(progressOf([0, 5], [100, 3], [200, 6], [300, 2])).toMatchObject({ lastFallMs: 300 });
+  });
+
+  test('at zero expects no more time', () => {
+    expect(progressOf([0, GiB], [1000, 0])).toMatchObject({ heldBytes: 0, etaMs: 0 });
+  });
+
+  const steps: fc.Arbitrary<Sample[]> = fc
+    .array(fc.tuple(fc.integer({ min: 1, max: 4000 }), fc.nat({ max: 2 ** 44 })), { minLength: 1, maxLength: 30, size: 'max' })
+    .map((pairs) => {
+      let atMs = 0;
+      return pairs.map(([ms, heldBytes]) => ({ atMs: (atMs += ms), heldBytes }));
+    });
+
+  property.prop([steps])('never has a negative or broken figure, nor an end without a rate', (samples) => {
+    const tracker = new DrainTracker();
+    for (const sample of samples) {
+      tracker.add(sample);
+      const { progress } = tracker;
+      expect(progress).toMatchObject({ heldBytes: sample.heldBytes, fromBytes: samples[0]?.heldBytes });
+      const { rateBytes, etaMs, lastFallMs } = progress ?? { rateBytes: -1, etaMs: -1, lastFallMs: Number.NaN };
+      const sound = (rateBytes ?? 0) >= 0 && (etaMs ?? 0) >= 0 && Number.isSafeInteger(etaMs ?? 0) && (etaMs === null) === !rateBytes && lastFallMs <= sample.atMs;
+      if (!sound) expect.fail(`${rateBytes} B/s, ${etaMs} ms left, last fall at ${lastFallMs} of ${sample.atMs} ms`);
+    }
+  });
+});

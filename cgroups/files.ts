@@ -67,9 +67,12 @@ export async function makeCgroup(path: string): Promise<void> {
 
 /** Removes a directory without children or processes; one that is gone already is fine. */
 export async function removeCgroup(path: string): Promise<void> {
-  await rmdir(path).catch((error: unknown) => {
+  try {
+    proveCgroupfs(path);
+    await rmdir(path);
+  } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw kernelError(error, 'rmdir', path);
-  });
+  }
   proven.delete(path);
 }
 

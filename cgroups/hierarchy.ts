@@ -3,8 +3,8 @@
  * unified: processes and memory in v2. hybrid: processes in v2, memory read from a twin directory in the v1 memory mount.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { DomctlError, isErrno } from '../lib/errors.ts';
+import { dirname, join } from 'node:path';
+import { DomctlError, isErrno, KernelError } from '../lib/errors.ts';
 import { Cgroup } from './cgroup.ts';
 import { makeCgroup, readCgroupFile, writeCgroupFile } from './files.ts';
 import { type CgroupMount, parseCgroupMounts, parseWords } from './parse.ts';
@@ -22,11 +22,14 @@ export function detectHierarchy(
   controllersOf: (mount: CgroupMount) => readonly string[],
 ): Hierarchy {
   const mounts = parseCgroupMounts(mountinfo);
-  const mount = mounts.findLast((candidate) => candidate.version === 2);
+  const mount = chooseMount(mounts, (candidate) => candidate.version === 2);
   if (!mount) throw lacks('no cgroup v2 is mounted', 'mount it: mount -t cgroup2 none /sys/fs/cgroup');
   if (mount.readonly) throw readOnly(mount.mountPoint);
   if (controllersOf(mount).includes('memory')) return { kind: 'unified', mount };
-  const memory = mounts.findLast((candidate) => candidate.version === 1 && candidate.controllers.includes('memory'));
+  const memory = chooseMount(
+    mounts,
+    (candidate) => candidate.version === 1 && candidate.controllers.includes('memory'),
+  );
   if (!memory)
     throw lacks(
       'no cgroup memory controller',
@@ -34,6 +37,15 @@ export function detectHierarchy(
     );
   if (memory.readonly) throw readOnly(memory.mountPoint);
   return { kind: 'hybrid', mount, memory };
+}
+
+/** A hierarchy may be mounted in many places, read-only for a chroot among them: the first writable one, else the first. */
+function chooseMount(
+  mounts: readonly CgroupMount[],
+  isWanted: (mount: CgroupMount) => boolean,
+): CgroupMount | undefined {
+  const candidates = mounts.filter(isWanted);
+  return candidates.find((candidate) => !candidate.readonly) ?? candidates[0];
 }
 
 /** The hierarchy of this host. Throws HOST_LACKS. */
@@ -61,6 +73,7 @@ export class CgroupRoot {
     } catch (error) {
       if (isErrno(error, 'EROFS')) throw readOnly(hierarchy.mount.mountPoint);
       if (isErrno(error, 'EACCES', 'EPERM')) throw notDelegated(path, error);
+      if (isErrno(error, 'EBUSY')) throw inhabited(error);
       throw error;
     }
     return root;
@@ -115,9 +128,12 @@ async function enableControllers(directory: string): Promise<void> {
   const offered = parseWords(readCgroupFile(join(directory, 'cgroup.controllers')));
   const enabled = parseWords(readCgroupFile(join(directory, 'cgroup.subtree_control')));
   const missing = wantedControllers.filter((name) => offered.includes(name) && !enabled.includes(name));
-  if (missing.length > 0) {
-    await writeCgroupFile(join(directory, 'cgroup.subtree_control'), missing.map((name) => `+${name}`).join(' '));
-  }
+  if (missing.length === 0) return;
+  const words = missing.map((name) => `+${name}`).join(' ');
+  await writeCgroupFile(join(directory, 'cgroup.subtree_control'), words).catch((error: unknown) => {
+    // Above a delegated place it is for others to say what is handed down; a host may do without all but memory.
+    if (missing.includes('memory') || !isErrno(error, 'EACCES', 'EPERM')) throw error;
+  });
 }
 
 function lacks(what: string, remedy: string): DomctlError {
@@ -127,6 +143,15 @@ function lacks(what: string, remedy: string): DomctlError {
 function readOnly(mountPoint: string): DomctlError {
   return new DomctlError('HOST_LACKS', `the cgroup file system at ${mountPoint} is read-only`, {
     hint: 'in a container: run it with --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw',
+  });
+}
+
+/** cgroup v2: a cgroup with processes of its own, unless it is the very root, hands no controller down. */
+function inhabited(cause: unknown): DomctlError {
+  const where = cause instanceof KernelError && cause.path !== null ? dirname(cause.path) : 'above ours';
+  return new DomctlError('HOST_LACKS', `the cgroup ${where} has processes of its own and can hand no controller down`, {
+    hint: 'name a place without processes above it in DOMCTL_CGROUP_ROOT; in a container: run it with --cgroupns=host',
+    cause,
   });
 }
 

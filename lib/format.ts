@@ -15,7 +15,7 @@ export function formatRate(bytesPerSecond: number): string {
 
 /** `2 ms`, `940 ms`, `21.2 s`, `12 min 5 s`: for what was measured. */
 export function formatElapsed(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (Math.round(ms) < 1000) return `${Math.round(ms)} ms`;
   if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
   return formatRemaining(ms);
 }

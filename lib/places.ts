@@ -54,12 +54,17 @@ const systemPlaces: Places = {
 function userPlaces(env: Readonly<Record<string, string | undefined>>): Places {
   const home = homedir();
   const uid = process.getuid?.() ?? 0;
-  const state = join(env['XDG_STATE_HOME'] ?? join(home, '.local/state'), 'domctl');
+  /** The XDG base directory specification: what is empty or relative is to be ignored. */
+  const base = (name: string, otherwise: string): string => {
+    const value = env[name];
+    return join(value?.startsWith('/') ? value : otherwise, 'domctl');
+  };
+  const stateDir = base('XDG_STATE_HOME', join(home, '.local/state'));
   return {
-    configDir: join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'domctl'),
-    stateDir: state,
-    runtimeDir: join(env['XDG_RUNTIME_DIR'] ?? `/run/user/${uid}`, 'domctl'),
-    logDir: join(state, 'log'),
+    configDir: base('XDG_CONFIG_HOME', join(home, '.config')),
+    stateDir,
+    runtimeDir: base('XDG_RUNTIME_DIR', `/run/user/${uid}`),
+    logDir: join(stateDir, 'log'),
     cgroupRoot: `/domctl-${uid}`,
   };
 }

@@ -62,13 +62,7 @@ export interface Decision {
 
 /** The decision. `rule` is asked only for a force-start. */
 export function decide(ledger: Reading<Ledger>, request: StartRequest, rule: ForceStartRule): Decision {
-  if (!ledger.known) {
-    const refusal: Refusal =
-      request.verb === 'start' && request.ownDraining.length > 0
-        ? { code: 'INCARNATION_DRAINING' }
-        : { code: 'READING_UNKNOWN', reason: ledger.reason };
-    return { arithmetic: null, refusal };
-  }
+  if (!ledger.known) return { arithmetic: null, refusal: { code: 'READING_UNKNOWN', reason: ledger.reason } };
   const arithmetic = addUp(ledger.value, request);
   const refusal =
     request.verb === 'start' ? refuseStart(arithmetic, request) : refuseForceStart(arithmetic, request, rule);
@@ -89,9 +83,11 @@ function addUp(ledger: Ledger, request: StartRequest): Arithmetic {
 }
 
 function refuseStart(arithmetic: Arithmetic, request: StartRequest): Refusal | null {
-  if (request.ownDraining.length > 0) return { code: 'INCARNATION_DRAINING' };
   const missingBytes = arithmetic.shortfallBytes;
-  return refuseStructural(arithmetic) ?? (missingBytes > 0 ? { code: 'MEMORY_DRAINING', missingBytes } : null);
+  const structural = refuseStructural(arithmetic);
+  if (structural) return structural;
+  if (request.ownDraining.length > 0) return { code: 'INCARNATION_DRAINING' };
+  return missingBytes > 0 ? { code: 'MEMORY_DRAINING', missingBytes } : null;
 }
 
 function refuseForceStart(arithmetic: Arithmetic, request: StartRequest, rule: ForceStartRule): Refusal | null {

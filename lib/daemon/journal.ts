@@ -2,7 +2,7 @@
  * The journal: one JSON line a transition, on disk before its effects run. A restart folds it back into incarnations.
  * What cannot be read is kept aside and named, never acted on: a damaged journal must not end a running VM.
  */
-import { copyFile, type FileHandle, mkdir, open, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Incarnation } from '../domain/incarnation.ts';
@@ -27,6 +27,7 @@ export class Journal {
   /** Lines of one batch share one fdatasync. */
   #waiting: { line: string; resolve: () => void; reject: (error: unknown) => void }[] = [];
   #flushing: Promise<void> | null = null;
+  #ragged: '' | '\n' = '';
 
   private constructor(file: FileHandle, clock: Clock, seq: number) {
     this.#file = file;
@@ -67,10 +68,13 @@ export class Journal {
       const batch = this.#waiting;
       this.#waiting = [];
       try {
-        await this.#file.appendFile(batch.map(({ line }) => line).join(''));
+        await this.#file.appendFile(this.#ragged + batch.map(({ line }) => line).join(''));
         await this.#file.datasync();
+        this.#ragged = '';
         for (const { resolve } of batch) resolve();
       } catch (error) {
+        // Part of a line may be on disk (ENOSPC): the next one must not be glued to it.
+        this.#ragged = '\n';
         for (const { reject } of batch) reject(error);
       }
     }
@@ -90,7 +94,10 @@ async function readOrEmpty(path: string): Promise<string> {
   });
 }
 
-/** The readable records; a torn last line is cut off (a copy is kept), other damage stays in the file and is skipped. */
+/**
+ * The readable records. A file with anything else in it is copied aside and written anew with the readable lines alone, so
+ * that what is appended next starts a line of its own.
+ */
 async function readRecords(
   path: string,
   text: string,
@@ -98,16 +105,27 @@ async function readRecords(
 ): Promise<{ records: JournalRecord[]; damage: string[] }> {
   const records: JournalRecord[] = [];
   const damage: string[] = [];
+  let sound = '';
   for (const [index, line] of text.split('\n').entries()) {
     if (line === '') continue;
     const record = parseLine(line, `${path}:${index + 1}`);
     if (typeof record === 'string') damage.push(record);
-    else if (record.seq <= (records.at(-1)?.seq ?? 0))
+    else if (record.seq <= (records.at(-1)?.seq ?? 0)) {
       damage.push(`${path}:${index + 1}: line ${record.seq} stands there twice`);
-    else records.push(record);
+    } else {
+      records.push(record);
+      sound += `${line}\n`;
+    }
   }
-  if (damage.length > 0) await keepAside(path, text, clock, damage);
+  if (damage.length > 0) damage.push(await keepAside(path, clock));
+  if (sound !== text) await writeDurably(path, sound);
   return { records, damage };
+}
+
+async function keepAside(path: string, clock: Clock): Promise<string> {
+  const aside = `${path}.damaged-${clock.now()}`;
+  await copyFile(path, aside);
+  return `a copy is kept as ${aside}`;
 }
 
 /** The record, or a sentence on why there is none. A later version throws: its meaning cannot be guessed. */
@@ -132,14 +150,6 @@ function parseLine(line: string, where: string): JournalRecord | string {
   return parsed.success ? parsed.data : `${where}: ${parsed.error.issues[0]?.message ?? 'not a journal record'}`;
 }
 
-/** Copies the damaged file beside itself and ends a torn last line, so that the next append starts a line of its own. */
-async function keepAside(path: string, text: string, clock: Clock, damage: string[]): Promise<void> {
-  const aside = `${path}.damaged-${clock.now()}`;
-  await copyFile(path, aside);
-  if (!text.endsWith('\n')) await truncate(path, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
-  damage.push(`a copy is kept as ${aside}`);
-}
-
 function fold(records: readonly JournalRecord[]): { incarnations: Incarnation[]; lastId: number } {
   const incarnations = new Map<number, Incarnation>();
   let lastId = 0;
@@ -148,6 +158,7 @@ function fold(records: readonly JournalRecord[]): { incarnations: Incarnation[];
     else if (record.kind === 'launch')
       incarnations.set(record.launch.id, { launch: record.launch, state: record.state });
     else {
+      lastId = Math.max(lastId, record.incarnation);
       const before = incarnations.get(record.incarnation);
       if (before) incarnations.set(record.incarnation, { launch: before.launch, state: record.state });
     }

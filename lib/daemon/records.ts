@@ -11,7 +11,7 @@ const outcome = z.strictObject({
   kind: z.enum(['shutdown', 'destroyed', 'crashed', 'saved', 'migrated', 'failed', 'host-reboot', 'unknown']),
   exitCode: z.int().nullable(),
   signal: z.int().nullable(),
-  rung: z.enum(['itself', 'SIGTERM', 'SIGKILL', 'cgroup.kill']),
+  rung: z.enum(['itself', 'SIGTERM', 'SIGKILL']),
   oomKilled: z.boolean().nullable(),
   detail: z.string().nullable(),
 });

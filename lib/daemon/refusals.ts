@@ -29,8 +29,6 @@ export function refusedByState(verb: StartVerb, supervisor: Supervisor, code: Re
   const cannot = `cannot ${verb} domain '${launch.domain}'`;
   const details = { domain: launch.domain, incarnation: launch.id, state: stateWord(state) };
   switch (code) {
-    case 'INCARNATION_DRAINING':
-      return ownDraining(supervisor);
     case 'INCARNATION_EXITING':
       return new DomctlError(
         code,

@@ -178,7 +178,9 @@ export class Starter {
     const kind = verb === 'start' ? 'startRequested' : 'forceStartRequested';
     for (const supervisor of entry.supervisors.toReversed()) {
       const verdict = transition(supervisor.state, { kind, atMs: this.#services.clock.now() });
-      if (verdict.kind === 'refused') return refusedByState(verb, supervisor, verdict.code);
+      // The ledger refuses for a draining one: it knows whether draining bytes alone stand in the way.
+      if (verdict.kind !== 'refused' || verdict.code === 'INCARNATION_DRAINING') continue;
+      return refusedByState(verb, supervisor, verdict.code);
     }
     return null;
   }

@@ -99,7 +99,7 @@ export type OutcomeKind =
   | 'unknown';
 
 /** The rung of the ladder that ended the hypervisor. */
-export type Rung = 'itself' | 'SIGTERM' | 'SIGKILL' | 'cgroup.kill';
+export type Rung = 'itself' | 'SIGTERM' | 'SIGKILL';
 
 /** How an incarnation ended. Exit code and signal are null while unknown, or when nobody was there to see. */
 export interface Outcome {

@@ -181,8 +181,11 @@ function rebooted(_state: IncarnationState, event: EventOf<'hostRebooted'>): Ver
 /** Facts are readable again: back to what was, or on to what happened meanwhile. */
 function found(state: StateOf<'lost'>, event: EventOf<'factsRead'>): Verdict {
   const { was } = state;
-  if (was.kind === 'draining') return to(was, 'watchMemory');
-  if (event.hypervisor === 'alive') return to(was, 'followHypervisor');
+  if (was.kind === 'draining') return to(was, 'watchMemory', 'scheduleStragglers');
+  if (event.hypervisor === 'alive') {
+    const killFollows = was.kind === 'exiting' && was.killFollows;
+    return killFollows ? to(was, 'followHypervisor', 'scheduleKill') : to(was, 'followHypervisor');
+  }
   const how = was.kind === 'exiting' ? was.outcome : outcome('unknown', 'itself');
   return to({ ...exiting(was, event.atMs, how), hypervisor: null }, ...afterHypervisor);
 }
@@ -285,7 +288,8 @@ const table = {
     guestPaused: 'ignore',
     guestResumed: 'ignore',
     guestShutdown: 'ignore',
-    hypervisorExited: (s, e) => gone(s, outcome(e.signal === null ? 'shutdown' : 'crashed', 'itself'), e),
+    hypervisorExited: (s, e) =>
+      gone(s, outcome(e.signal === null && !e.exitCode ? 'shutdown' : 'crashed', 'itself'), e),
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
     stalled: 'ignore',
@@ -336,8 +340,7 @@ const table = {
     cgroupRemoved: 'ignore',
     killDue: (s) =>
       s.hypervisor ? to({ ...s, outcome: { ...s.outcome, rung: 'SIGKILL' } }, 'signalHypervisor') : ignored,
-    stragglersDue: (s) =>
-      s.hypervisor ? ignored : to({ ...s, outcome: { ...s.outcome, rung: 'cgroup.kill' } }, 'killCgroup'),
+    stragglersDue: (s) => (s.hypervisor ? ignored : to(s, 'killCgroup')),
     factsUnreadable: lose,
     factsRead: 'ignore',
     hostRebooted: rebooted,
@@ -363,7 +366,7 @@ const table = {
       to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),
     cgroupRemoved: (s, e) => to({ kind: 'released', sinceMs: e.atMs, outcome: s.outcome }, 'forget'),
     killDue: 'ignore',
-    stragglersDue: (s) => to({ ...s, outcome: { ...s.outcome, rung: 'cgroup.kill' } }, 'killCgroup'),
+    stragglersDue: (s) => to(s, 'killCgroup'),
     factsUnreadable: lose,
     factsRead: 'ignore',
     hostRebooted: rebooted,

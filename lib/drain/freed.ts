@@ -76,7 +76,17 @@ async function nameHolders(busy: readonly Answer[], dying: string): Promise<Busy
   );
 }
 
+/** A probe that fails is an answer too: not free, and why it could not be asked. It is asked again. */
 async function probeClaim(claim: Claim, question: FreedQuestion): Promise<Answer> {
+  try {
+    return await askKernel(claim, question);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { claim, resource: `image ${claim.path}`, probe: `cannot be probed: ${why}`, free: false };
+  }
+}
+
+async function askKernel(claim: Claim, question: FreedQuestion): Promise<Answer> {
   if (question.pinned.has(claim.path)) return provenByEnd(claim, question.cgroup, 'mapped by the teardown helper');
   if (claim.mode === 'shared') return provenUnused(claim, question.cgroup);
   return provenByLocks(claim, question.cgroup);
@@ -118,7 +128,13 @@ function claimIdentity(claim: Claim): string {
   return `${claim.device}:${claim.inode}`;
 }
 
+/** null: nothing of that name, or a name that leads nowhere any more. */
 function identityOf(path: string): string | null {
-  const stats = unlessGone(() => statSync(path));
-  return stats ? `${stats.dev}:${stats.ino}` : null;
+  try {
+    const stats = unlessGone(() => statSync(path));
+    return stats ? `${stats.dev}:${stats.ino}` : null;
+  } catch (error) {
+    if (isErrno(error, 'ELOOP', 'ENOTDIR')) return null;
+    throw error;
+  }
 }

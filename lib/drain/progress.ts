@@ -44,7 +44,9 @@ export class DrainTracker {
     const newest = this.#window.at(-1);
     if (!this.#first || !oldest || !newest) return null;
     const rateBytes = newest.atMs - this.#lastFallMs > quietMs ? 0 : rateBetween(oldest, newest);
-    const etaMs = rateBytes ? Math.ceil((newest.heldBytes / rateBytes) * 1000) : null;
+    const etaMs = rateBytes
+      ? Math.min(Number.MAX_SAFE_INTEGER, Math.ceil((newest.heldBytes / rateBytes) * 1000))
+      : null;
     return {
       fromBytes: this.#first.heldBytes,
       heldBytes: newest.heldBytes,

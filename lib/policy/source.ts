@@ -124,7 +124,7 @@ function placeKey(path: Path): string {
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'an empty value';
   if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'a mapping';
-  return clip(typeof value === 'string' ? value : JSON.stringify(value));
+  return clip(typeof value === 'number' || typeof value === 'string' ? String(value) : JSON.stringify(value));
 }
 
 function clip(text: string): string {

@@ -11,7 +11,20 @@ import { isErrno } from '../../lib/errors.ts';
 import { findHolder } from '../../lib/drain/holders.ts';
 import { findRamFiles, openFiles } from '../../lib/host/processes.ts';
 import { known } from '../../lib/reading.ts';
-import { afterwards, born, eventually, exists, freshCgroup, freshRoot, isOnTmpfs, memoryHolder, MiB, outsideHolder, python, scratch } from './support.ts';
+import {
+  afterwards,
+  born,
+  eventually,
+  exists,
+  freshCgroup,
+  freshRoot,
+  isOnTmpfs,
+  memoryHolder,
+  MiB,
+  outsideHolder,
+  python,
+  scratch,
+} from './support.ts';
 
 const size = 64 * MiB;
 const floor = residueFloorBytes();
@@ -58,7 +71,9 @@ describe('the root', () => {
     const incarnation = root.at('vm-x', '7');
     await incarnation.create();
     const words = (path: string): string[] => readFileSync(path, 'utf8').trim().split(' ').sort();
-    expect(words(`${incarnation.directory}/cgroup.controllers`)).toEqual(words(`${branch.directory}/cgroup.controllers`));
+    expect(words(`${incarnation.directory}/cgroup.controllers`)).toEqual(
+      words(`${branch.directory}/cgroup.controllers`),
+    );
     expect(words(`${incarnation.directory}/cgroup.subtree_control`)).toEqual(['']);
     expect(branch.children()).toEqual(['7']);
   });
@@ -78,7 +93,12 @@ describe('a fresh cgroup', () => {
   test('is in every hierarchy, empty, and holds nothing', async (context) => {
     const cgroup = await freshCgroup(context);
     expect(directoriesOf(cgroup).filter(exists)).toHaveLength(cgroup.twinDirectory ? 2 : 1);
-    expect([cgroup.exists(), cgroup.populated(), cgroup.processes(), cgroup.children()]).toEqual([known(true), known(false), [], []]);
+    expect([cgroup.exists(), cgroup.populated(), cgroup.processes(), cgroup.children()]).toEqual([
+      known(true),
+      known(false),
+      [],
+      [],
+    ]);
     expect(charge(cgroup)).toMatchObject({ anonBytes: 0, sharedBytes: 0, hugetlbBytes: 0, oomKills: 0 });
     expect(charge(cgroup).heldBytes).toBeLessThanOrEqual(floor);
   });
@@ -130,7 +150,8 @@ describe('a child', () => {
     const child = await born(cgroup, '/bin/cat');
     const lines = readFileSync(`/proc/${child.pid}/cgroup`, 'utf8').split('\n');
     expect(lines).toContain(`0::${cgroup.path}`);
-    if (cgroup.twinDirectory) expect(lines).toContainEqual(expect.stringMatching(new RegExp(`^\\d+:memory:${cgroup.path}$`)));
+    if (cgroup.twinDirectory)
+      expect(lines).toContainEqual(expect.stringMatching(new RegExp(`^\\d+:memory:${cgroup.path}$`)));
     expect([cgroup.populated(), cgroup.processes()]).toEqual([known(true), [child.pid]]);
   });
 
@@ -255,7 +276,10 @@ describe('memory', () => {
     const cgroup = await freshCgroup(context);
     const hypervisor = await memoryHolder(cgroup, 'memfd', String(size));
     const ramFiles = findRamFiles(hypervisor.pid);
-    const backend = await outsideHolder('map', openFiles(hypervisor.pid).find(({ target }) => target.startsWith('/memfd:'))?.path ?? '');
+    const backend = await outsideHolder(
+      'map',
+      openFiles(hypervisor.pid).find(({ target }) => target.startsWith('/memfd:'))?.path ?? '',
+    );
     hypervisor.kill();
     await isEmpty(cgroup);
     expect(charge(cgroup).heldBytes).toBeGreaterThanOrEqual(size);
@@ -294,13 +318,20 @@ describe('memory', () => {
     const read = (name: string): string => readFileSync(`${cgroup.twinDirectory}/${name}`, 'utf8');
     const key = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(read('memory.stat'))?.[1]);
     const reclaimable = key('total_active_file') + key('total_inactive_file');
-    expect(charge(cgroup)).toMatchObject({ reclaimableBytes: reclaimable, heldBytes: Number(read('memory.usage_in_bytes')) - reclaimable, anonBytes: key('total_rss') });
+    expect(charge(cgroup)).toMatchObject({
+      reclaimableBytes: reclaimable,
+      heldBytes: Number(read('memory.usage_in_bytes')) - reclaimable,
+      anonBytes: key('total_rss'),
+    });
   });
 
   test('that the OOM killer took is counted', async (context) => {
-    if (readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1) context.skip('with swap, a limit makes no OOM');
+    if (readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1)
+      context.skip('with swap, a limit makes no OOM');
     const cgroup = await freshCgroup(context);
-    const limit = cgroup.twinDirectory ? `${cgroup.twinDirectory}/memory.limit_in_bytes` : `${cgroup.directory}/memory.max`;
+    const limit = cgroup.twinDirectory
+      ? `${cgroup.twinDirectory}/memory.limit_in_bytes`
+      : `${cgroup.directory}/memory.max`;
     execFileSync('sh', ['-c', `echo ${24 * MiB} > ${limit}`]);
     const victim = await born(cgroup, python, '-c', `x = bytearray(${size})`);
     expect(await victim.ended).toEqual({ code: null, signal: 9 });
@@ -312,7 +343,9 @@ describe('memory', () => {
 describe('a test of the kernel', () => {
   test('leaves no cgroup of its process behind', async (context) => {
     const { hierarchy } = await freshRoot(context);
-    const ours = readdirSync(hierarchy.mount.mountPoint).filter((name) => name.startsWith(`domctl-test-kernel-${process.pid}-`));
+    const ours = readdirSync(hierarchy.mount.mountPoint).filter((name) =>
+      name.startsWith(`domctl-test-kernel-${process.pid}-`),
+    );
     expect(ours).toHaveLength(1);
   });
 });

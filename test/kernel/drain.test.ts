@@ -13,7 +13,22 @@ import { DrainTracker } from '../../lib/drain/progress.ts';
 import { type MemoryVerdict, watchMemory } from '../../lib/drain/released.ts';
 import { findRamFiles, openFiles, readProcess } from '../../lib/host/processes.ts';
 import { states } from '../unit/domain/samples.ts';
-import { afterwards, born, eventually, fixture, freshCgroup, freshRoot, isOnTmpfs, memoryHolder, MiB, outside, outsideHolder, type Program, python, scratch } from './support.ts';
+import {
+  afterwards,
+  born,
+  eventually,
+  fixture,
+  freshCgroup,
+  freshRoot,
+  isOnTmpfs,
+  memoryHolder,
+  MiB,
+  outside,
+  outsideHolder,
+  type Program,
+  python,
+  scratch,
+} from './support.ts';
 
 const size = 64 * MiB;
 
@@ -45,12 +60,21 @@ interface Proving {
 function prove(cgroup: Cgroup, claims: readonly Claim[], pinned: ReadonlySet<string> = new Set()): Proving {
   const controller = new AbortController();
   const heard: BusyResource[][] = [];
-  const proofs = proveFreed({ claims, pinned, cgroup }, { signal: controller.signal, onBusy: (busy) => void heard.push([...busy]) });
+  const proofs = proveFreed(
+    { claims, pinned, cgroup },
+    { signal: controller.signal, onBusy: (busy) => void heard.push([...busy]) },
+  );
   afterwards(async () => {
     controller.abort();
     await proofs.catch(() => null);
   });
-  return { proofs, heard, stop: () => { controller.abort(new Error('told to stop')); } };
+  return {
+    proofs,
+    heard,
+    stop: () => {
+      controller.abort(new Error('told to stop'));
+    },
+  };
 }
 
 const hypervisorProof = { resource: 'hypervisor', probe: 'pidfd: every thread is gone' };
@@ -65,7 +89,10 @@ describe('the proof of freed', () => {
     const cgroup = await freshCgroup(context);
     const path = image();
     const { proofs, heard } = prove(cgroup, [claim(path)]);
-    expect(await proofs).toEqual([hypervisorProof, { resource: `image ${path}`, probe: 'F_OFD_GETLK: no lock on its bytes' }]);
+    expect(await proofs).toEqual([
+      hypervisorProof,
+      { resource: `image ${path}`, probe: 'F_OFD_GETLK: no lock on its bytes' },
+    ]);
     expect(heard).toEqual([]);
   });
 
@@ -76,7 +103,11 @@ describe('the proof of freed', () => {
     const proving = prove(cgroup, [claim(path)]);
     await isBusy(proving);
     expect(proving.heard[0]).toEqual([
-      { resource: `image ${path}`, probe: 'F_OFD_GETLK: locked at bytes 100 201', holder: expect.stringMatching(new RegExp(`\\(pid ${holder.pid}\\)$`)) as string },
+      {
+        resource: `image ${path}`,
+        probe: 'F_OFD_GETLK: locked at bytes 100 201',
+        holder: expect.stringMatching(new RegExp(`\\(pid ${holder.pid}\\)$`)) as string,
+      },
     ]);
     holder.kill();
     expect(await proving.proofs).toHaveLength(2);
@@ -100,9 +131,14 @@ describe('the proof of freed', () => {
     await straggler.heard('ready');
     const proving = prove(cgroup, [claim(path, 'shared')]);
     await isBusy(proving);
-    expect(proving.heard[0]).toMatchObject([{ resource: `shared image ${path}`, probe: `open in pid ${straggler.pid}` }]);
+    expect(proving.heard[0]).toMatchObject([
+      { resource: `shared image ${path}`, probe: `open in pid ${straggler.pid}` },
+    ]);
     straggler.kill();
-    expect(await proving.proofs).toEqual([hypervisorProof, { resource: `shared image ${path}`, probe: 'open in no process of the incarnation' }]);
+    expect(await proving.proofs).toEqual([
+      hypervisorProof,
+      { resource: `shared image ${path}`, probe: 'open in no process of the incarnation' },
+    ]);
   });
 
   /** Each makes the claimed name lead elsewhere; then only the end of every process proves anything. */
@@ -137,7 +173,10 @@ describe('the proof of freed', () => {
     await isBusy(proving);
     expect(proving.heard[0]).toMatchObject([{ probe: 'no longer under its name; processes are left in the cgroup' }]);
     straggler.kill();
-    expect(await proving.proofs).toEqual([hypervisorProof, { resource: `image ${path}`, probe: 'no longer under its name; cgroup.events: populated 0' }]);
+    expect(await proving.proofs).toEqual([
+      hypervisorProof,
+      { resource: `image ${path}`, probe: 'no longer under its name; cgroup.events: populated 0' },
+    ]);
   });
 
   test('of an image that the teardown helper maps waits for the end of the helper', async (context) => {
@@ -152,7 +191,9 @@ describe('the proof of freed', () => {
     expect(pinned).toEqual(new Set([mapped]));
     const proving = prove(cgroup, claims, pinned);
     await isBusy(proving);
-    expect(proving.heard[0]).toMatchObject([{ resource: `image ${mapped}`, probe: 'mapped by the teardown helper; processes are left in the cgroup' }]);
+    expect(proving.heard[0]).toMatchObject([
+      { resource: `image ${mapped}`, probe: 'mapped by the teardown helper; processes are left in the cgroup' },
+    ]);
     helper.kill();
     expect(await proving.proofs).toEqual([
       hypervisorProof,
@@ -212,7 +253,14 @@ function watchIt(cgroup: Cgroup, options: { ramFiles?: readonly RamFile[]; stall
     controller.abort();
     await verdict.catch(() => null);
   });
-  return { verdict, tracker, heard, stop: () => { controller.abort(new Error('told to stop')); } };
+  return {
+    verdict,
+    tracker,
+    heard,
+    stop: () => {
+      controller.abort(new Error('told to stop'));
+    },
+  };
 }
 
 describe('the proof of memory gone', () => {
@@ -237,23 +285,35 @@ describe('the proof of memory gone', () => {
     await writer.ended;
     const { verdict, heard } = watchIt(cgroup, { stalledAfterMs: 1000 });
     let found: MemoryVerdict | null = null;
-    void verdict.then((reached) => { found = reached; }, () => null);
+    void verdict.then(
+      (reached) => {
+        found = reached;
+      },
+      () => null,
+    );
     await eventually('the memory is found gone', () => found !== null, 5000);
     expect(found).toEqual({ kind: 'gone', oomKilled: false });
     expect(heard).not.toContain('stalled');
     const memory = cgroup.memory();
-    expect(memory.known && memory.value.heldBytes + memory.value.reclaimableBytes).toBeLessThan(residueFloorBytes() + MiB);
+    expect(memory.known && memory.value.heldBytes + memory.value.reclaimableBytes).toBeLessThan(
+      residueFloorBytes() + MiB,
+    );
   });
 
   test('waits for someone outside who has the memory, and names them', async (context) => {
     const cgroup = await freshCgroup(context);
     const hypervisor = await memoryHolder(cgroup, 'memfd', String(size));
     const ramFiles = findRamFiles(hypervisor.pid);
-    const backend = await outsideHolder('open', openFiles(hypervisor.pid).find(({ target }) => target.startsWith('/memfd:'))?.path ?? '');
+    const backend = await outsideHolder(
+      'open',
+      openFiles(hypervisor.pid).find(({ target }) => target.startsWith('/memfd:'))?.path ?? '',
+    );
     const { verdict, heard } = watchIt(cgroup, { ramFiles });
     hypervisor.kill();
     await eventually('the holder is named', () => heard.some((line) => line.includes('memfd')));
-    expect(heard.find((line) => line.includes('memfd'))).toMatch(new RegExp(`^python3[^ ]* \\(pid ${backend.pid}\\) through memfd 'guest-ram'$`));
+    expect(heard.find((line) => line.includes('memfd'))).toMatch(
+      new RegExp(`^python3[^ ]* \\(pid ${backend.pid}\\) through memfd 'guest-ram'$`),
+    );
     expect(cgroup.populated()).toEqual({ known: true, value: false });
     backend.kill();
     expect(await verdict).toEqual({ kind: 'gone', oomKilled: false });
@@ -284,9 +344,18 @@ describe('the proof of memory gone', () => {
     const controller = new AbortController();
     const tracker = new DrainTracker();
     const watching = watchMemory({
-      cgroup, ramFiles: [], stalledAfterMs: 60_000, tracker, signal: controller.signal, onHolder: () => undefined,
-      onStall: () => { tell('stalled'); },
-      onProgress: () => { tell('progressed'); },
+      cgroup,
+      ramFiles: [],
+      stalledAfterMs: 60_000,
+      tracker,
+      signal: controller.signal,
+      onHolder: () => undefined,
+      onStall: () => {
+        tell('stalled');
+      },
+      onProgress: () => {
+        tell('progressed');
+      },
     });
     afterwards(async () => {
       controller.abort();
@@ -300,7 +369,10 @@ describe('the proof of memory gone', () => {
 
   test('is not possible where the figures cannot be read', async (context) => {
     const cgroup = (await freshRoot(context)).at('never-made');
-    expect(await watchIt(cgroup).verdict).toMatchObject({ kind: 'unreadable', reason: expect.stringContaining('ENOENT') as string });
+    expect(await watchIt(cgroup).verdict).toMatchObject({
+      kind: 'unreadable',
+      reason: expect.stringContaining('ENOENT') as string,
+    });
   });
 
   test('ends when it is told to', async (context) => {
@@ -312,4 +384,3 @@ describe('the proof of memory gone', () => {
     await expect(verdict).rejects.toThrow('told to stop');
   });
 });
-

@@ -59,7 +59,10 @@ export async function freshRoot(context: TestContext): Promise<CgroupRoot> {
   const path = `/domctl-test-kernel-${process.pid}-${roots}`;
   const hierarchy = hierarchyOrSkip(context);
   afterwards(async () => {
-    const directories = [join(hierarchy.mount.mountPoint, path), ...(hierarchy.kind === 'hybrid' ? [join(hierarchy.memory.mountPoint, path)] : [])];
+    const directories = [
+      join(hierarchy.mount.mountPoint, path),
+      ...(hierarchy.kind === 'hybrid' ? [join(hierarchy.memory.mountPoint, path)] : []),
+    ];
     for (const directory of directories) await eventually(`${directory} is removed`, () => isRemoved(directory));
   });
   return CgroupRoot.open(hierarchy, path);
@@ -78,8 +81,13 @@ function isRemoved(directory: string): boolean {
 
 /** Processes of a cgroup of ours: only what a test put there can be inside. */
 function pidsBelow(directory: string): number[] {
-  const text = execFileSync('find', [directory, '-name', 'cgroup.procs', '-exec', 'cat', '{}', ';'], { stdio: 'pipe' }).toString();
-  return text.split('\n').filter((line) => line !== '').map(Number);
+  const text = execFileSync('find', [directory, '-name', 'cgroup.procs', '-exec', 'cat', '{}', ';'], {
+    stdio: 'pipe',
+  }).toString();
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
 }
 
 export function exists(path: string): boolean {
@@ -165,7 +173,8 @@ export async function born(cgroup: Cgroup, ...argv: readonly string[]): Promise<
       ended,
       kill,
       say: (line) => void writeSync(stdin, `${line}\n`),
-      heard: async (line) => eventually(`pid ${pid} says ${line}`, () => readFileSync(output, 'utf8').split('\n').includes(line)),
+      heard: async (line) =>
+        eventually(`pid ${pid} says ${line}`, () => readFileSync(output, 'utf8').split('\n').includes(line)),
     };
   } finally {
     await place.close();
@@ -183,7 +192,10 @@ function opened(path: string, flags: number): number {
 /** A python program in our own cgroup: somebody outside. */
 export async function outside(...argv: readonly string[]): Promise<Program> {
   const child = spawnNode(python, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = once(child, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal === null ? null : 9 }));
+  const ended = once(child, 'exit').then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal === null ? null : 9,
+  }));
   afterwards(async () => {
     child.kill('SIGKILL');
     await ended;

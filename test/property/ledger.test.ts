@@ -2,19 +2,32 @@
 import { fc, test } from '@fast-check/vitest';
 import { describe, expect } from 'vitest';
 import { type AdmissionClass, decide, type ForceStartRule, type StartRequest } from '../../lib/admission/decision.ts';
-import { type CapacityRule, drawUp, type HostMemory, type Ledger, type LedgerEntry } from '../../lib/admission/ledger.ts';
+import {
+  type CapacityRule,
+  drawUp,
+  type HostMemory,
+  type Ledger,
+  type LedgerEntry,
+} from '../../lib/admission/ledger.ts';
 import { known, type Reading, unknown } from '../../lib/reading.ts';
 
 const tib = 2 ** 40;
 const bytes = fc.oneof(fc.nat({ max: 8 * tib }), fc.nat({ max: 64 }), fc.constant(0));
 
 const hosts: fc.Arbitrary<HostMemory> = fc
-  .record({ totalBytes: fc.integer({ min: 1, max: 16 * tib }), availableShare: fc.double({ min: 0, max: 1, noNaN: true }), poolShare: fc.double({ min: 0, max: 1, noNaN: true }) })
+  .record({
+    totalBytes: fc.integer({ min: 1, max: 16 * tib }),
+    availableShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    poolShare: fc.double({ min: 0, max: 1, noNaN: true }),
+  })
   .map(({ totalBytes, availableShare, poolShare }) => {
     const hugePoolBytes = Math.floor(totalBytes * poolShare * 0.9);
     return { totalBytes, hugePoolBytes, availableBytes: Math.floor((totalBytes - hugePoolBytes) * availableShare) };
   });
-const rules: fc.Arbitrary<CapacityRule> = fc.record({ overcommit: fc.double({ min: 0.1, max: 4, noNaN: true }), reserveBytes: bytes });
+const rules: fc.Arbitrary<CapacityRule> = fc.record({
+  overcommit: fc.double({ min: 0.1, max: 4, noNaN: true }),
+  reserveBytes: bytes,
+});
 const entries: fc.Arbitrary<LedgerEntry> = fc.record({
   incarnation: fc.integer({ min: 1, max: 1000 }),
   domain: fc.constantFrom('web1', 'db1'),
@@ -30,7 +43,11 @@ const requests: fc.Arbitrary<StartRequest> = fc.record({
   class: fc.constantFrom<AdmissionClass>('lazy', 'eager'),
   ownDraining: fc.uniqueArray(fc.integer({ min: 1, max: 9 }), { maxLength: 3 }),
 });
-const policies: fc.Arbitrary<ForceStartRule> = fc.record({ allow: fc.boolean(), maxShortfallBytes: bytes, maxPredecessors: fc.nat({ max: 3 }) });
+const policies: fc.Arbitrary<ForceStartRule> = fc.record({
+  allow: fc.boolean(),
+  maxShortfallBytes: bytes,
+  maxPredecessors: fc.nat({ max: 3 }),
+});
 const fleets = fc.array(entries, { maxLength: 6, size: 'max' });
 
 function ledgerOf(host: HostMemory, rule: CapacityRule, rows: readonly LedgerEntry[]): Ledger {
@@ -40,14 +57,18 @@ function ledgerOf(host: HostMemory, rule: CapacityRule, rows: readonly LedgerEnt
 }
 
 function heldOf(rows: readonly LedgerEntry[], phase: LedgerEntry['phase']): number {
-  return rows.filter((row) => row.phase === phase).reduce((sum, { held }) => sum + (held.known ? held.value : Number.NaN), 0);
+  return rows
+    .filter((row) => row.phase === phase)
+    .reduce((sum, { held }) => sum + (held.known ? held.value : Number.NaN), 0);
 }
 
 describe('the ledger', () => {
   test.prop([hosts, rules, fleets])('has parts that sum to the whole', (host, rule, rows) => {
     const ledger = ledgerOf(host, rule, rows);
     expect(ledger.promisedLiveBytes + ledger.heldDrainingBytes + ledger.freeToPromiseBytes).toBe(ledger.capacityBytes);
-    expect(ledger.capacityBytes + rule.reserveBytes + ledger.foreignBytes).toBe(Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit));
+    expect(ledger.capacityBytes + rule.reserveBytes + ledger.foreignBytes).toBe(
+      Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit),
+    );
     expect([ledger.heldLiveBytes, ledger.heldDrainingBytes]).toEqual([heldOf(rows, 'live'), heldOf(rows, 'draining')]);
   });
 
@@ -58,19 +79,35 @@ describe('the ledger', () => {
     expect(accounted).toBe(Math.max(used, ledger.heldLiveBytes + ledger.heldDrainingBytes));
   });
 
-  test.prop([hosts, rules, fleets])('has no negative or broken part but capacity and what is free to promise', (host, rule, rows) => {
-    const { foreignBytes, promisedLiveBytes, heldLiveBytes, heldDrainingBytes, capacityBytes, freeToPromiseBytes } = ledgerOf(host, rule, rows);
-    for (const part of [foreignBytes, promisedLiveBytes, heldLiveBytes, heldDrainingBytes]) expect(part).toBeGreaterThanOrEqual(0);
-    expect(promisedLiveBytes).toBeGreaterThanOrEqual(heldLiveBytes);
-    for (const part of [foreignBytes, promisedLiveBytes, heldLiveBytes, heldDrainingBytes, capacityBytes, freeToPromiseBytes]) expect(Number.isSafeInteger(part)).toBe(true);
-  });
+  test.prop([hosts, rules, fleets])(
+    'has no negative or broken part but capacity and what is free to promise',
+    (host, rule, rows) => {
+      const { foreignBytes, promisedLiveBytes, heldLiveBytes, heldDrainingBytes, capacityBytes, freeToPromiseBytes } =
+        ledgerOf(host, rule, rows);
+      for (const part of [foreignBytes, promisedLiveBytes, heldLiveBytes, heldDrainingBytes])
+        expect(part).toBeGreaterThanOrEqual(0);
+      expect(promisedLiveBytes).toBeGreaterThanOrEqual(heldLiveBytes);
+      for (const part of [
+        foreignBytes,
+        promisedLiveBytes,
+        heldLiveBytes,
+        heldDrainingBytes,
+        capacityBytes,
+        freeToPromiseBytes,
+      ])
+        expect(Number.isSafeInteger(part)).toBe(true);
+    },
+  );
 
-  test.prop([hosts, rules, fleets, unreadable, fc.nat()])('is unknown when any part is, and names it', (host, rule, rows, broken, at) => {
-    const place = at % (rows.length + 1);
-    const ledger = drawUp(known(host), rule, [...rows.slice(0, place), broken, ...rows.slice(place)]);
-    expect(ledger).toEqual(unknown(`memory held by incarnation ${broken.incarnation} of '${broken.domain}': EIO`));
-    expect(drawUp(unknown('no MemAvailable'), rule, rows)).toEqual(unknown('no MemAvailable'));
-  });
+  test.prop([hosts, rules, fleets, unreadable, fc.nat()])(
+    'is unknown when any part is, and names it',
+    (host, rule, rows, broken, at) => {
+      const place = at % (rows.length + 1);
+      const ledger = drawUp(known(host), rule, [...rows.slice(0, place), broken, ...rows.slice(place)]);
+      expect(ledger).toEqual(unknown(`memory held by incarnation ${broken.incarnation} of '${broken.domain}': EIO`));
+      expect(drawUp(unknown('no MemAvailable'), rule, rows)).toEqual(unknown('no MemAvailable'));
+    },
+  );
 });
 
 describe('the decision', () => {
@@ -82,33 +119,51 @@ describe('the decision', () => {
     expect(['READING_UNKNOWN', 'INCARNATION_DRAINING']).toContain(decision.refusal?.code);
   });
 
-  test.prop([...cases], { numRuns: 500 })('admits nothing with a shortfall: there is no brake yet', (host, rule, rows, request, policy) => {
-    const { arithmetic, refusal } = decide(known(ledgerOf(host, rule, rows)), request, policy);
-    if (arithmetic && arithmetic.shortfallBytes > 0) expect(refusal).not.toBeNull();
-    if (arithmetic && arithmetic.structuralBytes > 0) expect(refusal).not.toBeNull();
-  });
+  test.prop([...cases], { numRuns: 500 })(
+    'admits nothing with a shortfall: there is no brake yet',
+    (host, rule, rows, request, policy) => {
+      const { arithmetic, refusal } = decide(known(ledgerOf(host, rule, rows)), request, policy);
+      if (arithmetic && arithmetic.shortfallBytes > 0) expect(refusal).not.toBeNull();
+      if (arithmetic && arithmetic.structuralBytes > 0) expect(refusal).not.toBeNull();
+    },
+  );
 
-  test.prop([...cases], { numRuns: 500 })('admits start exactly when nothing of the domain drains and all of it fits', (host, rule, rows, request, policy) => {
-    const { arithmetic, refusal } = decide(known(ledgerOf(host, rule, rows)), { ...request, verb: 'start' }, policy);
-    const there = request.class === 'lazy' || request.promisedBytes <= host.availableBytes;
-    expect(refusal === null).toBe(request.ownDraining.length === 0 && (arithmetic?.shortfallBytes ?? Number.NaN) <= 0 && there);
-  });
+  test.prop([...cases], { numRuns: 500 })(
+    'admits start exactly when nothing of the domain drains and all of it fits',
+    (host, rule, rows, request, policy) => {
+      const { arithmetic, refusal } = decide(known(ledgerOf(host, rule, rows)), { ...request, verb: 'start' }, policy);
+      const there = request.class === 'lazy' || request.promisedBytes <= host.availableBytes;
+      expect(refusal === null).toBe(
+        request.ownDraining.length === 0 && (arithmetic?.shortfallBytes ?? Number.NaN) <= 0 && there,
+      );
+    },
+  );
 
-  test.prop([...cases], { numRuns: 500 })('admits force-start exactly when the policy allows it and all of it fits', (host, rule, rows, request, policy) => {
-    const { arithmetic, refusal } = decide(known(ledgerOf(host, rule, rows)), { ...request, verb: 'force-start' }, policy);
-    const there = request.class === 'lazy' || request.promisedBytes <= host.availableBytes;
-    const allowed = policy.allow && request.ownDraining.length <= policy.maxPredecessors;
-    expect(refusal === null).toBe(allowed && (arithmetic?.shortfallBytes ?? Number.NaN) <= 0 && there);
-  });
+  test.prop([...cases], { numRuns: 500 })(
+    'admits force-start exactly when the policy allows it and all of it fits',
+    (host, rule, rows, request, policy) => {
+      const { arithmetic, refusal } = decide(
+        known(ledgerOf(host, rule, rows)),
+        { ...request, verb: 'force-start' },
+        policy,
+      );
+      const there = request.class === 'lazy' || request.promisedBytes <= host.availableBytes;
+      const allowed = policy.allow && request.ownDraining.length <= policy.maxPredecessors;
+      expect(refusal === null).toBe(allowed && (arithmetic?.shortfallBytes ?? Number.NaN) <= 0 && there);
+    },
+  );
 
-  test.prop([...cases], { numRuns: 500 })('needs a brake only for what the policy allows and will fit in the end', (host, rule, rows, request, policy) => {
-    const { arithmetic, refusal } = decide(known(ledgerOf(host, rule, rows)), request, policy);
-    if (refusal?.code !== 'NEEDS_BRAKE') return;
-    expect(request.verb).toBe('force-start');
-    expect(arithmetic?.structuralBytes).toBeLessThanOrEqual(0);
-    expect(arithmetic?.shortfallBytes).toBeGreaterThan(0);
-    expect(arithmetic?.shortfallBytes).toBeLessThanOrEqual(policy.maxShortfallBytes);
-  });
+  test.prop([...cases], { numRuns: 500 })(
+    'needs a brake only for what the policy allows and will fit in the end',
+    (host, rule, rows, request, policy) => {
+      const { arithmetic, refusal } = decide(known(ledgerOf(host, rule, rows)), request, policy);
+      if (refusal?.code !== 'NEEDS_BRAKE') return;
+      expect(request.verb).toBe('force-start');
+      expect(arithmetic?.structuralBytes).toBeLessThanOrEqual(0);
+      expect(arithmetic?.shortfallBytes).toBeGreaterThan(0);
+      expect(arithmetic?.shortfallBytes).toBeLessThanOrEqual(policy.maxShortfallBytes);
+    },
+  );
 
   test.prop([...cases], { numRuns: 500 })('shows the sum it stands on', (host, rule, rows, request, policy) => {
     const ledger = ledgerOf(host, rule, rows);
@@ -121,10 +176,22 @@ describe('the decision', () => {
   });
 
   /** More draining bytes: out of what was available, or out of what was thought to be other programs'. */
-  test.prop([...cases, fc.nat({ max: tib }), fc.boolean()], { numRuns: 500 })('never admits more because more drains', (host, rule, rows, request, policy, more, fromAvailable) => {
-    const extra: LedgerEntry = { incarnation: 2000, domain: 'other', phase: 'draining', promisedBytes: 0, held: known(fromAvailable ? Math.min(more, host.availableBytes) : more) };
-    const after: HostMemory = fromAvailable ? { ...host, availableBytes: host.availableBytes - Math.min(more, host.availableBytes) } : host;
-    const admits = (ledger: Reading<Ledger>): boolean => decide(ledger, request, policy).refusal === null;
-    if (admits(drawUp(known(after), rule, [...rows, extra]))) expect(admits(drawUp(known(host), rule, rows))).toBe(true);
-  });
+  test.prop([...cases, fc.nat({ max: tib }), fc.boolean()], { numRuns: 500 })(
+    'never admits more because more drains',
+    (host, rule, rows, request, policy, more, fromAvailable) => {
+      const extra: LedgerEntry = {
+        incarnation: 2000,
+        domain: 'other',
+        phase: 'draining',
+        promisedBytes: 0,
+        held: known(fromAvailable ? Math.min(more, host.availableBytes) : more),
+      };
+      const after: HostMemory = fromAvailable
+        ? { ...host, availableBytes: host.availableBytes - Math.min(more, host.availableBytes) }
+        : host;
+      const admits = (ledger: Reading<Ledger>): boolean => decide(ledger, request, policy).refusal === null;
+      if (admits(drawUp(known(after), rule, [...rows, extra])))
+        expect(admits(drawUp(known(host), rule, rows))).toBe(true);
+    },
+  );
 });

@@ -9,7 +9,18 @@ import { type EffectKind, type Event, type EventKind, eventKinds, transition } f
 import { stateWord } from '../../lib/domain/words.ts';
 import { atMs, busy, eventOfKind, helper, hypervisor, proofs, ramFiles } from '../unit/domain/samples.ts';
 
-const words = ['starting', 'running', 'paused', 'in shutdown', 'exiting', 'draining', 'shut off', 'unknown', 'crashed', 'pmsuspended'];
+const words = [
+  'starting',
+  'running',
+  'paused',
+  'in shutdown',
+  'exiting',
+  'draining',
+  'shut off',
+  'unknown',
+  'crashed',
+  'pmsuspended',
+];
 
 /** Any event with any data. */
 const anyEvent: fc.Arbitrary<Event> = fc
@@ -34,29 +45,37 @@ const anyEvent: fc.Arbitrary<Event> = fc
 const unborn: IncarnationState = { kind: 'launching', sinceMs: 0, hypervisor: null };
 
 describe('any sequence of events', () => {
-  test.prop([fc.array(anyEvent, { maxLength: 60, size: 'max' })])('keeps to the words of the contract and signals only a recorded hypervisor', (events) => {
-    let state: IncarnationState = unborn;
-    for (const event of events) {
-      const verdict = transition(state, event);
-      if (verdict.kind !== 'to') continue;
-      const recorded = 'hypervisor' in verdict.state && verdict.state.hypervisor !== null;
-      if (verdict.effects.some(({ kind }) => kind === 'signalHypervisor')) expect(recorded).toBe(true);
-      if (verdict.effects.some(({ kind }) => kind === 'endHelper' || kind === 'killCgroup' || kind === 'proveFreed')) expect(recorded).toBe(false);
-      state = verdict.state;
-      expect(words).toContain(stateWord(state));
-    }
-  });
+  test.prop([fc.array(anyEvent, { maxLength: 60, size: 'max' })])(
+    'keeps to the words of the contract and signals only a recorded hypervisor',
+    (events) => {
+      let state: IncarnationState = unborn;
+      for (const event of events) {
+        const verdict = transition(state, event);
+        if (verdict.kind !== 'to') continue;
+        const recorded = 'hypervisor' in verdict.state && verdict.state.hypervisor !== null;
+        if (verdict.effects.some(({ kind }) => kind === 'signalHypervisor')) expect(recorded).toBe(true);
+        if (verdict.effects.some(({ kind }) => kind === 'endHelper' || kind === 'killCgroup' || kind === 'proveFreed'))
+          expect(recorded).toBe(false);
+        state = verdict.state;
+        expect(words).toContain(stateWord(state));
+      }
+    },
+  );
 
-  test.prop([fc.array(anyEvent, { maxLength: 60, size: 'max' })])('never leaves released, and never comes there but through draining or a reboot', (events) => {
-    let state: IncarnationState = unborn;
-    for (const event of events) {
-      const verdict = transition(state, event);
-      if (verdict.kind !== 'to') continue;
-      expect(state.kind).not.toBe('released');
-      if (verdict.state.kind === 'released') expect(`${state.kind} ${event.kind}`).toMatch(/^draining cgroupRemoved$| hostRebooted$/);
-      state = verdict.state;
-    }
-  });
+  test.prop([fc.array(anyEvent, { maxLength: 60, size: 'max' })])(
+    'never leaves released, and never comes there but through draining or a reboot',
+    (events) => {
+      let state: IncarnationState = unborn;
+      for (const event of events) {
+        const verdict = transition(state, event);
+        if (verdict.kind !== 'to') continue;
+        expect(state.kind).not.toBe('released');
+        if (verdict.state.kind === 'released')
+          expect(`${state.kind} ${event.kind}`).toMatch(/^draining cgroupRemoved$| hostRebooted$/);
+        state = verdict.state;
+      }
+    },
+  );
 });
 
 /** What exists of an incarnation, as the kernel knows it. Naive: three facts, and the work that effects began. */
@@ -96,9 +115,18 @@ class World {
   /** The promises of DESIGN.md, section 3. */
   check(): void {
     const { state } = this;
-    if (state.kind === 'draining') expect({ process: this.process, diskHeld: this.diskHeld }).toMatchObject({ process: expect.not.stringMatching('alive') as string, diskHeld: false });
+    if (state.kind === 'draining')
+      expect({ process: this.process, diskHeld: this.diskHeld }).toMatchObject({
+        process: expect.not.stringMatching('alive') as string,
+        diskHeld: false,
+      });
     if (state.kind === 'released') {
-      expect({ alive: this.alive, memory: this.memory, cgroup: this.cgroup, diskHeld: this.diskHeld }).toEqual({ alive: false, memory: false, cgroup: false, diskHeld: false });
+      expect({ alive: this.alive, memory: this.memory, cgroup: this.cgroup, diskHeld: this.diskHeld }).toEqual({
+        alive: false,
+        memory: false,
+        cgroup: false,
+        diskHeld: false,
+      });
     }
   }
 
@@ -134,7 +162,8 @@ class World {
   }
 
   endHelper(): void {
-    if (this.process === 'alive') throw new Error('the helper was ended before its hypervisor: teardown is synchronous');
+    if (this.process === 'alive')
+      throw new Error('the helper was ended before its hypervisor: teardown is synchronous');
     this.helper = 'gone';
     if (!this.straggler) this.memory = false;
   }
@@ -177,7 +206,8 @@ class World {
   }
 
   findFacts(): void {
-    if (this.begun.has('readFacts')) this.tell({ ...eventOfKind.factsRead, hypervisor: this.process === 'alive' ? 'alive' : 'gone' });
+    if (this.begun.has('readFacts'))
+      this.tell({ ...eventOfKind.factsRead, hypervisor: this.process === 'alive' ? 'alive' : 'gone' });
   }
 
   clock(effect: 'scheduleKill' | 'scheduleStragglers'): void {
@@ -192,41 +222,91 @@ class World {
 
   act(step: Step): void {
     switch (step) {
-      case 'start': return this.request('startRequested', false);
-      case 'force-start': return this.request('forceStartRequested', false);
-      case 'shutdown': return this.request('shutdownRequested', false);
-      case 'destroy': return this.request('destroyRequested', false);
-      case 'destroy gracefully': return this.request('destroyRequested', true);
-      case 'guest stops': return this.process === 'alive' ? this.tell(eventOfKind.guestShutdown) : undefined;
-      case 'guest pauses': return this.process === 'alive' ? this.tell(eventOfKind.guestPaused) : undefined;
-      case 'guest resumes': return this.process === 'alive' ? this.tell(eventOfKind.guestResumed) : undefined;
-      case 'kill is due': return this.clock('scheduleKill');
-      case 'stragglers are due': return this.clock('scheduleStragglers');
-      case 'stalls': return this.begun.has('watchMemory') ? this.tell(eventOfKind.stalled) : undefined;
-      case 'progresses': return this.begun.has('watchMemory') ? this.tell(eventOfKind.progressed) : undefined;
-      default: this[step]();
+      case 'start':
+        return this.request('startRequested', false);
+      case 'force-start':
+        return this.request('forceStartRequested', false);
+      case 'shutdown':
+        return this.request('shutdownRequested', false);
+      case 'destroy':
+        return this.request('destroyRequested', false);
+      case 'destroy gracefully':
+        return this.request('destroyRequested', true);
+      case 'guest stops':
+        return this.process === 'alive' ? this.tell(eventOfKind.guestShutdown) : undefined;
+      case 'guest pauses':
+        return this.process === 'alive' ? this.tell(eventOfKind.guestPaused) : undefined;
+      case 'guest resumes':
+        return this.process === 'alive' ? this.tell(eventOfKind.guestResumed) : undefined;
+      case 'kill is due':
+        return this.clock('scheduleKill');
+      case 'stragglers are due':
+        return this.clock('scheduleStragglers');
+      case 'stalls':
+        return this.begun.has('watchMemory') ? this.tell(eventOfKind.stalled) : undefined;
+      case 'progresses':
+        return this.begun.has('watchMemory') ? this.tell(eventOfKind.progressed) : undefined;
+      default:
+        this[step]();
     }
   }
 }
 
 const steps = [
-  'start', 'force-start', 'shutdown', 'destroy', 'destroy gracefully', 'guest stops', 'guest pauses', 'guest resumes', 'kill is due',
-  'stragglers are due', 'stalls', 'progresses', 'born', 'launched', 'launchFails', 'end', 'deliver', 'probe', 'readMemory', 'remove',
-  'loseFacts', 'findFacts',
+  'start',
+  'force-start',
+  'shutdown',
+  'destroy',
+  'destroy gracefully',
+  'guest stops',
+  'guest pauses',
+  'guest resumes',
+  'kill is due',
+  'stragglers are due',
+  'stalls',
+  'progresses',
+  'born',
+  'launched',
+  'launchFails',
+  'end',
+  'deliver',
+  'probe',
+  'readMemory',
+  'remove',
+  'loseFacts',
+  'findFacts',
 ] as const;
 type Step = (typeof steps)[number];
 
 const natures = fc.record({ straggler: fc.boolean(), ignoresSigterm: fc.boolean() });
 /** Half of the lives come further than their launch. */
-const lives = fc.tuple(fc.constantFrom<Step[]>([], ['born', 'launched']), fc.array(fc.constantFrom(...steps), { maxLength: 80, size: 'max' })).map(([first, rest]) => [...first, ...rest]);
+const lives = fc
+  .tuple(
+    fc.constantFrom<Step[]>([], ['born', 'launched']),
+    fc.array(fc.constantFrom(...steps), { maxLength: 80, size: 'max' }),
+  )
+  .map(([first, rest]) => [...first, ...rest]);
 /** One turn of everything the kernel and our own loops would do by themselves. */
-const turn: readonly Step[] = ['launchFails', 'deliver', 'findFacts', 'kill is due', 'deliver', 'probe', 'stragglers are due', 'readMemory', 'remove'];
+const turn: readonly Step[] = [
+  'launchFails',
+  'deliver',
+  'findFacts',
+  'kill is due',
+  'deliver',
+  'probe',
+  'stragglers are due',
+  'readMemory',
+  'remove',
+];
 
 describe('any life of a hypervisor', () => {
-  test.prop([natures, lives], { numRuns: 500 })('is not released while a process or memory is left, nor draining while the disk is held', (nature, life) => {
-    const world = new World(nature);
-    for (const step of life) world.act(step);
-  });
+  test.prop([natures, lives], { numRuns: 500 })(
+    'is not released while a process or memory is left, nor draining while the disk is held',
+    (nature, life) => {
+      const world = new World(nature);
+      for (const step of life) world.act(step);
+    },
+  );
 
   test.prop([natures.map((nature) => ({ ...nature, straggler: false })), lives], { numRuns: 500 })(
     'comes to released once it is destroyed and the kernel does its part',

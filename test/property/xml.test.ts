@@ -11,7 +11,7 @@ import { domainName } from '../../lib/xml/values.ts';
 const notXml = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
 const characters = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 20 }),
-  fc.string({ unit: fc.constantFrom(..."<>&'\"\t\n\r ]]>=/:a1é"), maxLength: 20 }),
+  fc.string({ unit: fc.constantFrom(...'<>&\'"\t\n\r ]]>=/:a1é'), maxLength: 20 }),
 );
 const content = characters.filter((text) => !notXml.test(text) && text.trim() !== '');
 const oneLine = content.filter((text) => !/[\n\r]/.test(text));
@@ -20,7 +20,9 @@ const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.opti
 
 const mac = fc
   .array(fc.integer({ min: 0, max: 255 }), { minLength: 6, maxLength: 6 })
-  .map((bytes) => bytes.map((byte, index) => (index === 0 ? byte & 0xfe : byte).toString(16).padStart(2, '0')).join(':'));
+  .map((bytes) =>
+    bytes.map((byte, index) => (index === 0 ? byte & 0xfe : byte).toString(16).padStart(2, '0')).join(':'),
+  );
 
 const disk: fc.Arbitrary<Disk> = fc.record({
   path,
@@ -32,30 +34,44 @@ const disk: fc.Arbitrary<Disk> = fc.record({
 });
 
 function ports(kind: Serial['kind'], most: number): fc.Arbitrary<Serial[]> {
-  const one = fc.record({ kind: fc.constant(kind), path, append: maybe(fc.boolean()), port: fc.integer({ min: 0, max: most }) });
+  const one = fc.record({
+    kind: fc.constant(kind),
+    path,
+    append: maybe(fc.boolean()),
+    port: fc.integer({ min: 0, max: most }),
+  });
   return fc.uniqueArray(one, { selector: ({ port }) => port, maxLength: 4 });
 }
 
-const policyAndMetadata = fc.tuple(maybe(fc.stringMatching(/^[a-z][a-z-]{0,20}$/)), maybe(content)).map(([policy, note]) => {
-  const inside = note === null ? '' : `<n:note xmlns:n='urn:n' text='${escapeXml(note, true)}'>${escapeXml(note, false)}</n:note>`;
-  const chosen = policy === null ? '' : `<policy xmlns='urn:domctl:policy:1' name='${policy}'/>`;
-  return { policy, metadataXml: inside + chosen === '' ? null : `<metadata>${inside}${chosen}</metadata>` };
-});
+const policyAndMetadata = fc
+  .tuple(maybe(fc.stringMatching(/^[a-z][a-z-]{0,20}$/)), maybe(content))
+  .map(([policy, note]) => {
+    const inside =
+      note === null ? '' : `<n:note xmlns:n='urn:n' text='${escapeXml(note, true)}'>${escapeXml(note, false)}</n:note>`;
+    const chosen = policy === null ? '' : `<policy xmlns='urn:domctl:policy:1' name='${policy}'/>`;
+    return { policy, metadataXml: inside + chosen === '' ? null : `<metadata>${inside}${chosen}</metadata>` };
+  });
 
-const serialsAndConsoles = fc.tuple(ports('serial', 3), ports('virtio', 30), fc.boolean()).map(([serials, consoles, doubled]) => ({
-  serials,
-  consoles: [...(doubled ? serials.slice(0, 1) : []), ...consoles],
-}));
+const serialsAndConsoles = fc
+  .tuple(ports('serial', 3), ports('virtio', 30), fc.boolean())
+  .map(([serials, consoles, doubled]) => ({
+    serials,
+    consoles: [...(doubled ? serials.slice(0, 1) : []), ...consoles],
+  }));
 
-const memory = fc.tuple(fc.integer({ min: 1, max: 2 ** 43 - 1 }), fc.double({ min: 0, max: 1, noNaN: true })).map(([kib, share]) => ({
-  memoryBytes: kib * 1024,
-  currentMemoryBytes: Math.max(1, Math.floor(kib * share)) * 1024,
-}));
+const memory = fc
+  .tuple(fc.integer({ min: 1, max: 2 ** 43 - 1 }), fc.double({ min: 0, max: 1, noNaN: true }))
+  .map(([kib, share]) => ({
+    memoryBytes: kib * 1024,
+    currentMemoryBytes: Math.max(1, Math.floor(kib * share)) * 1024,
+  }));
 
 const unsupported: fc.Arbitrary<UnsupportedFragment[]> = fc
   .tuple(fc.array(content, { maxLength: 3 }), fc.array(content, { maxLength: 3 }))
   .map(([elements, attributes]) => [
-    ...elements.map((text) => ({ kind: 'element', parent: '/domain', xml: `<clock offset="${escapeXml(text, true)}"/>` }) as const),
+    ...elements.map(
+      (text) => ({ kind: 'element', parent: '/domain', xml: `<clock offset="${escapeXml(text, true)}"/>` }) as const,
+    ),
     { kind: 'element', parent: '/domain/features', xml: '<hap/>' },
     ...attributes.map((text, index) => {
       return { kind: 'attribute', parent: '/domain/memory', xml: `a${index}='${escapeXml(text, true)}'` } as const;
@@ -84,7 +100,12 @@ const plain = fc.record({
     initrd: maybe(path),
     cmdline: maybe(content),
   }),
-  features: fc.record({ acpi: fc.boolean(), apic: fc.boolean(), pae: fc.boolean(), asyncTeardown: maybe(fc.boolean()) }),
+  features: fc.record({
+    acpi: fc.boolean(),
+    apic: fc.boolean(),
+    pae: fc.boolean(),
+    asyncTeardown: maybe(fc.boolean()),
+  }),
   lifecycle: fc.constant({ onPoweroff: 'destroy', onReboot: 'restart', onCrash: 'destroy' } as const),
   emulator: maybe(path),
   disks: fc.uniqueArray(disk, { selector: ({ target }) => target, maxLength: 3 }),
@@ -97,7 +118,13 @@ const plain = fc.record({
 
 const anyDomain: fc.Arbitrary<Domain> = fc
   .tuple(plain, policyAndMetadata, serialsAndConsoles, memory, fc.oneof(fc.constant([]), unsupported))
-  .map(([one, metadata, ports, sizes, fragments]) => ({ ...one, ...metadata, ...ports, ...sizes, unsupported: fragments }));
+  .map(([one, metadata, ports, sizes, fragments]) => ({
+    ...one,
+    ...metadata,
+    ...ports,
+    ...sizes,
+    unsupported: fragments,
+  }));
 
 function parse(text: string, allowUnsupported: boolean): Domain {
   const generate = { uuid: () => '00000000-0000-4000-8000-000000000001', mac: () => '52:54:00:00:00:01' };
@@ -124,7 +151,7 @@ const directory = new URL('../fixtures/domain-xml/', import.meta.url);
 const names = readdirSync(directory).filter((name) => name.endsWith('.xml'));
 const documents = names.map((name) => readFileSync(new URL(name, directory), 'utf8'));
 const snippets = [
-  ..."<>&'\"/=!?- \n:\u0000\uFEFF",
+  ...'<>&\'"/=!?- \n:\u0000\uFEFF',
   ...documents.flatMap((document) => document.match(/<[^>]+>|'[^']*'/g) ?? []),
   '<!DOCTYPE a [<!ENTITY b "c">]>',
   '<![CDATA[ x ]]>',

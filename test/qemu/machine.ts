@@ -77,7 +77,7 @@ export function startMachine(emulator: string, argv: string[], qmpSocket: string
   });
   let said = '';
   const events: QmpEvent[] = [];
-  process.stderr.on('data', (chunk) => (said += chunk));
+  process.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   onTestFinished(async () => {
     process.kill('SIGKILL');
     await exited;

@@ -17,7 +17,10 @@ import {
 } from './machine.ts';
 
 const qemus = await findQemus();
-const kvm = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(() => true, () => false);
+const kvm = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+  () => true,
+  () => false,
+);
 
 interface Setting {
   readonly capabilities: Capabilities;

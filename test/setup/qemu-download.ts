@@ -51,7 +51,10 @@ async function privateApt(work: string, suites: string[]): Promise<Apt> {
   const { stdout } = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)']);
   const uri = stdout.split('\n').find((line) => line !== '' && !line.includes('security'));
   if (uri === undefined) throw new Error('this host has no package repository');
-  const signed = await access(keyring).then(() => `[signed-by=${keyring}] `, () => '');
+  const signed = await access(keyring).then(
+    () => `[signed-by=${keyring}] `,
+    () => '',
+  );
   const sources = path.join(work, 'sources.list');
   await writeFile(sources, suites.map((suite) => `deb ${signed}${uri} ${suite} main\n`).join(''));
   await mkdir(path.join(work, 'lists', 'partial'), { recursive: true });

@@ -51,7 +51,12 @@ describe('an error code', () => {
 describe('an error', () => {
   test('keeps hint, details and cause, and has none of its own', () => {
     const cause = new Error('inner');
-    expect(new DomctlError('FAILED', 'outer', { hint: 'way out', details: { id: 7 }, cause })).toMatchObject({ message: 'outer', hint: 'way out', details: { id: 7 }, cause });
+    expect(new DomctlError('FAILED', 'outer', { hint: 'way out', details: { id: 7 }, cause })).toMatchObject({
+      message: 'outer',
+      hint: 'way out',
+      details: { id: 7 },
+      cause,
+    });
     const bare = new DomctlError('FAILED', 'outer');
     expect(bare).toMatchObject({ hint: null, details: {} });
     expect('cause' in bare).toBe(false);
@@ -69,8 +74,13 @@ describe('an error', () => {
 describe("the kernel's errors", () => {
   test('say what was attempted, where, and what was written', () => {
     expect(new KernelError({ errno: 16, code: 'EBUSY', syscall: 'rmdir', path: '/x' }).message).toBe('rmdir /x: EBUSY');
-    expect(new KernelError({ errno: 22, code: 'EINVAL', syscall: 'write', path: '/x', written: '+memory' }).message).toBe('write /x: EINVAL (writing "+memory")');
-    expect(new KernelError({ errno: 3, code: 'ESRCH', syscall: 'pidfd_open' })).toMatchObject({ message: 'pidfd_open: ESRCH', path: null });
+    expect(
+      new KernelError({ errno: 22, code: 'EINVAL', syscall: 'write', path: '/x', written: '+memory' }).message,
+    ).toBe('write /x: EINVAL (writing "+memory")');
+    expect(new KernelError({ errno: 3, code: 'ESRCH', syscall: 'pidfd_open' })).toMatchObject({
+      message: 'pidfd_open: ESRCH',
+      path: null,
+    });
   });
 
   test('are known by their name, whoever raised them', () => {

@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { checkSocketPath, findPlaces, packageDir, placesEnvironment, placeVariables, socketPath } from '../../lib/places.ts';
+import {
+  checkSocketPath,
+  findPlaces,
+  packageDir,
+  placesEnvironment,
+  placeVariables,
+  socketPath,
+} from '../../lib/places.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -17,7 +24,11 @@ function placesOf(uid: number, env: Record<string, string> = {}): ReturnType<typ
 describe("root's places", () => {
   test("are the system's", () => {
     expect(placesOf(0)).toEqual({
-      configDir: '/etc/domctl', stateDir: '/var/lib/domctl', runtimeDir: '/run/domctl', logDir: '/var/log/domctl', cgroupRoot: '/domctl',
+      configDir: '/etc/domctl',
+      stateDir: '/var/lib/domctl',
+      runtimeDir: '/run/domctl',
+      logDir: '/var/log/domctl',
+      cgroupRoot: '/domctl',
     });
   });
 
@@ -29,7 +40,11 @@ describe("root's places", () => {
 describe("another user's places", () => {
   test('follow XDG', () => {
     expect(placesOf(1000, { XDG_STATE_HOME: '/s', XDG_CONFIG_HOME: '/c', XDG_RUNTIME_DIR: '/r' })).toEqual({
-      configDir: '/c/domctl', stateDir: '/s/domctl', runtimeDir: '/r/domctl', logDir: '/s/domctl/log', cgroupRoot: '/domctl-1000',
+      configDir: '/c/domctl',
+      stateDir: '/s/domctl',
+      runtimeDir: '/r/domctl',
+      logDir: '/s/domctl/log',
+      cgroupRoot: '/domctl-1000',
     });
   });
 
@@ -47,15 +62,29 @@ describe("another user's places", () => {
 
   /** XDG Base Directory Specification: "either not set or empty"; relative paths are invalid and to be ignored. */
   test.each(['', 'relative/dir'])('take no XDG directory from %j', (value) => {
-    expect(placesOf(1000, { XDG_STATE_HOME: value, XDG_CONFIG_HOME: value, XDG_RUNTIME_DIR: value })).toEqual(defaults());
+    expect(placesOf(1000, { XDG_STATE_HOME: value, XDG_CONFIG_HOME: value, XDG_RUNTIME_DIR: value })).toEqual(
+      defaults(),
+    );
   });
 });
 
 describe('a moved place', () => {
-  const moved = { DOMCTL_CONFIG_DIR: '/a', DOMCTL_STATE_DIR: '/b', DOMCTL_RUNTIME_DIR: '/c', DOMCTL_LOG_DIR: '/d', DOMCTL_CGROUP_ROOT: '/e' };
+  const moved = {
+    DOMCTL_CONFIG_DIR: '/a',
+    DOMCTL_STATE_DIR: '/b',
+    DOMCTL_RUNTIME_DIR: '/c',
+    DOMCTL_LOG_DIR: '/d',
+    DOMCTL_CGROUP_ROOT: '/e',
+  };
 
   test.each([0, 1000])('is where the environment says, for user %d', (uid) => {
-    expect(placesOf(uid, moved)).toEqual({ configDir: '/a', stateDir: '/b', runtimeDir: '/c', logDir: '/d', cgroupRoot: '/e' });
+    expect(placesOf(uid, moved)).toEqual({
+      configDir: '/a',
+      stateDir: '/b',
+      runtimeDir: '/c',
+      logDir: '/d',
+      cgroupRoot: '/e',
+    });
   });
 
   test('moves alone, and an empty variable moves nothing', () => {
@@ -67,7 +96,9 @@ describe('a moved place', () => {
   });
 
   test.each(Object.values(placeVariables))('must be absolute: %s', (variable) => {
-    expect(() => placesOf(0, { [variable]: 'here' })).toThrow(expect.objectContaining({ code: 'USAGE', message: `${variable}: 'here' is not an absolute path` }));
+    expect(() => placesOf(0, { [variable]: 'here' })).toThrow(
+      expect.objectContaining({ code: 'USAGE', message: `${variable}: 'here' is not an absolute path` }),
+    );
   });
 
   test('is handed to another program as it is', () => {

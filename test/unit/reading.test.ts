@@ -13,7 +13,11 @@ describe('a reading', () => {
 
   test('is unknown for the first reason there is, and asks no further', () => {
     expect(combine([known(1), unknown('first'), unknown('second')], sum)).toEqual(unknown('first'));
-    expect(combine<number, never>([unknown('first')], () => { throw new Error('asked'); })).toEqual(unknown('first'));
+    expect(
+      combine<number, never>([unknown('first')], () => {
+        throw new Error('asked');
+      }),
+    ).toEqual(unknown('first'));
   });
 
   test('unknown is null in JSON, and zero is zero', () => {

@@ -1,5 +1,12 @@
 /** The host of CONTRACT.md, section Outputs: 1007.0 GiB, web1 and web2 live, db1 draining. In bytes. */
-import { type CapacityRule, drawUp, type HostMemory, type Ledger, type LedgerEntry, promisedBytes } from '../../../lib/admission/ledger.ts';
+import {
+  type CapacityRule,
+  drawUp,
+  type HostMemory,
+  type Ledger,
+  type LedgerEntry,
+  promisedBytes,
+} from '../../../lib/admission/ledger.ts';
 import { known } from '../../../lib/reading.ts';
 
 export const GiB = 2 ** 30;
@@ -30,13 +37,37 @@ export const host: HostMemory = {
 
 export const rule: CapacityRule = { overcommit: 1, reserveBytes: Math.floor(total * 0.02) };
 
-export const web1: LedgerEntry = { incarnation: 38, domain: 'web1', phase: 'live', promisedBytes: promised.web1, held: known(held.web1) };
-export const web2: LedgerEntry = { incarnation: 39, domain: 'web2', phase: 'live', promisedBytes: promised.web2, held: known(held.web2) };
-export const db1: LedgerEntry = { incarnation: 41, domain: 'db1', phase: 'draining', promisedBytes: promised.db1, held: known(held.db1) };
+export const web1: LedgerEntry = {
+  incarnation: 38,
+  domain: 'web1',
+  phase: 'live',
+  promisedBytes: promised.web1,
+  held: known(held.web1),
+};
+export const web2: LedgerEntry = {
+  incarnation: 39,
+  domain: 'web2',
+  phase: 'live',
+  promisedBytes: promised.web2,
+  held: known(held.web2),
+};
+export const db1: LedgerEntry = {
+  incarnation: 41,
+  domain: 'db1',
+  phase: 'draining',
+  promisedBytes: promised.db1,
+  held: known(held.db1),
+};
 
 /** The ledger of known figures. */
-export function ledgerOf(changes: { host?: Partial<HostMemory>; rule?: Partial<CapacityRule>; entries?: readonly LedgerEntry[] } = {}): Ledger {
-  const ledger = drawUp(known({ ...host, ...changes.host }), { ...rule, ...changes.rule }, changes.entries ?? [web1, web2, db1]);
+export function ledgerOf(
+  changes: { host?: Partial<HostMemory>; rule?: Partial<CapacityRule>; entries?: readonly LedgerEntry[] } = {},
+): Ledger {
+  const ledger = drawUp(
+    known({ ...host, ...changes.host }),
+    { ...rule, ...changes.rule },
+    changes.entries ?? [web1, web2, db1],
+  );
   if (!ledger.known) throw new Error(ledger.reason);
   return ledger.value;
 }

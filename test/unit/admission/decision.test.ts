@@ -13,11 +13,21 @@ const policies = {
   'restart-first': { allow: true, maxShortfallBytes: Math.floor(promised.db1 * 0.75), maxPredecessors: 2 },
 } as const satisfies Record<string, ForceStartRule>;
 
-const restart: StartRequest = { domain: 'db1', verb: 'start', promisedBytes: promised.db1, class: 'lazy', ownDraining: [41] };
+const restart: StartRequest = {
+  domain: 'db1',
+  verb: 'start',
+  promisedBytes: promised.db1,
+  class: 'lazy',
+  ownDraining: [41],
+};
 const forced: StartRequest = { ...restart, verb: 'force-start' };
 const other: StartRequest = { ...restart, domain: 'db2', ownDraining: [] };
 
-function refusalOf(request: StartRequest, rule: ForceStartRule = policies.balanced, ledger: Ledger = ledgerOf()): Refusal | null {
+function refusalOf(
+  request: StartRequest,
+  rule: ForceStartRule = policies.balanced,
+  ledger: Ledger = ledgerOf(),
+): Refusal | null {
   return decide(known(ledger), request, rule).refusal;
 }
 
@@ -31,7 +41,13 @@ describe('the arithmetic of the contract', () => {
       new: formatBytes(arithmetic.promisedNewBytes),
       capacity: formatBytes(arithmetic.capacityBytes),
       shortfall: formatBytes(arithmetic.shortfallBytes),
-    }).toEqual({ live: '385.5 GiB', draining: '300.0 GiB', new: '513.7 GiB', capacity: '979.7 GiB', shortfall: '219.5 GiB' });
+    }).toEqual({
+      live: '385.5 GiB',
+      draining: '300.0 GiB',
+      new: '513.7 GiB',
+      capacity: '979.7 GiB',
+      shortfall: '219.5 GiB',
+    });
     expect(arithmetic.structuralBytes).toBe(arithmetic.shortfallBytes - 300 * GiB);
     expect(formatBytes(promised.db1 - arithmetic.shortfallBytes)).toBe('294.2 GiB');
   });
@@ -45,24 +61,36 @@ describe('the arithmetic of the contract', () => {
 describe('start', () => {
   test('over its own draining predecessor is refused, however much room there is', () => {
     const roomy = ledgerOf({ entries: [{ ...db1, held: known(gib(0.1)) }] });
-    expect(refusalOf({ ...restart, promisedBytes: GiB }, policies.balanced, roomy)).toEqual({ code: 'INCARNATION_DRAINING' });
+    expect(refusalOf({ ...restart, promisedBytes: GiB }, policies.balanced, roomy)).toEqual({
+      code: 'INCARNATION_DRAINING',
+    });
   });
 
   test("waits for other domains' draining bytes only where they are needed", () => {
-    expect(refusalOf(other)).toEqual({ code: 'MEMORY_DRAINING', missingBytes: promised.db1 - ledgerOf().freeToPromiseBytes });
+    expect(refusalOf(other)).toEqual({
+      code: 'MEMORY_DRAINING',
+      missingBytes: promised.db1 - ledgerOf().freeToPromiseBytes,
+    });
     expect(refusalOf({ ...other, promisedBytes: gib(294) })).toBeNull();
   });
 
   test('is admitted to the last byte, and refused from the next one on', () => {
     const ledger = ledgerOf();
     expect(refusalOf({ ...other, promisedBytes: ledger.freeToPromiseBytes })).toBeNull();
-    expect(refusalOf({ ...other, promisedBytes: ledger.freeToPromiseBytes + 1 })).toEqual({ code: 'MEMORY_DRAINING', missingBytes: 1 });
+    expect(refusalOf({ ...other, promisedBytes: ledger.freeToPromiseBytes + 1 })).toEqual({
+      code: 'MEMORY_DRAINING',
+      missingBytes: 1,
+    });
   });
 
   test('of what would not fit when all is drained is refused with what is missing', () => {
     const ledger = ledgerOf();
     const tooMuch = ledger.freeToPromiseBytes + ledger.heldDrainingBytes + 5;
-    expect(refusalOf({ ...other, promisedBytes: tooMuch })).toEqual({ code: 'MEMORY_SHORT', missingBytes: 5, of: 'capacity' });
+    expect(refusalOf({ ...other, promisedBytes: tooMuch })).toEqual({
+      code: 'MEMORY_SHORT',
+      missingBytes: 5,
+      of: 'capacity',
+    });
   });
 
   test('does not ask the policy of force-start', () => {
@@ -73,7 +101,10 @@ describe('start', () => {
 describe('force-start', () => {
   test('is forbidden by strict, with or without room', () => {
     expect(refusalOf(forced, policies.strict)).toEqual({ code: 'POLICY_FORBIDS', rule: 'forceStart.allow' });
-    expect(refusalOf({ ...forced, promisedBytes: GiB }, policies.strict)).toEqual({ code: 'POLICY_FORBIDS', rule: 'forceStart.allow' });
+    expect(refusalOf({ ...forced, promisedBytes: GiB }, policies.strict)).toEqual({
+      code: 'POLICY_FORBIDS',
+      rule: 'forceStart.allow',
+    });
   });
 
   test('of db1 is refused by balanced: 219.5 GiB short, 128.4 allowed', () => {
@@ -90,18 +121,32 @@ describe('force-start', () => {
 
   test('may be short by exactly what the policy allows', () => {
     const { freeToPromiseBytes } = ledgerOf();
-    const short = (bytes: number): Refusal | null => refusalOf({ ...forced, promisedBytes: freeToPromiseBytes + bytes }, { ...policies.balanced, maxShortfallBytes: 100 });
-    expect([short(0), short(100), short(101)]).toEqual([null, { code: 'NEEDS_BRAKE' }, { code: 'POLICY_FORBIDS', rule: 'forceStart.maxShortfall' }]);
+    const short = (bytes: number): Refusal | null =>
+      refusalOf(
+        { ...forced, promisedBytes: freeToPromiseBytes + bytes },
+        { ...policies.balanced, maxShortfallBytes: 100 },
+      );
+    expect([short(0), short(100), short(101)]).toEqual([
+      null,
+      { code: 'NEEDS_BRAKE' },
+      { code: 'POLICY_FORBIDS', rule: 'forceStart.maxShortfall' },
+    ]);
   });
 
   test('over more predecessors than the policy allows is refused', () => {
-    expect(refusalOf({ ...forced, promisedBytes: GiB, ownDraining: [40, 41] })).toEqual({ code: 'POLICY_FORBIDS', rule: 'forceStart.maxPredecessors' });
+    expect(refusalOf({ ...forced, promisedBytes: GiB, ownDraining: [40, 41] })).toEqual({
+      code: 'POLICY_FORBIDS',
+      rule: 'forceStart.maxPredecessors',
+    });
     expect(refusalOf({ ...forced, promisedBytes: GiB, ownDraining: [40, 41] }, policies['restart-first'])).toBeNull();
   });
 
   test('of what would not fit when all is drained is refused, whatever the policy allows', () => {
     const generous = { allow: true, maxShortfallBytes: 10_000 * GiB, maxPredecessors: 9 };
-    expect(refusalOf({ ...forced, promisedBytes: 700 * GiB }, generous)).toMatchObject({ code: 'MEMORY_SHORT', of: 'capacity' });
+    expect(refusalOf({ ...forced, promisedBytes: 700 * GiB }, generous)).toMatchObject({
+      code: 'MEMORY_SHORT',
+      of: 'capacity',
+    });
   });
 });
 
@@ -112,15 +157,25 @@ describe('an eager domain', () => {
 
   test('is refused when its pages are not there now, though it was promised them', () => {
     const ledger = ledgerOf({ ...overcommitted, host: { availableBytes: 100 * GiB } });
-    expect(refusalOf({ ...eager, promisedBytes: 101 * GiB }, policies.balanced, ledger)).toEqual({ code: 'MEMORY_SHORT', missingBytes: GiB, of: 'available memory' });
+    expect(refusalOf({ ...eager, promisedBytes: 101 * GiB }, policies.balanced, ledger)).toEqual({
+      code: 'MEMORY_SHORT',
+      missingBytes: GiB,
+      of: 'available memory',
+    });
     expect(refusalOf({ ...eager, promisedBytes: 100 * GiB }, policies.balanced, ledger)).toBeNull();
     expect(refusalOf({ ...other, promisedBytes: 101 * GiB }, policies.balanced, ledger)).toBeNull();
   });
 
   test('waits when draining memory will give the pages', () => {
     const ledger = ledgerOf({ ...overcommitted, entries: [web1, web2, db1], host: { availableBytes: 100 * GiB } });
-    expect(refusalOf({ ...eager, promisedBytes: 400 * GiB }, policies.balanced, ledger)).toEqual({ code: 'MEMORY_DRAINING', missingBytes: 300 * GiB });
-    expect(refusalOf({ ...eager, promisedBytes: gib(400) + 1 }, policies.balanced, ledger)).toMatchObject({ code: 'MEMORY_SHORT', of: 'available memory' });
+    expect(refusalOf({ ...eager, promisedBytes: 400 * GiB }, policies.balanced, ledger)).toEqual({
+      code: 'MEMORY_DRAINING',
+      missingBytes: 300 * GiB,
+    });
+    expect(refusalOf({ ...eager, promisedBytes: gib(400) + 1 }, policies.balanced, ledger)).toMatchObject({
+      code: 'MEMORY_SHORT',
+      of: 'available memory',
+    });
   });
 
   test('hears first of what the promises lack', () => {
@@ -137,7 +192,10 @@ describe('an unknown ledger', () => {
     expect(decide(nothing, forced, policies['restart-first'])).toEqual({ arithmetic: null, refusal });
   });
 
-  test('does not hide that the own predecessor drains', () => {
-    expect(decide(nothing, restart, policies.balanced)).toEqual({ arithmetic: null, refusal: { code: 'INCARNATION_DRAINING' } });
+  test('cannot tell that only the own predecessor stands in the way', () => {
+    expect(decide(nothing, restart, policies.balanced)).toMatchObject({
+      arithmetic: null,
+      refusal: { code: 'READING_UNKNOWN' },
+    });
   });
 });

@@ -45,12 +45,17 @@ describe('a promise', () => {
 
 describe('capacity', () => {
   test('multiplies by overcommit before the reserve and other programs are taken off', () => {
-    expect(ledgerOf({ rule: { overcommit: 1.5 }, entries: [] }).capacityBytes).toBe(1510.5 * GiB - rule.reserveBytes - ledgerOf({ entries: [] }).foreignBytes);
+    expect(ledgerOf({ rule: { overcommit: 1.5 }, entries: [] }).capacityBytes).toBe(
+      1510.5 * GiB - rule.reserveBytes - ledgerOf({ entries: [] }).foreignBytes,
+    );
   });
 
   test('leaves out huge page pools, and does not take them for other programs', () => {
     const pools = 100 * GiB;
-    const [without, withPools] = [ledgerOf(), ledgerOf({ host: { hugePoolBytes: pools, availableBytes: host.availableBytes - pools } })];
+    const [without, withPools] = [
+      ledgerOf(),
+      ledgerOf({ host: { hugePoolBytes: pools, availableBytes: host.availableBytes - pools } }),
+    ];
     expect(withPools.foreignBytes).toBe(without.foreignBytes);
     expect(withPools.capacityBytes).toBe(without.capacityBytes - pools);
   });
@@ -67,12 +72,18 @@ describe('an entry', () => {
   });
 
   test('draining counts with what it holds, whatever was promised', () => {
-    expect(ledgerOf({ entries: [db1] })).toMatchObject({ heldDrainingBytes: gib(300), promisedLiveBytes: 0, heldLiveBytes: 0 });
+    expect(ledgerOf({ entries: [db1] })).toMatchObject({
+      heldDrainingBytes: gib(300),
+      promisedLiveBytes: 0,
+      heldLiveBytes: 0,
+    });
   });
 
   test('over the capacity leaves less than nothing to promise', () => {
     const giant = { ...web2, promisedBytes: 2000 * GiB };
-    expect(ledgerOf({ entries: [giant] }).freeToPromiseBytes).toBe(ledgerOf({ entries: [giant] }).capacityBytes - 2000 * GiB);
+    expect(ledgerOf({ entries: [giant] }).freeToPromiseBytes).toBe(
+      ledgerOf({ entries: [giant] }).capacityBytes - 2000 * GiB,
+    );
   });
 });
 

@@ -13,7 +13,11 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-const notOurs = expect.objectContaining({ name: 'KernelError', syscall: 'statfs', code: expect.stringMatching(/^not a cgroup file system \(f_type 0x[0-9a-f]+\)$/) as string }) as Error;
+const notOurs = expect.objectContaining({
+  name: 'KernelError',
+  syscall: 'statfs',
+  code: expect.stringMatching(/^not a cgroup file system \(f_type 0x[0-9a-f]+\)$/) as string,
+}) as Error;
 
 describe('an ordinary directory in place of a cgroup', () => {
   test('is not read', () => {
@@ -48,7 +52,9 @@ describe('a directory that is not there', () => {
   test('fails as such, with the path', async () => {
     const missing = join(directory, 'gone');
     expect(() => readCgroupFile(join(missing, 'memory.current'))).toThrow(gone);
-    await expect(makeCgroup(join(missing, 'vm-x'))).rejects.toThrow(expect.objectContaining({ path: missing }) as Error);
+    await expect(makeCgroup(join(missing, 'vm-x'))).rejects.toThrow(
+      expect.objectContaining({ path: missing }) as Error,
+    );
   });
 
   test('counts as removed', async () => {

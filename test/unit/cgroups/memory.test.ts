@@ -1,6 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { type MemoryCharge, memoryReading, residueFloorBytes, twinMemory, unifiedMemory } from '../../../cgroups/memory.ts';
+import {
+  type MemoryCharge,
+  memoryReading,
+  residueFloorBytes,
+  twinMemory,
+  unifiedMemory,
+} from '../../../cgroups/memory.ts';
 import { known } from '../../../lib/reading.ts';
 
 const MiB = 2 ** 20;
@@ -20,7 +26,14 @@ describe('the residue of an empty cgroup', () => {
 });
 
 describe('a reading of memory', () => {
-  const charge: MemoryCharge = { heldBytes: 1, reclaimableBytes: 2, anonBytes: 3, sharedBytes: 4, hugetlbBytes: 5, oomKills: 6 };
+  const charge: MemoryCharge = {
+    heldBytes: 1,
+    reclaimableBytes: 2,
+    anonBytes: 3,
+    sharedBytes: 4,
+    hugetlbBytes: 5,
+    oomKills: 6,
+  };
 
   test('is what the files say', () => {
     expect(memoryReading({ read: () => charge, reclaim: () => Promise.resolve() })).toEqual(known(charge));
@@ -30,14 +43,20 @@ describe('a reading of memory', () => {
     const read = (): MemoryCharge => {
       throw new Error('read /x/memory.stat: EIO');
     };
-    expect(memoryReading({ read, reclaim: () => Promise.resolve() })).toEqual({ known: false, reason: 'read /x/memory.stat: EIO' });
+    expect(memoryReading({ read, reclaim: () => Promise.resolve() })).toEqual({
+      known: false,
+      reason: 'read /x/memory.stat: EIO',
+    });
   });
 
   test.each([
     ['unified', unifiedMemory('/tmp')],
     ['twin', twinMemory('/tmp', '/tmp')],
   ])('from a place that is no cgroup is unknown: %s', (_kind, files) => {
-    expect(memoryReading(files)).toMatchObject({ known: false, reason: expect.stringContaining('not a cgroup file system') as string });
+    expect(memoryReading(files)).toMatchObject({
+      known: false,
+      reason: expect.stringContaining('not a cgroup file system') as string,
+    });
   });
 
   test.each([

@@ -1,7 +1,16 @@
 /** The kernel's texts: those in fixtures/cgroup-trees/hybrid-charged were recorded (Linux 6.18), unified-charged is written as Linux 6.12 does. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ParseError, parseCgroupMounts, parseCount, parseFlatKeyed, parsePressure, parseProcs, parseWords, requireKey } from '../../../cgroups/parse.ts';
+import {
+  ParseError,
+  parseCgroupMounts,
+  parseCount,
+  parseFlatKeyed,
+  parsePressure,
+  parseProcs,
+  parseWords,
+  requireKey,
+} from '../../../cgroups/parse.ts';
 
 function recorded(path: string): string {
   return readFileSync(new URL(`../../fixtures/cgroup-trees/${path}`, import.meta.url), 'utf8');
@@ -14,16 +23,26 @@ describe('a count', () => {
     expect(parseCount('9007199254740991\n')).toBe(Number.MAX_SAFE_INTEGER);
   });
 
-  test.each(['', '\n', 'max\n', '-1\n', '1.5', '1e9', '0x10', '12 34', '9007199254740992', 'NaN'])('is never guessed from %j', (text) => {
-    expect(() => parseCount(text)).toThrow(ParseError);
-  });
+  test.each(['', '\n', 'max\n', '-1\n', '1.5', '1e9', '0x10', '12 34', '9007199254740992', 'NaN'])(
+    'is never guessed from %j',
+    (text) => {
+      expect(() => parseCount(text)).toThrow(ParseError);
+    },
+  );
 });
 
 describe('a keyed file', () => {
   test('of v1 memory gives every figure, those of the whole subtree included', () => {
     const stat = parseFlatKeyed(recorded('hybrid-charged/memory.stat'));
     expect(stat.size).toBe(42);
-    expect(Object.fromEntries(['rss', 'total_rss', 'total_shmem', 'total_inactive_file', 'total_active_file', 'total_cache'].map((key) => [key, requireKey(stat, key)]))).toEqual({
+    expect(
+      Object.fromEntries(
+        ['rss', 'total_rss', 'total_shmem', 'total_inactive_file', 'total_active_file', 'total_cache'].map((key) => [
+          key,
+          requireKey(stat, key),
+        ]),
+      ),
+    ).toEqual({
       rss: 33_554_432,
       total_rss: 33_554_432,
       total_shmem: 8_388_608,
@@ -35,7 +54,9 @@ describe('a keyed file', () => {
 
   test('of v2 memory gives every figure', () => {
     const stat = parseFlatKeyed(recorded('unified-charged/memory.stat'));
-    expect(['anon', 'shmem', 'inactive_file', 'active_file', 'slab_reclaimable'].map((key) => requireKey(stat, key))).toEqual([33_558_528, 8_388_608, 16_781_312, 20_480, 492_032]);
+    expect(
+      ['anon', 'shmem', 'inactive_file', 'active_file', 'slab_reclaimable'].map((key) => requireKey(stat, key)),
+    ).toEqual([33_558_528, 8_388_608, 16_781_312, 20_480, 492_032]);
   });
 
   test('of events tells populated and the OOM killer', () => {
@@ -49,9 +70,12 @@ describe('a keyed file', () => {
     expect(() => requireKey(parseFlatKeyed(''), 'populated')).toThrow(ParseError);
   });
 
-  test.each(['populated', 'populated ', 'populated 0 1', 'populated x', 'populated -1'])('with the line %j is not understood', (line) => {
-    expect(() => parseFlatKeyed(`frozen 0\n${line}\n`)).toThrow(ParseError);
-  });
+  test.each(['populated', 'populated ', 'populated 0 1', 'populated x', 'populated -1'])(
+    'with the line %j is not understood',
+    (line) => {
+      expect(() => parseFlatKeyed(`frozen 0\n${line}\n`)).toThrow(ParseError);
+    },
+  );
 
   test('says in its error what was read, not all of it', () => {
     expect(() => parseFlatKeyed(`k${'x'.repeat(500)}`)).toThrow(/^cannot understand a keyed line: "kx{79}"$/);
@@ -86,7 +110,12 @@ describe('a pressure file', () => {
     expect(parsePressure('some avg10=100.00 avg60=0.00 avg300=0.00 total=1\n')).toBe(100);
   });
 
-  test.each(['', 'full avg10=1.00 avg60=0.00 avg300=0.00 total=0\n', 'some avg60=0.00 total=0\n', 'some avg10=nan avg60=0\n'])('without it is not understood: %j', (text) => {
+  test.each([
+    '',
+    'full avg10=1.00 avg60=0.00 avg300=0.00 total=0\n',
+    'some avg60=0.00 total=0\n',
+    'some avg10=nan avg60=0\n',
+  ])('without it is not understood: %j', (text) => {
     expect(() => parsePressure(text)).toThrow(ParseError);
   });
 });
@@ -95,20 +124,35 @@ describe('mounts', () => {
   test('of this hybrid host are all there, in order', () => {
     const mounts = parseCgroupMounts(recorded('hybrid.mountinfo'));
     expect(mounts.map(({ version, mountPoint }) => `v${version} ${mountPoint}`)).toEqual([
-      ...['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'blkio', 'pids', 'systemd'].map((name) => `v1 /sys/fs/cgroup/${name}`),
+      ...['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'blkio', 'pids', 'systemd'].map(
+        (name) => `v1 /sys/fs/cgroup/${name}`,
+      ),
       'v2 /sys/fs/cgroup/unified',
     ]);
-    expect(mounts.find(({ mountPoint }) => mountPoint.endsWith('/memory'))).toEqual({ version: 1, mountPoint: '/sys/fs/cgroup/memory', readonly: false, controllers: ['memory'] });
+    expect(mounts.find(({ mountPoint }) => mountPoint.endsWith('/memory'))).toEqual({
+      version: 1,
+      mountPoint: '/sys/fs/cgroup/memory',
+      readonly: false,
+      controllers: ['memory'],
+    });
     expect(mounts.every((mount) => !mount.readonly)).toBe(true);
   });
 
   test('with optional fields, several controllers and names are read as well', () => {
     const mounts = parseCgroupMounts(recorded('systemd-hybrid.mountinfo'));
-    expect(mounts.map(({ controllers }) => controllers)).toEqual([[], ['xattr', 'name=systemd'], ['cpu', 'cpuacct'], ['memory'], ['net_cls', 'net_prio']]);
+    expect(mounts.map(({ controllers }) => controllers)).toEqual([
+      [],
+      ['xattr', 'name=systemd'],
+      ['cpu', 'cpuacct'],
+      ['memory'],
+      ['net_cls', 'net_prio'],
+    ]);
   });
 
   test('that are read-only here are so, whatever their file system is elsewhere', () => {
-    expect(parseCgroupMounts(recorded('container-readonly.mountinfo'))).toEqual([{ version: 2, mountPoint: '/sys/fs/cgroup', readonly: true, controllers: [] }]);
+    expect(parseCgroupMounts(recorded('container-readonly.mountinfo'))).toEqual([
+      { version: 2, mountPoint: '/sys/fs/cgroup', readonly: true, controllers: [] },
+    ]);
   });
 
   test('of other file systems are none, whatever their names', () => {

@@ -54,7 +54,10 @@ function statesOf({ incarnations }: Remembered): string[] {
 }
 
 function seqs(): unknown[] {
-  return text().trim().split('\n').map((line) => (JSON.parse(line) as { seq: number }).seq);
+  return text()
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { seq: number }).seq);
 }
 
 const asideName = `journal.jsonl.damaged-${clock.now()}`;
@@ -65,14 +68,20 @@ describe('a journal', () => {
     const { journal, remembered } = await Journal.open(fresh, clock);
     await journal.close();
     expect(remembered).toEqual({ incarnations: [], lastId: 0, damage: [] });
-    expect([fresh, join(fresh, 'journal.jsonl')].map((path) => (statSync(path).mode & 0o777).toString(8))).toEqual(['700', '600']);
+    expect([fresh, join(fresh, 'journal.jsonl')].map((path) => (statSync(path).mode & 0o777).toString(8))).toEqual([
+      '700',
+      '600',
+    ]);
   });
 
   test('remembers each incarnation in its last state, with what it was launched with', async () => {
     await live(launched(7), became(7, states.running), launched(8, 'db1'), became(7, states.draining));
     const remembered = await live();
     expect(remembered).toEqual({
-      incarnations: [{ launch, state: states.draining }, { launch: { ...launch, id: 8, domain: 'db1' }, state: unborn }],
+      incarnations: [
+        { launch, state: states.draining },
+        { launch: { ...launch, id: 8, domain: 'db1' }, state: unborn },
+      ],
       lastId: 8,
       damage: [],
     });
@@ -82,7 +91,12 @@ describe('a journal', () => {
     await live(launched(7), became(7, states.running));
     await live(became(7, states.draining));
     expect(seqs()).toEqual([1, 2, 3]);
-    expect(JSON.parse(text().split('\n')[0] ?? '')).toMatchObject({ v: journalVersion, seq: 1, at: '2026-01-02T03:04:05.000Z', kind: 'launch' });
+    expect(JSON.parse(text().split('\n')[0] ?? '')).toMatchObject({
+      v: journalVersion,
+      seq: 1,
+      at: '2026-01-02T03:04:05.000Z',
+      kind: 'launch',
+    });
   });
 
   test('has a record on disk when its append resolves', async () => {
@@ -134,7 +148,10 @@ describe('a torn last line', () => {
     writeFileSync(file(), torn);
     const remembered = await live();
     expect(statesOf(remembered)).toEqual(['7 running']);
-    expect(remembered.damage).toEqual([`${file()}:3: not a whole line`, `a copy is kept as ${join(directory, asideName)}`]);
+    expect(remembered.damage).toEqual([
+      `${file()}:3: not a whole line`,
+      `a copy is kept as ${join(directory, asideName)}`,
+    ]);
     expect(text()).toBe(whole);
     expect(readFileSync(join(directory, asideName), 'utf8')).toBe(torn);
   });
@@ -153,7 +170,10 @@ describe('a torn last line', () => {
   });
 
   test('after a garbage line of bytes that are no text is cut at its own beginning too', async () => {
-    writeFileSync(file(), Buffer.concat([Buffer.from(text()), Buffer.alloc(100, 0xff), Buffer.from('\n{"v":1,"seq":3,"at"')]));
+    writeFileSync(
+      file(),
+      Buffer.concat([Buffer.from(text()), Buffer.alloc(100, 0xff), Buffer.from('\n{"v":1,"seq":3,"at"')]),
+    );
     await live(became(7, states.draining));
     expect(statesOf(await live())).toEqual(['7 draining']);
   });
@@ -204,7 +224,13 @@ describe('a line in the middle', () => {
 
   /** Replaces line `number`, from 1. */
   function replace(number: number, line: string): void {
-    writeFileSync(file(), text().split('\n').map((old, index) => (index === number - 1 ? line : old)).join('\n'));
+    writeFileSync(
+      file(),
+      text()
+        .split('\n')
+        .map((old, index) => (index === number - 1 ? line : old))
+        .join('\n'),
+    );
   }
 
   test.each([
@@ -212,14 +238,15 @@ describe('a line in the middle', () => {
     ['no record', '[]', ''],
     ['of an unknown kind', '{"v":1,"seq":2,"at":"2026-01-02T03:04:05.000Z","kind":"dream"}', ''],
     ['without a version', '{"seq":2}', ''],
-  ])('that is %s is skipped, kept and named', async (_what, line, why) => {
+  ])('that is %s is kept aside and named, and the file goes on without it', async (_what, line, why) => {
     replace(2, line);
     const before = text();
     const remembered = await live();
     expect(statesOf(remembered)).toEqual(['7 draining']);
     expect(remembered.damage[0]).toContain(`${file()}:2: ${why}`);
-    expect(text()).toBe(before);
     expect(readFileSync(join(directory, asideName), 'utf8')).toBe(before);
+    expect(seqs()).toEqual([1, 3]);
+    expect((await live()).damage).toEqual([]);
   });
 
   test('that stands there twice counts once', async () => {
@@ -246,7 +273,12 @@ describe('a journal of a later domctl', () => {
     await live(launched(7));
     const later = `${text()}garbage\n${JSON.stringify({ v: journalVersion + 1, seq: 2, at: 'whenever', kind: 'new' })}\n{"torn`;
     writeFileSync(file(), later);
-    await expect(Journal.open(directory, clock)).rejects.toThrow(expect.objectContaining({ code: 'FAILED', hint: expect.stringContaining('nothing was changed') as string }) as Error);
+    await expect(Journal.open(directory, clock)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'FAILED',
+        hint: expect.stringContaining('nothing was changed') as string,
+      }) as Error,
+    );
     expect(text()).toBe(later);
     expect(readdirSync(directory)).toEqual(['journal.jsonl']);
   });
@@ -257,7 +289,14 @@ describe('compaction', () => {
   const bulky: NewRecord = { kind: 'launch', launch: { ...launch, id: 1, domain: 'old', xml: large }, state: released };
 
   test('keeps all that is not released and the last of each domain, in few bytes', async () => {
-    await live(bulky, launched(2, 'old', released), launched(3, 'web1', states.draining), launched(4, 'web1', states.running), launched(5, 'db1', released), launched(6, 'old', released));
+    await live(
+      bulky,
+      launched(2, 'old', released),
+      launched(3, 'web1', states.draining),
+      launched(4, 'web1', states.running),
+      launched(5, 'db1', released),
+      launched(6, 'old', released),
+    );
     expect(statSync(file()).size).toBeGreaterThan(5 * 1024 * 1024);
     const all = await live();
     expect(statesOf(all)).toEqual(['1 released', '2 released', '3 draining', '4 running', '5 released', '6 released']);
@@ -306,13 +345,23 @@ describe('a record', () => {
     expect(journalRecord.parse({ ...head, ...launched(7, 'web1', state) })).toMatchObject({ state });
   });
 
-  test.each(Object.values(stateOfKind).filter(({ kind }) => kind !== 'lost' && kind !== 'released'))('may be lost and have been $kind', (was) => {
-    expect(journalRecord.safeParse({ ...head, ...became(7, { kind: 'lost', sinceMs: 1, reason: 'x', was } as IncarnationState) }).success).toBe(true);
-  });
+  test.each(Object.values(stateOfKind).filter(({ kind }) => kind !== 'lost' && kind !== 'released'))(
+    'may be lost and have been $kind',
+    (was) => {
+      expect(
+        journalRecord.safeParse({
+          ...head,
+          ...became(7, { kind: 'lost', sinceMs: 1, reason: 'x', was } as IncarnationState),
+        }).success,
+      ).toBe(true);
+    },
+  );
 
   test('may be of a forced start', () => {
     const forced = { overIncarnations: [6], heldDrainingBytes: 300 * 2 ** 30, shortfallBytes: -5 };
-    expect(journalRecord.safeParse({ ...head, kind: 'launch', launch: { ...launch, forced }, state: unborn }).success).toBe(true);
+    expect(
+      journalRecord.safeParse({ ...head, kind: 'launch', launch: { ...launch, forced }, state: unborn }).success,
+    ).toBe(true);
   });
 
   test.each<[string, unknown]>([

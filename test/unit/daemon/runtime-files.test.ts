@@ -1,8 +1,27 @@
-import { appendFileSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lastWords, logFile, makeRuntimeDirectory, makeRuntimeRoot, qmpSocket, removeRuntimeDirectory, trimLog } from '../../../lib/daemon/runtime-files.ts';
+import {
+  lastWords,
+  logFile,
+  makeRuntimeDirectory,
+  makeRuntimeRoot,
+  qmpSocket,
+  removeRuntimeDirectory,
+  trimLog,
+} from '../../../lib/daemon/runtime-files.ts';
 import type { Places } from '../../../lib/places.ts';
 
 let directory = '';
@@ -11,7 +30,13 @@ let places: Places;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'domctl-run-'));
   log = join(directory, 'web1.log');
-  places = { configDir: directory, stateDir: directory, logDir: directory, runtimeDir: join(directory, 'run'), cgroupRoot: '/domctl' };
+  places = {
+    configDir: directory,
+    stateDir: directory,
+    logDir: directory,
+    runtimeDir: join(directory, 'run'),
+    cgroupRoot: '/domctl',
+  };
 });
 afterEach(() => {
   rmSync(directory, { recursive: true });
@@ -92,7 +117,7 @@ describe('the last words', () => {
 });
 
 describe('the runtime directory of an incarnation', () => {
-  test('is its owner\'s alone, and goes with all that is in it', async () => {
+  test("is its owner's alone, and goes with all that is in it", async () => {
     await makeRuntimeRoot(places);
     await makeRuntimeDirectory(places, 7, null);
     const own = join(places.runtimeDir, 'incarnations/7');
@@ -111,6 +136,8 @@ describe('the runtime directory of an incarnation', () => {
 
   test('has a socket path of its own for each launch, short enough for a socket', () => {
     expect(qmpSocket(places, 7)).toBe(join(places.runtimeDir, 'incarnations/7/qmp.sock'));
-    expect(() => qmpSocket({ ...places, runtimeDir: `/${'x'.repeat(90)}` }, 7)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+    expect(() => qmpSocket({ ...places, runtimeDir: `/${'x'.repeat(90)}` }, 7)).toThrow(
+      expect.objectContaining({ code: 'USAGE' }),
+    );
   });
 });

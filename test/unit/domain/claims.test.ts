@@ -29,8 +29,16 @@ describe('a claim', () => {
 
   test('is refused with what was wanted, what is held, and by whom', () => {
     const wanted = [claim('/free', 1, 'exclusive'), claim('/a', 10, 'exclusive'), claim('/b', 11, 'exclusive')];
-    const holders = [holder('idle'), holder('base', claim('/other', 12, 'shared'), claim('/a', 10, 'shared')), holder('late', claim('/b', 11, 'exclusive'))];
-    expect(findConflict(wanted, holders)).toEqual({ wanted: wanted[1], held: holders[1]?.claims[1], holder: holders[1] });
+    const holders = [
+      holder('idle'),
+      holder('base', claim('/other', 12, 'shared'), claim('/a', 10, 'shared')),
+      holder('late', claim('/b', 11, 'exclusive')),
+    ];
+    expect(findConflict(wanted, holders)).toEqual({
+      wanted: wanted[1],
+      held: holders[1]?.claims[1],
+      holder: holders[1],
+    });
   });
 
   test('of the same file held twice looks at both', () => {

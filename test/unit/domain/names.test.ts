@@ -44,7 +44,9 @@ describe('an escaped name', () => {
   });
 
   property.prop([fc.oneof(anyName, trickyName)])('can be read back, so that no two names are one', (name) => {
-    const bytes = escapeName(name).replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+    const bytes = escapeName(name).replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
     expect(Buffer.from(bytes, 'latin1')).toEqual(Buffer.from(name, 'utf8'));
   });
 });

@@ -1,12 +1,26 @@
 /** One of each: states, events and launches for tests that go through all of them. The records are exhaustive by type. */
-import type { IncarnationState, KnownState, Launch, Outcome, StateKind, StateOf } from '../../../lib/domain/incarnation.ts';
+import type {
+  IncarnationState,
+  KnownState,
+  Launch,
+  Outcome,
+  StateKind,
+  StateOf,
+} from '../../../lib/domain/incarnation.ts';
 import type { Event, EventKind } from '../../../lib/domain/transition.ts';
 
 export const hypervisor = { pid: 4711, startTicks: 1000 };
 export const helper = { pid: 4712, startTicks: 1001 };
 export const ramFiles = [{ name: 'pc.ram', device: 1, inode: 77 }];
 export const live = { hypervisor, helper, ramFiles };
-export const outcome: Outcome = { kind: 'destroyed', exitCode: null, signal: null, rung: 'SIGTERM', oomKilled: null, detail: null };
+export const outcome: Outcome = {
+  kind: 'destroyed',
+  exitCode: null,
+  signal: null,
+  rung: 'SIGTERM',
+  oomKilled: null,
+  detail: null,
+};
 export const proofs = [{ resource: 'hypervisor', probe: 'pidfd' }];
 export const busy = [{ resource: 'image /a', probe: 'locked at bytes 100', holder: 'cat (pid 9)' }];
 
@@ -21,8 +35,24 @@ export const states = {
   stopping: { kind: 'stopping', sinceMs: 40, byGuest: true, ...live },
   'exiting, alive': { ...exiting, hypervisor, killFollows: true },
   'exiting, gone': { ...exiting, hypervisor: null, killFollows: false },
-  draining: { kind: 'draining', sinceMs: 60, exitingSinceMs: 50, ramFiles, outcome, freed: proofs, stalledSinceMs: null },
-  'draining, stalled': { kind: 'draining', sinceMs: 60, exitingSinceMs: 50, ramFiles, outcome, freed: proofs, stalledSinceMs: 65 },
+  draining: {
+    kind: 'draining',
+    sinceMs: 60,
+    exitingSinceMs: 50,
+    ramFiles,
+    outcome,
+    freed: proofs,
+    stalledSinceMs: null,
+  },
+  'draining, stalled': {
+    kind: 'draining',
+    sinceMs: 60,
+    exitingSinceMs: 50,
+    ramFiles,
+    outcome,
+    freed: proofs,
+    stalledSinceMs: 65,
+  },
   released: { kind: 'released', sinceMs: 70, outcome },
 } as const satisfies Record<string, IncarnationState>;
 

@@ -4,7 +4,9 @@ import { describeCell, eventKinds, stateKinds } from '../../../lib/domain/transi
 /** The transition table as Markdown; `npx vitest run --project unit -u` writes it anew. */
 function renderTable(): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const lines = eventKinds.map((event) => row([`\`${event}\``, ...stateKinds.map((state) => cell(describeCell(state, event)))]));
+  const lines = eventKinds.map((event) =>
+    row([`\`${event}\``, ...stateKinds.map((state) => cell(describeCell(state, event)))]),
+  );
   return [
     '# The transition table',
     '',

@@ -1,8 +1,28 @@
 /** The transition table, cell by cell: what each event does in each state, and what the verdict carries along. */
 import { describe, expect, test } from 'vitest';
 import type { IncarnationState, KnownState, StateOf } from '../../../lib/domain/incarnation.ts';
-import { describeCell, type Event, eventKinds, stateKinds, transition, type Verdict } from '../../../lib/domain/transition.ts';
-import { atMs, busy, eventOfKind, helper, hypervisor, live, lost, outcome, proofs, ramFiles, stateOfKind, states } from './samples.ts';
+import {
+  describeCell,
+  type Event,
+  eventKinds,
+  stateKinds,
+  transition,
+  type Verdict,
+} from '../../../lib/domain/transition.ts';
+import {
+  atMs,
+  busy,
+  eventOfKind,
+  helper,
+  hypervisor,
+  live,
+  lost,
+  outcome,
+  proofs,
+  ramFiles,
+  stateOfKind,
+  states,
+} from './samples.ts';
 
 /** Events as rows of the matrix; where an event's data decides, it has a row for each case. */
 const events = {
@@ -27,7 +47,10 @@ type Column = keyof typeof allStates;
 const ended = 'exiting: scanHelper endHelper proveFreed scheduleStragglers';
 const lose = { factsUnreadable: 'lost: readFacts', hostRebooted: 'released: forget' };
 const isActive = { startRequested: 'DOMAIN_ACTIVE', forceStartRequested: 'DOMAIN_ACTIVE' };
-const isDestroyed = { destroyRequested: 'exiting: SIGTERM scheduleKill', 'destroyRequested gracefully': 'exiting: SIGTERM' };
+const isDestroyed = {
+  destroyRequested: 'exiting: SIGTERM scheduleKill',
+  'destroyRequested gracefully': 'exiting: SIGTERM',
+};
 const isRefused = {
   startRequested: 'INCARNATION_LOST',
   forceStartRequested: 'INCARNATION_LOST',
@@ -38,7 +61,16 @@ const isRefused = {
   hostRebooted: 'released: forget',
 };
 /** What no state but draining and exiting listens to. */
-const factsOfTheEnd = ['resourcesBusy', 'resourcesFree', 'stalled', 'progressed', 'memoryGone', 'cgroupRemoved', 'killDue', 'stragglersDue'] as const;
+const factsOfTheEnd = [
+  'resourcesBusy',
+  'resourcesFree',
+  'stalled',
+  'progressed',
+  'memoryGone',
+  'cgroupRemoved',
+  'killDue',
+  'stragglersDue',
+] as const;
 const factsOfTheLaunch = ['hypervisorSpawned', 'launched', 'launchFailed'] as const;
 const factsOfTheGuest = ['powerdownSeen', 'guestPaused', 'guestResumed', 'guestShutdown'] as const;
 const facts = ['factsRead', 'factsRead gone'] as const;
@@ -59,8 +91,19 @@ const drains: Expected = {
     stragglersDue: 'draining: killCgroup',
     ...lose,
   },
-  ignore: ['forceStartRequested', 'destroyRequested', 'destroyRequested gracefully', ...factsOfTheLaunch, ...factsOfTheGuest,
-    'hypervisorExited', 'resourcesBusy', 'resourcesFree', 'progressed', 'killDue', ...facts],
+  ignore: [
+    'forceStartRequested',
+    'destroyRequested',
+    'destroyRequested gracefully',
+    ...factsOfTheLaunch,
+    ...factsOfTheGuest,
+    'hypervisorExited',
+    'resourcesBusy',
+    'resourcesFree',
+    'progressed',
+    'killDue',
+    ...facts,
+  ],
 };
 const isLost: Expected = {
   does: isRefused,
@@ -70,7 +113,8 @@ const isLost: Expected = {
 const matrix: Record<Column, Expected> = {
   'launching, unborn': {
     does: {
-      ...isActive, ...lose,
+      ...isActive,
+      ...lose,
       shutdownRequested: 'WRONG_STATE',
       destroyRequested: 'exiting',
       'destroyRequested gracefully': 'exiting',
@@ -82,7 +126,9 @@ const matrix: Record<Column, Expected> = {
   },
   'launching, born': {
     does: {
-      ...isActive, ...lose, ...isDestroyed,
+      ...isActive,
+      ...lose,
+      ...isDestroyed,
       shutdownRequested: 'WRONG_STATE',
       hypervisorSpawned: 'launching',
       launched: 'running',
@@ -93,7 +139,9 @@ const matrix: Record<Column, Expected> = {
   },
   running: {
     does: {
-      ...isActive, ...lose, ...isDestroyed,
+      ...isActive,
+      ...lose,
+      ...isDestroyed,
       shutdownRequested: 'running: powerdown',
       powerdownSeen: 'running',
       guestPaused: 'paused',
@@ -104,7 +152,9 @@ const matrix: Record<Column, Expected> = {
   },
   paused: {
     does: {
-      ...isActive, ...lose, ...isDestroyed,
+      ...isActive,
+      ...lose,
+      ...isDestroyed,
       shutdownRequested: 'WRONG_STATE',
       guestPaused: 'paused',
       guestResumed: 'running',
@@ -129,8 +179,19 @@ const matrix: Record<Column, Expected> = {
       resourcesBusy: 'exiting',
       killDue: 'exiting: SIGKILL',
     },
-    ignore: ['destroyRequested gracefully', 'launched', 'launchFailed', ...factsOfTheGuest, 'resourcesFree', 'stalled', 'progressed',
-      'memoryGone', 'cgroupRemoved', 'stragglersDue', ...facts],
+    ignore: [
+      'destroyRequested gracefully',
+      'launched',
+      'launchFailed',
+      ...factsOfTheGuest,
+      'resourcesFree',
+      'stalled',
+      'progressed',
+      'memoryGone',
+      'cgroupRemoved',
+      'stragglersDue',
+      ...facts,
+    ],
   },
   'exiting, gone': {
     does: {
@@ -144,26 +205,75 @@ const matrix: Record<Column, Expected> = {
       resourcesFree: 'draining: watchMemory',
       stragglersDue: 'exiting: killCgroup',
     },
-    ignore: ['destroyRequested', 'destroyRequested gracefully', 'launched', ...factsOfTheGuest, 'hypervisorExited', 'stalled', 'progressed',
-      'memoryGone', 'cgroupRemoved', 'killDue', ...facts],
+    ignore: [
+      'destroyRequested',
+      'destroyRequested gracefully',
+      'launched',
+      ...factsOfTheGuest,
+      'hypervisorExited',
+      'stalled',
+      'progressed',
+      'memoryGone',
+      'cgroupRemoved',
+      'killDue',
+      ...facts,
+    ],
   },
   draining: drains,
-  'draining, stalled': { does: { ...drains.does, progressed: 'draining' }, ignore: drains.ignore.filter((row) => row !== 'progressed') },
-  released: {
-    does: { shutdownRequested: 'DOMAIN_NOT_RUNNING', destroyRequested: 'DOMAIN_NOT_RUNNING', 'destroyRequested gracefully': 'DOMAIN_NOT_RUNNING' },
-    ignore: ['startRequested', 'forceStartRequested', ...factsOfTheLaunch, ...factsOfTheGuest, 'hypervisorExited', ...factsOfTheEnd,
-      'factsUnreadable', 'hostRebooted', ...facts],
+  'draining, stalled': {
+    does: { ...drains.does, progressed: 'draining' },
+    ignore: drains.ignore.filter((row) => row !== 'progressed'),
   },
-  'lost, was launching': { ...isLost, does: { ...isRefused, factsRead: 'launching: followHypervisor', 'factsRead gone': ended } },
-  'lost, was running': { ...isLost, does: { ...isRefused, factsRead: 'running: followHypervisor', 'factsRead gone': ended } },
-  'lost, was paused': { ...isLost, does: { ...isRefused, factsRead: 'paused: followHypervisor', 'factsRead gone': ended } },
-  'lost, was stopping': { ...isLost, does: { ...isRefused, factsRead: 'stopping: followHypervisor', 'factsRead gone': ended } },
-  'lost, was exiting': { ...isLost, does: { ...isRefused, factsRead: 'exiting: followHypervisor', 'factsRead gone': ended } },
-  'lost, was gone': { ...isLost, does: { ...isRefused, factsRead: 'exiting: followHypervisor', 'factsRead gone': ended } },
+  released: {
+    does: {
+      shutdownRequested: 'DOMAIN_NOT_RUNNING',
+      destroyRequested: 'DOMAIN_NOT_RUNNING',
+      'destroyRequested gracefully': 'DOMAIN_NOT_RUNNING',
+    },
+    ignore: [
+      'startRequested',
+      'forceStartRequested',
+      ...factsOfTheLaunch,
+      ...factsOfTheGuest,
+      'hypervisorExited',
+      ...factsOfTheEnd,
+      'factsUnreadable',
+      'hostRebooted',
+      ...facts,
+    ],
+  },
+  'lost, was launching': {
+    ...isLost,
+    does: { ...isRefused, factsRead: 'launching: followHypervisor', 'factsRead gone': ended },
+  },
+  'lost, was running': {
+    ...isLost,
+    does: { ...isRefused, factsRead: 'running: followHypervisor', 'factsRead gone': ended },
+  },
+  'lost, was paused': {
+    ...isLost,
+    does: { ...isRefused, factsRead: 'paused: followHypervisor', 'factsRead gone': ended },
+  },
+  'lost, was stopping': {
+    ...isLost,
+    does: { ...isRefused, factsRead: 'stopping: followHypervisor', 'factsRead gone': ended },
+  },
+  'lost, was exiting': {
+    ...isLost,
+    does: { ...isRefused, factsRead: 'exiting: followHypervisor', 'factsRead gone': ended },
+  },
+  'lost, was gone': {
+    ...isLost,
+    does: { ...isRefused, factsRead: 'exiting: followHypervisor', 'factsRead gone': ended },
+  },
   // The straggler's clock may have run out unheard: see 'takes up the clocks again' below.
   'lost, was draining': {
     ...isLost,
-    does: { ...isRefused, factsRead: expect.stringMatching(/^draining: watchMemory/) as string, 'factsRead gone': expect.stringMatching(/^draining: watchMemory/) as string },
+    does: {
+      ...isRefused,
+      factsRead: expect.stringMatching(/^draining: watchMemory/) as string,
+      'factsRead gone': expect.stringMatching(/^draining: watchMemory/) as string,
+    },
   },
 };
 
@@ -188,8 +298,13 @@ function next(state: IncarnationState, event: Event): IncarnationState {
 
 describe('the table', () => {
   test.each(columns)('decides every event in %s', (column) => {
-    const expected = { ...Object.fromEntries(matrix[column].ignore.map((row) => [row, 'ignore'])), ...matrix[column].does };
-    const found = Object.fromEntries(rows.map((row) => [row, describeVerdict(transition(allStates[column], events[row]))]));
+    const expected = {
+      ...Object.fromEntries(matrix[column].ignore.map((row) => [row, 'ignore'])),
+      ...matrix[column].does,
+    };
+    const found = Object.fromEntries(
+      rows.map((row) => [row, describeVerdict(transition(allStates[column], events[row]))]),
+    );
     expect(found).toEqual(expected);
   });
 
@@ -214,31 +329,55 @@ describe('the table', () => {
 describe('an end', () => {
   test('comes to released only from draining, by the removal of its cgroup, or by a reboot', () => {
     const ways = columns.flatMap((column) =>
-      rows.filter((row) => column !== 'released' && describeVerdict(transition(allStates[column], events[row])).startsWith('released')).map((row) => `${column} ${row}`),
+      rows
+        .filter(
+          (row) =>
+            column !== 'released' && describeVerdict(transition(allStates[column], events[row])).startsWith('released'),
+        )
+        .map((row) => `${column} ${row}`),
     );
-    expect(ways.filter((way) => !way.endsWith('hostRebooted'))).toEqual(['draining cgroupRemoved', 'draining, stalled cgroupRemoved']);
+    expect(ways.filter((way) => !way.endsWith('hostRebooted'))).toEqual([
+      'draining cgroupRemoved',
+      'draining, stalled cgroupRemoved',
+    ]);
     expect(ways.filter((way) => way.endsWith('hostRebooted'))).toHaveLength(columns.length - 1);
   });
 
   test('comes to draining only from exiting with the hypervisor gone, by the proof, or back from lost', () => {
     const ways = ends.flatMap((column) =>
-      rows.filter((row) => describeVerdict(transition(allStates[column], events[row])).startsWith('draining')).map((row) => `${column} ${row}`),
+      rows
+        .filter((row) => describeVerdict(transition(allStates[column], events[row])).startsWith('draining'))
+        .map((row) => `${column} ${row}`),
     );
-    expect(ways).toEqual(['exiting, gone resourcesFree', 'lost, was draining factsRead', 'lost, was draining factsRead gone']);
+    expect(ways).toEqual([
+      'exiting, gone resourcesFree',
+      'lost, was draining factsRead',
+      'lost, was draining factsRead gone',
+    ]);
   });
 
-  test.each(['exiting, alive', 'exiting, gone'] as const)('%s, stays until a proof, unreadable facts or a reboot', (column) => {
-    const leaves = rows.filter((row) => {
-      const verdict = transition(allStates[column], events[row]);
-      return verdict.kind === 'to' && verdict.state.kind !== 'exiting';
-    });
-    expect(leaves).toEqual([...(column === 'exiting, gone' ? ['resourcesFree'] : []), 'factsUnreadable', 'hostRebooted']);
-  });
+  test.each(['exiting, alive', 'exiting, gone'] as const)(
+    '%s, stays until a proof, unreadable facts or a reboot',
+    (column) => {
+      const leaves = rows.filter((row) => {
+        const verdict = transition(allStates[column], events[row]);
+        return verdict.kind === 'to' && verdict.state.kind !== 'exiting';
+      });
+      expect(leaves).toEqual([
+        ...(column === 'exiting, gone' ? ['resourcesFree'] : []),
+        'factsUnreadable',
+        'hostRebooted',
+      ]);
+    },
+  );
 
   test('goes through exiting, whatever began it', () => {
     const liveColumns = ['launching, unborn', 'launching, born', 'running', 'paused', 'stopping'] as const;
     const kinds = liveColumns.flatMap((column) =>
-      rows.filter((row) => row !== 'hostRebooted').map((row) => transition(allStates[column], events[row])).flatMap((verdict) => (verdict.kind === 'to' ? [verdict.state.kind] : [])),
+      rows
+        .filter((row) => row !== 'hostRebooted')
+        .map((row) => transition(allStates[column], events[row]))
+        .flatMap((verdict) => (verdict.kind === 'to' ? [verdict.state.kind] : [])),
     );
     expect(kinds).not.toContain('draining');
     expect(kinds).not.toContain('released');
@@ -247,33 +386,61 @@ describe('an end', () => {
 
   test('keeps what draining must know: outcome, proofs, memory files and when it began', () => {
     expect(next(states['exiting, gone'], eventOfKind.resourcesFree)).toEqual({
-      kind: 'draining', sinceMs: atMs, exitingSinceMs: 50, ramFiles, outcome, freed: proofs, stalledSinceMs: null,
+      kind: 'draining',
+      sinceMs: atMs,
+      exitingSinceMs: 50,
+      ramFiles,
+      outcome,
+      freed: proofs,
+      stalledSinceMs: null,
     });
   });
 
   test('keeps its outcome to the last, with what the OOM killer did', () => {
     const proven = next(states.draining, { ...eventOfKind.memoryGone, oomKilled: true });
-    expect(next(proven, eventOfKind.cgroupRemoved)).toEqual({ kind: 'released', sinceMs: atMs, outcome: { ...outcome, oomKilled: true } });
+    expect(next(proven, eventOfKind.cgroupRemoved)).toEqual({
+      kind: 'released',
+      sinceMs: atMs,
+      outcome: { ...outcome, oomKilled: true },
+    });
   });
 
   test('by another boot is released as host-reboot', () => {
-    expect(next(states.running, eventOfKind.hostRebooted)).toMatchObject({ kind: 'released', outcome: { kind: 'host-reboot', rung: 'itself', exitCode: null } });
+    expect(next(states.running, eventOfKind.hostRebooted)).toMatchObject({
+      kind: 'released',
+      outcome: { kind: 'host-reboot', rung: 'itself', exitCode: null },
+    });
   });
 });
 
 describe('a start', () => {
   test('meets no objection when all is released, and of any other state only force-start over a draining one', () => {
     const passes = (['startRequested', 'forceStartRequested'] as const).flatMap((row) =>
-      columns.filter((column) => transition(allStates[column], events[row]).kind !== 'refused').map((column) => `${row} over ${column}`),
+      columns
+        .filter((column) => transition(allStates[column], events[row]).kind !== 'refused')
+        .map((column) => `${row} over ${column}`),
     );
-    expect(passes).toEqual(['startRequested over released', 'forceStartRequested over draining', 'forceStartRequested over draining, stalled', 'forceStartRequested over released']);
+    expect(passes).toEqual([
+      'startRequested over released',
+      'forceStartRequested over draining',
+      'forceStartRequested over draining, stalled',
+      'forceStartRequested over released',
+    ]);
   });
 });
 
 describe('a destroy', () => {
   test('begins with SIGTERM and a clock', () => {
     expect(transition(states.running, eventOfKind.destroyRequested)).toMatchObject({
-      state: { kind: 'exiting', sinceMs: atMs, hypervisor, helper, ramFiles, killFollows: true, outcome: { kind: 'destroyed', rung: 'SIGTERM' } },
+      state: {
+        kind: 'exiting',
+        sinceMs: atMs,
+        hypervisor,
+        helper,
+        ramFiles,
+        killFollows: true,
+        outcome: { kind: 'destroyed', rung: 'SIGTERM' },
+      },
       effects: [{ kind: 'signalHypervisor', signal: 'SIGTERM' }, { kind: 'scheduleKill' }],
     });
   });
@@ -281,14 +448,19 @@ describe('a destroy', () => {
   test('done gracefully has no clock, until another one that is not', () => {
     const graceful = next(states.running, events['destroyRequested gracefully']);
     expect(graceful).toMatchObject({ killFollows: false });
-    expect(transition(graceful, eventOfKind.destroyRequested)).toMatchObject({ state: { killFollows: true }, effects: [{ kind: 'scheduleKill' }] });
+    expect(transition(graceful, eventOfKind.destroyRequested)).toMatchObject({
+      state: { killFollows: true },
+      effects: [{ kind: 'scheduleKill' }],
+    });
   });
 
   test('names SIGKILL as its rung once the clock ran out', () => {
     const killed = next(states['exiting, alive'], eventOfKind.killDue);
     expect(killed).toMatchObject({ outcome: { kind: 'destroyed', rung: 'SIGKILL' } });
     expect(next(killed, eventOfKind.hypervisorExited)).toMatchObject({
-      hypervisor: null, sinceMs: 50, outcome: { kind: 'destroyed', rung: 'SIGKILL', signal: 9, detail: 'last words' },
+      hypervisor: null,
+      sinceMs: 50,
+      outcome: { kind: 'destroyed', rung: 'SIGKILL', signal: 9, detail: 'last words' },
     });
   });
 
@@ -301,13 +473,18 @@ describe('a destroy', () => {
     expect(describeVerdict(transition(unborn, eventOfKind.launchFailed))).toBe(ended);
   });
 
-  test('names cgroup.kill as its rung once processes were left behind', () => {
-    expect(next(states['exiting, gone'], eventOfKind.stragglersDue)).toMatchObject({ outcome: { kind: 'destroyed', rung: 'cgroup.kill' } });
+  test('keeps the rung that ended the hypervisor when processes were left behind', () => {
+    const before = states['exiting, gone'];
+    expect(next(before, eventOfKind.stragglersDue)).toEqual(before);
   });
 });
 
 describe('a hypervisor that ends unasked', () => {
-  const exit = (exitCode: number | null, signal: number | null) => ({ ...eventOfKind.hypervisorExited, exitCode, signal });
+  const exit = (exitCode: number | null, signal: number | null) => ({
+    ...eventOfKind.hypervisorExited,
+    exitCode,
+    signal,
+  });
   test.each([
     ['running', 'by a signal', 'crashed', exit(null, 11)],
     ['running', 'with an error', 'crashed', exit(1, null)],
@@ -320,7 +497,9 @@ describe('a hypervisor that ends unasked', () => {
     ['launching', 'by a signal', 'failed', exit(null, 9)],
   ] as const)('while %s, %s, counts as %s', (kind, _how, expected, event) => {
     expect(next(stateOfKind[kind], event)).toMatchObject({
-      kind: 'exiting', hypervisor: null, sinceMs: atMs,
+      kind: 'exiting',
+      hypervisor: null,
+      sinceMs: atMs,
       outcome: { kind: expected, rung: 'itself', exitCode: event.exitCode, signal: event.signal, detail: 'last words' },
     });
   });
@@ -328,13 +507,24 @@ describe('a hypervisor that ends unasked', () => {
 
 describe('a launch', () => {
   test('keeps helper and memory files for the teardown', () => {
-    expect(next(states['launching, born'], eventOfKind.launched)).toEqual({ kind: 'running', sinceMs: atMs, reason: 'booted', ...live });
+    expect(next(states['launching, born'], eventOfKind.launched)).toEqual({
+      kind: 'running',
+      sinceMs: atMs,
+      reason: 'booted',
+      ...live,
+    });
   });
 
   test('that failed keeps its reason through the exit that follows', () => {
     const failed = next(states['launching, born'], eventOfKind.launchFailed);
-    expect(failed).toMatchObject({ kind: 'exiting', hypervisor, outcome: { kind: 'failed', rung: 'SIGKILL', detail: 'no such machine' } });
-    expect(next(failed, eventOfKind.hypervisorExited)).toMatchObject({ outcome: { kind: 'failed', detail: 'no such machine', signal: 9 } });
+    expect(failed).toMatchObject({
+      kind: 'exiting',
+      hypervisor,
+      outcome: { kind: 'failed', rung: 'SIGKILL', detail: 'no such machine' },
+    });
+    expect(next(failed, eventOfKind.hypervisorExited)).toMatchObject({
+      outcome: { kind: 'failed', detail: 'no such machine', signal: 9 },
+    });
   });
 });
 
@@ -348,7 +538,12 @@ describe('a pause', () => {
   });
 
   test('ends in running (unpaused)', () => {
-    expect(next(states.paused, eventOfKind.guestResumed)).toEqual({ kind: 'running', sinceMs: atMs, reason: 'unpaused', ...live });
+    expect(next(states.paused, eventOfKind.guestResumed)).toEqual({
+      kind: 'running',
+      sinceMs: atMs,
+      reason: 'unpaused',
+      ...live,
+    });
   });
 });
 
@@ -369,30 +564,53 @@ describe('busy resources', () => {
 });
 
 describe('a lost incarnation', () => {
-  const known: KnownState[] = [states['launching, born'], states.running, states.paused, states.stopping, states['exiting, alive'], states.draining];
+  const known: KnownState[] = [
+    states['launching, born'],
+    states.running,
+    states.paused,
+    states.stopping,
+    states['exiting, alive'],
+    states.draining,
+  ];
 
   test.each(known)('keeps what it was: $kind', (was) => {
-    expect(next(was, eventOfKind.factsUnreadable)).toEqual({ kind: 'lost', sinceMs: atMs, reason: 'cgroup.events: EIO', was });
+    expect(next(was, eventOfKind.factsUnreadable)).toEqual({
+      kind: 'lost',
+      sinceMs: atMs,
+      reason: 'cgroup.events: EIO',
+      was,
+    });
     expect(next(lost(was), eventOfKind.factsRead)).toEqual(was);
   });
 
   test('is not lost anew for the same reason', () => {
-    expect(describeVerdict(transition(lost(states.running), { ...eventOfKind.factsUnreadable, reason: 'memory.stat: EIO' }))).toBe('ignore');
+    expect(
+      describeVerdict(transition(lost(states.running), { ...eventOfKind.factsUnreadable, reason: 'memory.stat: EIO' })),
+    ).toBe('ignore');
   });
 
   test('found without its hypervisor ended as nobody saw', () => {
     expect(next(lost(states.running), events['factsRead gone'])).toMatchObject({
-      kind: 'exiting', hypervisor: null, helper, ramFiles, outcome: { kind: 'unknown', rung: 'itself', exitCode: null, signal: null },
+      kind: 'exiting',
+      hypervisor: null,
+      helper,
+      ramFiles,
+      outcome: { kind: 'unknown', rung: 'itself', exitCode: null, signal: null },
     });
   });
 
   test('found without its hypervisor keeps the outcome of an end that had begun', () => {
-    expect(next(lost(states['exiting, alive']), events['factsRead gone'])).toMatchObject({ kind: 'exiting', hypervisor: null, outcome });
+    expect(next(lost(states['exiting, alive']), events['factsRead gone'])).toMatchObject({
+      kind: 'exiting',
+      hypervisor: null,
+      outcome,
+    });
   });
 
   /** lost ignores killDue and stragglersDue, so a clock may have run out meanwhile. */
   test('takes up the clocks again that may have run out unheard', () => {
-    const effectsOf = (was: StateOf<'exiting'> | StateOf<'draining'>): string => describeVerdict(transition(lost(was), eventOfKind.factsRead));
+    const effectsOf = (was: StateOf<'exiting'> | StateOf<'draining'>): string =>
+      describeVerdict(transition(lost(was), eventOfKind.factsRead));
     expect.soft(effectsOf(states['exiting, alive'])).toContain('scheduleKill');
     expect.soft(effectsOf(states.draining)).toContain('scheduleStragglers');
   });

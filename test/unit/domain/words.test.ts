@@ -1,7 +1,15 @@
 /** What users read: the word, virsh's reason, and whose word it is. */
 import { describe, expect, test } from 'vitest';
 import type { Incarnation, IncarnationState, Outcome } from '../../../lib/domain/incarnation.ts';
-import { currentIncarnation, isUnreleased, lastIncarnation, outcomeWord, predecessors, stateReason, stateWord } from '../../../lib/domain/words.ts';
+import {
+  currentIncarnation,
+  isUnreleased,
+  lastIncarnation,
+  outcomeWord,
+  predecessors,
+  stateReason,
+  stateWord,
+} from '../../../lib/domain/words.ts';
 import { launch, lost, outcome, stateOfKind, states } from './samples.ts';
 
 function incarnation(id: number, state: IncarnationState): Incarnation {
@@ -92,6 +100,14 @@ describe("a domain's word", () => {
 
   test('counts every state but released as unreleased', () => {
     const kinds = Object.values(stateOfKind).filter((state) => isUnreleased(incarnation(1, state)));
-    expect(kinds.map(({ kind }) => kind)).toEqual(['launching', 'running', 'paused', 'stopping', 'exiting', 'draining', 'lost']);
+    expect(kinds.map(({ kind }) => kind)).toEqual([
+      'launching',
+      'running',
+      'paused',
+      'stopping',
+      'exiting',
+      'draining',
+      'lost',
+    ]);
   });
 });

@@ -40,7 +40,9 @@ describe('a holder', () => {
   });
 
   test('is named when it has only a mapping left, unless it is dying', async () => {
-    const { pid, ...file } = await held('m = mmap.mmap(f.fileno(), 4096)\nos.close(os.dup(f.fileno()))\nf.close()\nfor n in os.listdir("/proc/self/fd"):\n  if int(n) > 2: \n    try: os.close(int(n))\n    except OSError: pass');
+    const { pid, ...file } = await held(
+      'm = mmap.mmap(f.fileno(), 4096)\nos.close(os.dup(f.fileno()))\nf.close()\nfor n in os.listdir("/proc/self/fd"):\n  if int(n) > 2: \n    try: os.close(int(n))\n    except OSError: pass',
+    );
     expect(await findHolder([file], '/nowhere')).toBe(`python3 (pid ${pid})`);
     expect(await findHolder([file], cgroupOf(pid ?? 0) ?? 'none')).toBeNull();
   });
@@ -76,7 +78,9 @@ describe("a device's number", () => {
   });
 
   test('is what this process reads in its own maps', () => {
-    const line = readFileSync('/proc/self/maps', 'utf8').split('\n').find((one) => one.endsWith(process.execPath));
+    const line = readFileSync('/proc/self/maps', 'utf8')
+      .split('\n')
+      .find((one) => one.endsWith(process.execPath));
     expect(line?.split(' ')[3]).toBe(mapsDevice(statSync(process.execPath).dev));
   });
 });

@@ -17,12 +17,24 @@ describe('progress', () => {
   });
 
   test('has no rate at the first sample, nor over a moment', () => {
-    expect(progressOf([0, 10 * GiB])).toEqual({ fromBytes: 10 * GiB, heldBytes: 10 * GiB, rateBytes: null, etaMs: null, lastFallMs: 0 });
+    expect(progressOf([0, 10 * GiB])).toEqual({
+      fromBytes: 10 * GiB,
+      heldBytes: 10 * GiB,
+      rateBytes: null,
+      etaMs: null,
+      lastFallMs: 0,
+    });
     expect(progressOf([0, 10 * GiB], [49, 9 * GiB])).toMatchObject({ rateBytes: null, etaMs: null });
   });
 
   test('is bytes a second, and what is left at that rate', () => {
-    expect(progressOf([1000, 10 * GiB], [1500, 8 * GiB])).toEqual({ fromBytes: 10 * GiB, heldBytes: 8 * GiB, rateBytes: 4 * GiB, etaMs: 2000, lastFallMs: 1500 });
+    expect(progressOf([1000, 10 * GiB], [1500, 8 * GiB])).toEqual({
+      fromBytes: 10 * GiB,
+      heldBytes: 8 * GiB,
+      rateBytes: 4 * GiB,
+      etaMs: 2000,
+      lastFallMs: 1500,
+    });
   });
 
   test('without a falling byte has rate zero and no expectation', () => {
@@ -34,7 +46,11 @@ describe('progress', () => {
   });
 
   test('looks back three seconds only: an old burst says nothing of now', () => {
-    expect(progressOf([0, 100 * GiB], [1000, 10 * GiB], [4000, 10 * GiB], [5000, 9 * GiB])).toMatchObject({ fromBytes: 100 * GiB, rateBytes: GiB, etaMs: 9000 });
+    expect(progressOf([0, 100 * GiB], [1000, 10 * GiB], [4000, 10 * GiB], [5000, 9 * GiB])).toMatchObject({
+      fromBytes: 100 * GiB,
+      rateBytes: GiB,
+      etaMs: 9000,
+    });
   });
 
   test('falls only below what was lowest: rising and falling back is none', () => {
@@ -47,7 +63,11 @@ describe('progress', () => {
   });
 
   const steps: fc.Arbitrary<Sample[]> = fc
-    .array(fc.tuple(fc.integer({ min: 1, max: 4000 }), fc.nat({ max: 2 ** 44 })), { minLength: 1, maxLength: 30, size: 'max' })
+    .array(fc.tuple(fc.integer({ min: 1, max: 4000 }), fc.nat({ max: 2 ** 44 })), {
+      minLength: 1,
+      maxLength: 30,
+      size: 'max',
+    })
     .map((pairs) => {
       let atMs = 0;
       return pairs.map(([ms, heldBytes]) => ({ atMs: (atMs += ms), heldBytes }));
@@ -60,7 +80,12 @@ describe('progress', () => {
       const { progress } = tracker;
       expect(progress).toMatchObject({ heldBytes: sample.heldBytes, fromBytes: samples[0]?.heldBytes });
       const { rateBytes, etaMs, lastFallMs } = progress ?? { rateBytes: -1, etaMs: -1, lastFallMs: Number.NaN };
-      const sound = (rateBytes ?? 0) >= 0 && (etaMs ?? 0) >= 0 && Number.isSafeInteger(etaMs ?? 0) && (etaMs === null) === !rateBytes && lastFallMs <= sample.atMs;
+      const sound =
+        (rateBytes ?? 0) >= 0 &&
+        (etaMs ?? 0) >= 0 &&
+        Number.isSafeInteger(etaMs ?? 0) &&
+        (etaMs === null) === !rateBytes &&
+        lastFallMs <= sample.atMs;
       if (!sound) expect.fail(`${rateBytes} B/s, ${etaMs} ms left, last fall at ${lastFallMs} of ${sample.atMs} ms`);
     }
   });

@@ -5,16 +5,28 @@ import { judgeMemory } from '../../../lib/drain/released.ts';
 import { known, unknown } from '../../../lib/reading.ts';
 
 const floor = 1000;
-const empty: MemoryCharge = { heldBytes: 0, reclaimableBytes: 0, anonBytes: 0, sharedBytes: 0, hugetlbBytes: 0, oomKills: 0 };
+const empty: MemoryCharge = {
+  heldBytes: 0,
+  reclaimableBytes: 0,
+  anonBytes: 0,
+  sharedBytes: 0,
+  hugetlbBytes: 0,
+  oomKills: 0,
+};
 
 describe('memory', () => {
   test('is gone with no process, nothing above the residue and no huge page', () => {
     expect(judgeMemory(known(false), known(empty), floor)).toEqual({ kind: 'gone', oomKilled: false });
-    expect(judgeMemory(known(false), known({ ...empty, heldBytes: floor }), floor)).toEqual({ kind: 'gone', oomKilled: false });
+    expect(judgeMemory(known(false), known({ ...empty, heldBytes: floor }), floor)).toEqual({
+      kind: 'gone',
+      oomKilled: false,
+    });
   });
 
   test('that the page cache holds is gone: the kernel can drop it', () => {
-    expect(judgeMemory(known(false), known({ ...empty, reclaimableBytes: 10 ** 12 }), floor)).toMatchObject({ kind: 'gone' });
+    expect(judgeMemory(known(false), known({ ...empty, reclaimableBytes: 10 ** 12 }), floor)).toMatchObject({
+      kind: 'gone',
+    });
   });
 
   test.each([
@@ -26,12 +38,18 @@ describe('memory', () => {
   });
 
   test('is unreadable when either reading is, however little the other says', () => {
-    expect(judgeMemory(unknown('events: EIO'), known(empty), floor)).toEqual({ kind: 'unreadable', reason: 'events: EIO' });
+    expect(judgeMemory(unknown('events: EIO'), known(empty), floor)).toEqual({
+      kind: 'unreadable',
+      reason: 'events: EIO',
+    });
     expect(judgeMemory(known(false), unknown('stat: EIO'), floor)).toEqual({ kind: 'unreadable', reason: 'stat: EIO' });
     expect(judgeMemory(known(true), unknown('stat: EIO'), floor)).toEqual({ kind: 'unreadable', reason: 'stat: EIO' });
   });
 
   test('that is gone tells of the OOM killer', () => {
-    expect(judgeMemory(known(false), known({ ...empty, oomKills: 1 }), floor)).toEqual({ kind: 'gone', oomKilled: true });
+    expect(judgeMemory(known(false), known({ ...empty, oomKills: 1 }), floor)).toEqual({
+      kind: 'gone',
+      oomKilled: true,
+    });
   });
 });

@@ -50,7 +50,9 @@ describe('a claim', () => {
   test('knows its file by device and inode', async () => {
     const path = raw('a.raw');
     const { dev, ino } = statSync(path);
-    expect(await claimImages([disk(path, { format: 'raw' })])).toEqual([{ kind: 'image', path, device: dev, inode: ino, mode: 'exclusive' }]);
+    expect(await claimImages([disk(path, { format: 'raw' })])).toEqual([
+      { kind: 'image', path, device: dev, inode: ino, mode: 'exclusive' },
+    ]);
   });
 
   test('is the same one through a hard link and a symbolic link', async () => {
@@ -73,20 +75,29 @@ describe('a backing chain', () => {
   test('is claimed to its end, shared, nearest first', async () => {
     raw('base.raw');
     qcow2('middle', 'base.raw');
-    expect(await claimed(disk(qcow2('top', at('middle'))))).toEqual(['exclusive top', 'shared middle', 'shared base.raw']);
+    expect(await claimed(disk(qcow2('top', at('middle'))))).toEqual([
+      'exclusive top',
+      'shared middle',
+      'shared base.raw',
+    ]);
   });
 
   test('is relative to the image that names it', async () => {
     mkdirSync(at('templates'));
     raw('templates/base.raw');
     qcow2('templates/middle', 'base.raw');
-    expect(await claimed(disk(qcow2('top', 'templates/middle')))).toEqual(['exclusive top', 'shared templates/middle', 'shared templates/base.raw']);
+    expect(await claimed(disk(qcow2('top', 'templates/middle')))).toEqual([
+      'exclusive top',
+      'shared templates/middle',
+      'shared templates/base.raw',
+    ]);
   });
 
   test('is followed through file: and ends at any other protocol, which QEMU locks itself', async () => {
     raw('base.raw');
     expect(await claimed(disk(qcow2('top', `file:${at('base.raw')}`)))).toEqual(['exclusive top', 'shared base.raw']);
-    for (const name of ['nbd://host/export', 'json:{"driver":"raw"}', 'https://x/y']) expect(await claimed(disk(qcow2('top', name)))).toEqual(['exclusive top']);
+    for (const name of ['nbd://host/export', 'json:{"driver":"raw"}', 'https://x/y'])
+      expect(await claimed(disk(qcow2('top', name)))).toEqual(['exclusive top']);
   });
 
   test.each([
@@ -97,7 +108,9 @@ describe('a backing chain', () => {
   });
 
   test('is not looked for in a raw image, whatever its content says', async () => {
-    expect(await claimed(disk(qcow2('guest-written', '/etc/passwd'), { format: 'raw' }))).toEqual(['exclusive guest-written']);
+    expect(await claimed(disk(qcow2('guest-written', '/etc/passwd'), { format: 'raw' }))).toEqual([
+      'exclusive guest-written',
+    ]);
   });
 
   test('is empty for a file too short for a header', async () => {
@@ -110,7 +123,12 @@ describe('a backing chain', () => {
     qcow2('b', 'c');
     qcow2('c', 'a');
     qcow2('itself', 'itself');
-    await expect(claimed(disk(at('a')))).rejects.toThrow(expect.objectContaining({ code: 'HOST_LACKS', message: `${at('a')}: its chain of backing files has a loop at ${at('b')}` }) as Error);
+    await expect(claimed(disk(at('a')))).rejects.toThrow(
+      expect.objectContaining({
+        code: 'HOST_LACKS',
+        message: `${at('a')}: its chain of backing files has a loop at ${at('b')}`,
+      }) as Error,
+    );
     await expect(claimed(disk(at('itself')))).rejects.toThrow(expect.objectContaining({ code: 'HOST_LACKS' }) as Error);
   });
 
@@ -128,13 +146,19 @@ describe('an image that cannot be claimed', () => {
     ['is a directory', () => directory, /is not a regular file$/],
   ])('because it %s is refused with its path', async (_why, path, message) => {
     await expect(claimed(disk(path()))).rejects.toThrow(
-      expect.objectContaining({ code: 'HOST_LACKS', message: expect.stringMatching(message) as string, details: { path: path() } }) as Error,
+      expect.objectContaining({
+        code: 'HOST_LACKS',
+        message: expect.stringMatching(message) as string,
+        details: { path: path() },
+      }) as Error,
     );
   });
 
   test('because its backing file is missing is refused with the path of that', async () => {
     const top = qcow2('top', 'missing');
-    await expect(claimed(disk(top))).rejects.toThrow(expect.objectContaining({ code: 'HOST_LACKS', details: { path: at('missing') } }) as Error);
+    await expect(claimed(disk(top))).rejects.toThrow(
+      expect.objectContaining({ code: 'HOST_LACKS', details: { path: at('missing') } }) as Error,
+    );
   });
 });
 

@@ -4,7 +4,18 @@ import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { isErrno } from '../../../lib/errors.ts';
-import { allProcesses, cgroupOf, findRamFiles, findTeardownHelper, isSameProcess, mappedFiles, openFiles, parseStat, readProcess, unlessGone } from '../../../lib/host/processes.ts';
+import {
+  allProcesses,
+  cgroupOf,
+  findRamFiles,
+  findTeardownHelper,
+  isSameProcess,
+  mappedFiles,
+  openFiles,
+  parseStat,
+  readProcess,
+  unlessGone,
+} from '../../../lib/host/processes.ts';
 
 /** Fields 3 to 21 of proc(5), so that the next one is the start time. */
 const upToStart = 'S 1 42 42 0 -1 4194560 100 0 0 0 5 3 0 0 20 0 4 0';
@@ -31,7 +42,11 @@ describe('/proc/PID/stat', () => {
     ['((', '(('],
     ['', ''],
   ])('of a process called %j is counted from the last parenthesis', (name, expected) => {
-    expect(parseStat(`42 (${name}) ${upToStart} 123456 4096 0\n`)).toEqual({ identity: { pid: 42, startTicks: 123_456 }, name: expected, exiting: false });
+    expect(parseStat(`42 (${name}) ${upToStart} 123456 4096 0\n`)).toEqual({
+      identity: { pid: 42, startTicks: 123_456 },
+      name: expected,
+      exiting: false,
+    });
   });
 
   test('tells of a process that is on its way out: PF_EXITING, 0x4 of the flags', () => {
@@ -39,9 +54,12 @@ describe('/proc/PID/stat', () => {
     expect(parseStat(`42 (x) ${upToStart.replace('4194560', '4194571')} 123456`).exiting).toBe(false);
   });
 
-  test.each(['', '42', '42 (x', '42 (x) S 1 2 3', '42 x) S', `42 (x) ${upToStart} late`])('cut short is an error, not a process: %j', (text) => {
-    expect(() => parseStat(text)).toThrow(/^cannot understand/);
-  });
+  test.each(['', '42', '42 (x', '42 (x) S 1 2 3', '42 x) S', `42 (x) ${upToStart} late`])(
+    'cut short is an error, not a process: %j',
+    (text) => {
+      expect(() => parseStat(text)).toThrow(/^cannot understand/);
+    },
+  );
 });
 
 describe('a process', () => {
@@ -70,7 +88,8 @@ describe('a process', () => {
   });
 
   test('that keeps memory in nameless files shows their names and identities', async () => {
-    const script = 'import os, sys\na = os.memfd_create("pc.ram")\nb = os.memfd_create("odd (deleted) name")\nprint(os.fstat(a).st_ino, os.fstat(b).st_ino, flush=True)\nsys.stdin.read()';
+    const script =
+      'import os, sys\na = os.memfd_create("pc.ram")\nb = os.memfd_create("odd (deleted) name")\nprint(os.fstat(a).st_ino, os.fstat(b).st_ino, flush=True)\nsys.stdin.read()';
     const child = spawn('python3', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const ended = once(child, 'exit');
     try {
@@ -87,7 +106,8 @@ describe('a process', () => {
   });
 
   test('that calls itself cleanup/PID is the teardown helper of its parent', async () => {
-    const helper = 'import sys\nopen("/proc/self/comm", "w").write("cleanup/1")\nprint("ready", flush=True)\nsys.stdin.read()';
+    const helper =
+      'import sys\nopen("/proc/self/comm", "w").write("cleanup/1")\nprint("ready", flush=True)\nsys.stdin.read()';
     const parent = `import subprocess, sys\nchild = subprocess.Popen([sys.executable, "-c", ${JSON.stringify(helper)}])\nchild.wait()`;
     const child = spawn('python3', ['-c', parent], { stdio: ['pipe', 'pipe', 'inherit'] });
     const ended = once(child, 'exit');
@@ -105,13 +125,19 @@ describe('a process', () => {
 
 describe('a fact that cannot be read', () => {
   test.each(['ENOENT', 'ESRCH', 'EACCES', 'EPERM'])('because of %s is null', (code) => {
-    expect(unlessGone(() => { throw Object.assign(new Error(code), { code }); })).toBeNull();
+    expect(
+      unlessGone(() => {
+        throw Object.assign(new Error(code), { code });
+      }),
+    ).toBeNull();
   });
 
   test('for any other reason is an error', () => {
     let caught: unknown = null;
     try {
-      unlessGone(() => { throw Object.assign(new Error('EIO'), { code: 'EIO' }); });
+      unlessGone(() => {
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      });
     } catch (error) {
       caught = error;
     }

@@ -12,5 +12,5 @@ test('the schema knows both kinds of file and refuses unknown keys', () => {
     ['kind', 'version', 'name'],
     ['kind', 'version'],
   ]);
-  expect(anyOf.every((kind) => kind.additionalProperties === false)).toBe(true);
+  expect(anyOf.every((kind) => !kind.additionalProperties)).toBe(true);
 });

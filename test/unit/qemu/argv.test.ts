@@ -8,7 +8,10 @@ const sandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecont
 
 /** Options with their values, one line each. */
 function lines(argv: readonly string[]): string[] {
-  return argv.join('\n').replaceAll(/\n(?!-)/g, ' ').split('\n');
+  return argv
+    .join('\n')
+    .replaceAll(/\n(?!-)/g, ' ')
+    .split('\n');
 }
 
 function argvOf(change: Partial<Domain>, settings: Partial<LaunchSettings> = {}): string[] {
@@ -176,9 +179,14 @@ describe('a value never becomes an option', () => {
   test('in what is an argument of its own', () => {
     const os = { ...bareDomain.os, kernel: '/k,1', initrd: '/i,1', cmdline: '-daemonize' };
     const argv = argvOf({ os });
-    expect(argv.slice(argv.indexOf('-kernel'), argv.indexOf('-sandbox'))).toEqual(
-      ['-kernel', '/k,1', '-initrd', '/i,1', '-append', '-daemonize'],
-    );
+    expect(argv.slice(argv.indexOf('-kernel'), argv.indexOf('-sandbox'))).toEqual([
+      '-kernel',
+      '/k,1',
+      '-initrd',
+      '/i,1',
+      '-append',
+      '-daemonize',
+    ]);
   });
 
   test.each(['pc,accel=kvm', 'q36', ''])('in the machine type: %j is not known and refused', (machine) => {

@@ -77,17 +77,20 @@ describe('an emulator', () => {
     expect(await probeCapabilities(await emulator(upgraded), cache)).toMatchObject({ version: '10.0.2' });
   });
 
-  test.each(['', '{', '{"format":1}', 'null'])('is asked again for a cache file of %j, replaced then', async (damage) => {
-    const file = await emulator();
-    await probeCapabilities(file, cache);
-    const [name] = await readdir(cache);
-    const damaged = path.join(directory, 'damaged');
-    await mkdir(damaged);
-    await writeFile(path.join(damaged, name!), damage);
-    await probeCapabilities(file, damaged);
-    expect(await readdir(damaged)).toEqual([name]);
-    expect(await readFile(path.join(damaged, name!), 'utf8')).toBe(await readFile(path.join(cache, name!), 'utf8'));
-  });
+  test.each(['', '{', '{"format":1}', 'null'])(
+    'is asked again for a cache file of %j, replaced then',
+    async (damage) => {
+      const file = await emulator();
+      await probeCapabilities(file, cache);
+      const [name] = await readdir(cache);
+      const damaged = path.join(directory, 'damaged');
+      await mkdir(damaged);
+      await writeFile(path.join(damaged, name!), damage);
+      await probeCapabilities(file, damaged);
+      expect(await readdir(damaged)).toEqual([name]);
+      expect(await readFile(path.join(damaged, name!), 'utf8')).toBe(await readFile(path.join(cache, name!), 'utf8'));
+    },
+  );
 
   test('is usable without a cache', async () => {
     await writeFile(cache, 'a file where the directory should be');
@@ -97,7 +100,9 @@ describe('an emulator', () => {
 
 describe('an unusable emulator is HOST_LACKS with the way out', () => {
   async function expectUnusable(file: string, message: RegExp, deadlineMs?: number): Promise<void> {
-    await expect(probeCapabilities(file, cache, { deadlineMs: deadlineMs ?? 10_000, user: null })).rejects.toMatchObject({
+    await expect(
+      probeCapabilities(file, cache, { deadlineMs: deadlineMs ?? 10_000, user: null }),
+    ).rejects.toMatchObject({
       code: 'HOST_LACKS',
       message: expect.stringMatching(message),
       hint: 'apt-get install --no-install-recommends qemu-system-x86',

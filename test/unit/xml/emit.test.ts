@@ -136,7 +136,9 @@ test('an element whose value was not understood takes the place of the one print
 
 test('an element inside one that would not be printed brings it along', () => {
   const fragment = { kind: 'element', parent: '/domain/features', xml: '<hap/>' } as const;
-  expect(emitDomain({ ...fixture('minimal'), unsupported: [fragment] })).toContain('  <features>\n    <hap/>\n  </features>');
+  expect(emitDomain({ ...fixture('minimal'), unsupported: [fragment] })).toContain(
+    '  <features>\n    <hap/>\n  </features>',
+  );
 });
 
 test('what belonged to a disk that is gone is not printed', () => {

@@ -46,30 +46,73 @@ export function memoryReading(files: MemoryFiles): Reading<MemoryCharge> {
   }
 }
 
-/** cgroup v2: memory.current, memory.swap.current, memory.stat, memory.events, hugetlb.*.current. */
+/** The texts of a cgroup's memory files; null where the kernel has no such file. */
+export interface UnifiedTexts {
+  readonly stat: string;
+  readonly current: string;
+  readonly events: string;
+  /** Absent without swap support: nothing can be swapped then. */
+  readonly swapCurrent: string | null;
+  /** One for each page size of the hugetlb controller. */
+  readonly hugetlb: readonly string[];
+}
+
+/** Pure: what cgroup v2's files say. */
+export function unifiedCharge(texts: UnifiedTexts): MemoryCharge {
+  const stat = parseFlatKeyed(texts.stat);
+  const hugetlbBytes = sumCounts(texts.hugetlb);
+  const swapBytes = texts.swapCurrent === null ? 0 : parseCount(texts.swapCurrent);
+  const reclaimable =
+    requireKey(stat, 'active_file') + requireKey(stat, 'inactive_file') + requireKey(stat, 'slab_reclaimable');
+  return {
+    heldBytes: Math.max(0, parseCount(texts.current) - reclaimable) + swapBytes + hugetlbBytes,
+    reclaimableBytes: reclaimable,
+    anonBytes: requireKey(stat, 'anon'),
+    sharedBytes: requireKey(stat, 'shmem'),
+    hugetlbBytes,
+    oomKills: requireKey(parseFlatKeyed(texts.events), 'oom_kill'),
+  };
+}
+
+/** The texts of a v1 memory directory; huge pages are the v2 controller's. */
+export interface TwinTexts {
+  readonly stat: string;
+  readonly usage: string;
+  readonly oomControl: string;
+  readonly hugetlb: readonly string[];
+}
+
+/** Pure: what the v1 twin's files say. Kernel memory of page cache is in usage, and goes with the cache. */
+export function twinCharge(texts: TwinTexts): MemoryCharge {
+  const stat = parseFlatKeyed(texts.stat);
+  const hugetlbBytes = sumCounts(texts.hugetlb);
+  const reclaimable = requireKey(stat, 'total_active_file') + requireKey(stat, 'total_inactive_file');
+  return {
+    heldBytes: Math.max(0, parseCount(texts.usage) - reclaimable) + hugetlbBytes,
+    reclaimableBytes: reclaimable,
+    anonBytes: requireKey(stat, 'total_rss'),
+    sharedBytes: requireKey(stat, 'total_shmem'),
+    hugetlbBytes,
+    oomKills: requireKey(parseFlatKeyed(texts.oomControl), 'oom_kill'),
+  };
+}
+
+/** cgroup v2's own memory files. */
 export function unifiedMemory(directory: string): MemoryFiles {
   return {
-    read() {
-      const stat = parseFlatKeyed(readCgroupFile(`${directory}/memory.stat`));
-      const current = parseCount(readCgroupFile(`${directory}/memory.current`));
-      const events = parseFlatKeyed(readCgroupFile(`${directory}/memory.events`));
-      const hugetlbBytes = readHugetlb(directory);
-      const reclaimable =
-        requireKey(stat, 'active_file') + requireKey(stat, 'inactive_file') + requireKey(stat, 'slab_reclaimable');
-      return {
-        heldBytes: Math.max(0, current - reclaimable) + readSwap(directory) + hugetlbBytes,
-        reclaimableBytes: reclaimable,
-        anonBytes: requireKey(stat, 'anon'),
-        sharedBytes: requireKey(stat, 'shmem'),
-        hugetlbBytes,
-        oomKills: requireKey(events, 'oom_kill'),
-      };
-    },
+    read: () =>
+      unifiedCharge({
+        stat: readCgroupFile(`${directory}/memory.stat`),
+        current: readCgroupFile(`${directory}/memory.current`),
+        events: readCgroupFile(`${directory}/memory.events`),
+        swapCurrent: readUnlessAbsent(`${directory}/memory.swap.current`),
+        hugetlb: readHugetlb(directory),
+      }),
     async reclaim() {
       const { reclaimableBytes } = this.read();
+      if (reclaimableBytes === 0) return;
       // EAGAIN: less could be reclaimed than asked for, e.g. dirty pages. The next reading tells what is left.
-      if (reclaimableBytes > 0)
-        await ignoring('EAGAIN', writeCgroupFile(`${directory}/memory.reclaim`, String(reclaimableBytes)));
+      await ignoring('EAGAIN', writeCgroupFile(`${directory}/memory.reclaim`, String(reclaimableBytes)));
     },
   };
 }
@@ -77,21 +120,13 @@ export function unifiedMemory(directory: string): MemoryFiles {
 /** The v1 twin of a hybrid host; huge pages are still the v2 controller's, in `unifiedDirectory`. Limits are never written. */
 export function twinMemory(directory: string, unifiedDirectory: string): MemoryFiles {
   return {
-    read() {
-      const stat = parseFlatKeyed(readCgroupFile(`${directory}/memory.stat`));
-      const usage = parseCount(readCgroupFile(`${directory}/memory.usage_in_bytes`));
-      const oom = parseFlatKeyed(readCgroupFile(`${directory}/memory.oom_control`));
-      const hugetlbBytes = readHugetlb(unifiedDirectory);
-      const reclaimable = requireKey(stat, 'total_active_file') + requireKey(stat, 'total_inactive_file');
-      return {
-        heldBytes: Math.max(0, usage - reclaimable) + hugetlbBytes,
-        reclaimableBytes: reclaimable,
-        anonBytes: requireKey(stat, 'total_rss'),
-        sharedBytes: requireKey(stat, 'total_shmem'),
-        hugetlbBytes,
-        oomKills: requireKey(oom, 'oom_kill'),
-      };
-    },
+    read: () =>
+      twinCharge({
+        stat: readCgroupFile(`${directory}/memory.stat`),
+        usage: readCgroupFile(`${directory}/memory.usage_in_bytes`),
+        oomControl: readCgroupFile(`${directory}/memory.oom_control`),
+        hugetlb: readHugetlb(unifiedDirectory),
+      }),
     async reclaim() {
       // EBUSY: a process is still inside; the caller comes again when it is not.
       await ignoring('EBUSY', writeCgroupFile(`${directory}/memory.force_empty`, '0'));
@@ -99,19 +134,22 @@ export function twinMemory(directory: string, unifiedDirectory: string): MemoryF
   };
 }
 
-/** Sum over the page sizes the hugetlb controller shows here; no such file means the controller is not enabled. */
-function readHugetlb(directory: string): number {
+/** One text for each page size the hugetlb controller shows here; none: the controller is not enabled. */
+function readHugetlb(directory: string): string[] {
   return listCgroup(directory)
     .files.filter((name) => /^hugetlb\.[^.]+\.current$/.test(name))
-    .reduce((sum, name) => sum + parseCount(readCgroupFile(`${directory}/${name}`)), 0);
+    .map((name) => readCgroupFile(`${directory}/${name}`));
 }
 
-/** memory.swap.current is absent where the kernel has no swap support: nothing can be swapped then. */
-function readSwap(directory: string): number {
+function sumCounts(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + parseCount(text), 0);
+}
+
+function readUnlessAbsent(path: string): string | null {
   try {
-    return parseCount(readCgroupFile(`${directory}/memory.swap.current`));
+    return readCgroupFile(path);
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return 0;
+    if (isErrno(error, 'ENOENT')) return null;
     throw error;
   }
 }

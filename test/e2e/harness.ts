@@ -1,0 +1,481 @@
+/**
+ * A host of a test's own: places, cgroup root, configuration, daemon, virtual machines and helping programs, driven through
+ * the built `domctl` as a person would. At its end everything is ended through the product, counted by the kernel's own
+ * files, and swept; what the product left behind fails a test that had passed.
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, onTestFailed, onTestFinished } from 'vitest';
+import { Client } from '../../lib/client/client.ts';
+import type { DomainInfo } from '../../lib/client/contract.ts';
+import { DomctlError } from '../../lib/errors.ts';
+import { findQemus, type TestQemu } from '../setup/qemus.ts';
+import { type DomainSpec, domainXml } from './domains.ts';
+import { cgroupTree, describeProcess, eventually, isAlive, processesIn, processesNaming, removeTree } from './facts.ts';
+
+const program = fileURLToPath(new URL('../../dist/domctl.cjs', import.meta.url));
+const fixtures = fileURLToPath(new URL('../fixtures/programs/', import.meta.url));
+
+/** The hypervisors' user of every test: on each Debian, and nobody's in particular. */
+export const nobody = 65534;
+
+/** Cgroups and another user for the hypervisor need root; without it the whole file is skipped by name. */
+export function describeEndToEnd(name: string, body: () => void): void {
+  if (process.getuid?.() === 0) describe(name, body);
+  else describe.skip(`${name} (skipped: needs root to make cgroups and change user)`, body);
+}
+
+export const qemus: readonly TestQemu[] = await findQemus();
+
+/** Whichever QEMU this host has: for tests that are not about generations. */
+const anyQemu = qemus.find(({ emulator }) => emulator !== null)?.emulator ?? null;
+
+export interface HostOptions {
+  /** Files of etc/policies by name; an object is written as JSON, which is YAML. */
+  readonly policies?: Readonly<Record<string, object | string>>;
+  /** Over `security.user: nobody`; a text replaces all of it. */
+  readonly hostYaml?: object | string;
+  /** The test shows something after which the product cannot end everything itself. */
+  readonly mayLeave?: boolean;
+}
+
+export interface Result {
+  readonly exit: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly ms: number;
+}
+
+/** A `domctl` that still runs. */
+export interface Running {
+  readonly pid: number;
+  readonly done: Promise<Result>;
+  stdout(): string;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** A program that keeps hold of something until it is told to let go. */
+export interface Holder {
+  readonly pid: number;
+  letGo(): Promise<void>;
+}
+
+/** One line of the journal. */
+export interface JournalLine {
+  readonly seq: number;
+  readonly kind: 'opened' | 'launch' | 'state';
+  readonly incarnation?: number;
+  readonly event?: string;
+  // A record is compared, never computed with: its type is the product's, its truth the test's.
+  readonly launch?: any; // eslint-disable-line @typescript-eslint/no-explicit-any
+  readonly state?: any; // eslint-disable-line @typescript-eslint/no-explicit-any
+}
+
+let hosts = 0;
+
+/** Makes the host; nothing runs yet. For `await using` inside a test. */
+export async function createHost(options: HostOptions = {}): Promise<Host> {
+  const host = new Host(options);
+  // A test that timed out never comes to its own end: then this is where its host is put away.
+  onTestFinished(async ({ task }) => {
+    await host[Symbol.asyncDispose]();
+    const passed = task.result?.state !== 'fail';
+    if (passed && !options.mayLeave && host.leftovers.length > 0)
+      throw new Error(`the product left behind:\n${host.leftovers.join('\n')}`);
+  });
+  onTestFailed(() => {
+    process.stderr.write(host.remains);
+  });
+  return host;
+}
+
+export class Host implements AsyncDisposable {
+  /** What was still there when the product had been asked to end everything. */
+  leftovers: readonly string[] = [];
+  /** Log, journal and cgroups as they were at the end, for a failure. */
+  remains = '';
+  readonly directory: string;
+  readonly cgroupRoot: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly #programs: ChildProcessWithoutNullStreams[] = [];
+  #put: Promise<void> | null = null;
+
+  constructor(options: HostOptions) {
+    hosts += 1;
+    this.directory = mkdtempSync(join(realpathSync(tmpdir()), 'e2e-'));
+    chmodSync(this.directory, 0o755);
+    this.cgroupRoot = `/domctl-e2e-${process.pid}-${hosts}`;
+    this.environment = {
+      DOMCTL_CONFIG_DIR: this.at('etc'),
+      DOMCTL_STATE_DIR: this.at('state'),
+      DOMCTL_RUNTIME_DIR: this.at('run'),
+      DOMCTL_LOG_DIR: this.at('log'),
+      DOMCTL_CGROUP_ROOT: this.cgroupRoot,
+    };
+    mkdirSync(this.at('etc/policies'), { recursive: true });
+    const { policies = {}, hostYaml = {} } = options;
+    for (const [name, policy] of Object.entries(policies)) this.writePolicy(name, policy);
+    const allowedPolicies = ['strict', 'balanced', 'restart-first', ...Object.keys(policies)];
+    this.writeHostYaml(typeof hostYaml === 'string' ? hostYaml : { allowedPolicies, ...hostYaml });
+  }
+
+  at(name: string): string {
+    return join(this.directory, name);
+  }
+
+  // Configuration
+
+  /** An object goes over the least a test needs. */
+  writeHostYaml(content: object | string): void {
+    const whole = { kind: 'host', version: 1, security: { user: 'nobody' }, ...(content as object) };
+    writeFileSync(this.at('etc/host.yaml'), typeof content === 'string' ? content : JSON.stringify(whole));
+  }
+
+  /** An object goes over a copy of `balanced` with the description a policy must have. */
+  writePolicy(name: string, content: object | string): void {
+    const whole = { kind: 'policy', version: 1, name, description: 'of a test', extends: 'balanced', ...(content as object) };
+    writeFileSync(this.at(`etc/policies/${name}.yaml`), typeof content === 'string' ? content : JSON.stringify(whole));
+  }
+
+  // domctl
+
+  /** Runs domctl to its end; `through` is a program that runs it, such as unshare. */
+  async domctl(args: readonly string[], how: { input?: string; through?: readonly string[] } = {}): Promise<Result> {
+    return this.begin(args, how).done;
+  }
+
+  begin(args: readonly string[], how: { input?: string; through?: readonly string[] } = {}): Running {
+    if (!existsSync(program)) throw new Error(`${program} is not built: node test/setup/build.mjs`);
+    const [file, ...rest] = [...(how.through ?? []), process.execPath, program, ...args];
+    const began = performance.now();
+    const child = this.#spawn(file!, rest, { ...process.env, ...this.environment });
+    const out = collect(child.stdout);
+    const err = collect(child.stderr);
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(how.input ?? '');
+    const done = once(child, 'close').then(([exit]) => {
+      return { exit: exit as number | null, stdout: out(), stderr: err(), ms: performance.now() - began };
+    });
+    return { pid: child.pid!, done, stdout: out, kill: (signal) => child.kill(signal) };
+  }
+
+  /** Runs domctl, which must end with 0; gives its standard output. */
+  async ok(...args: readonly string[]): Promise<string> {
+    const result = await this.domctl(args);
+    if (result.exit === 0) return result.stdout;
+    throw new Error(`domctl ${args.join(' ')}: exit ${result.exit}\n${result.stdout}${result.stderr}`);
+  }
+
+  /** The JSON answer of a command that ends with 0. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  async json(...args: readonly string[]): Promise<any> {
+    return JSON.parse(await this.ok(...args, '--json'));
+  }
+
+  /** domstate's word. */
+  async state(domain: string): Promise<string> {
+    return (await this.ok('domstate', domain)).trim();
+  }
+
+  // Domains
+
+  /** The domain's XML; without an emulator of its own it gets whichever QEMU there is. */
+  xml(spec: DomainSpec): string {
+    return domainXml({ emulator: anyQemu, ...spec });
+  }
+
+  writeXml(spec: DomainSpec | string): string {
+    const file = this.at(`${typeof spec === 'string' ? 'given' : spec.name}.xml`);
+    writeFileSync(file, typeof spec === 'string' ? spec : this.xml(spec));
+    return file;
+  }
+
+  async define(spec: DomainSpec | string): Promise<void> {
+    await this.ok('define', this.writeXml(spec));
+  }
+
+  /** Defines and starts. */
+  async run(spec: DomainSpec): Promise<DomainInfo> {
+    await this.define(spec);
+    await this.ok('start', spec.name);
+    return this.info(spec.name);
+  }
+
+  async info(domain: string): Promise<DomainInfo> {
+    return this.client().info(domain);
+  }
+
+  /** The domain's state, without a program in between; for waiting. */
+  async word(domain: string): Promise<string> {
+    return (await this.info(domain)).state;
+  }
+
+  async becomes(domain: string, ...words: readonly string[]): Promise<DomainInfo> {
+    return eventually(`'${domain}' is ${words.join(' or ')}`, async () => {
+      const info = await this.info(domain);
+      return words.includes(info.state) && info;
+    });
+  }
+
+  /** A raw image that the hypervisor may use. */
+  image(name: string): string {
+    const path = this.at(name);
+    writeFileSync(path, '');
+    truncateSync(path, 2 ** 20);
+    chownSync(path, nobody, nobody);
+    return path;
+  }
+
+  // Daemon
+
+  get socket(): string {
+    return this.at('run/domctld.sock');
+  }
+
+  client(): Client {
+    return new Client(this.socket);
+  }
+
+  async daemonPid(): Promise<number> {
+    return (await this.client().version()).pid;
+  }
+
+  /** SIGKILL; resolves when it is gone. */
+  async killDaemon(): Promise<void> {
+    const pid = await this.daemonPid();
+    process.kill(pid, 'SIGKILL');
+    await eventually('the daemon is dead', () => !isAlive(pid));
+  }
+
+  /** A new daemon comes up, as at the next command. */
+  async nextDaemon(): Promise<number> {
+    await this.ok('daemon', 'start');
+    return this.daemonPid();
+  }
+
+  get log(): string {
+    const path = this.at('log/domctld.log');
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  get journalFile(): string {
+    return this.at('state/journal.jsonl');
+  }
+
+  /** Every whole line of the journal. */
+  journal(): JournalLine[] {
+    if (!existsSync(this.journalFile)) return [];
+    const lines = readFileSync(this.journalFile, 'utf8').split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as JournalLine);
+  }
+
+  /** The states an incarnation went through, in order, each once. */
+  history(incarnation: number): string[] {
+    const kinds = this.journal()
+      .filter((line) => (line.launch?.id ?? line.incarnation) === incarnation)
+      .map(({ state }) => String(state.kind));
+    return kinds.filter((kind, index) => kind !== kinds[index - 1]);
+  }
+
+  /** All that a refused command must leave as it was: domains, state directory, runtime directory, cgroups, processes. */
+  async snapshot(): Promise<unknown> {
+    const domains = await this.json('list', '--all');
+    return {
+      domains: (domains as object[]).map((row) => ({ ...row, heldBytes: null })),
+      // What emulators can do is remembered: a cache, no state.
+      state: filesBelow(this.at('state')).filter(([path]) => !path.includes('/capabilities')),
+      runtime: filesBelow(this.at('run')).map(([path]) => path),
+      cgroups: cgroupTree(this.cgroupRoot),
+      processes: processesIn(this.cgroupRoot),
+    };
+  }
+
+  // Helping programs
+
+  /** An emulator that misbehaves as `kind` says; see fixtures/programs/odd-qemu.mjs. */
+  oddQemu(kind: string): string {
+    const path = this.at(`bin/${kind}`);
+    mkdirSync(dirname(path), { recursive: true });
+    const text = readFileSync(join(fixtures, 'odd-qemu.mjs'), 'utf8');
+    // ES modules go by the file's name, and this one has none.
+    writeFileSync(this.at('bin/package.json'), '{"type":"module"}');
+    writeFileSync(path, text.replace('@NODE@', this.#nodeForAnyone()).replace('@QEMU@', anyQemu ?? ''));
+    chmodSync(path, 0o755);
+    return path;
+  }
+
+  /** Opens the guest memory of a hypervisor and keeps it: ram-holder.mjs. */
+  async holdMemory(pid: number): Promise<Holder> {
+    return this.#hold(process.execPath, [join(fixtures, 'ram-holder.mjs'), String(pid)], /^holding \d+$/m);
+  }
+
+  /** Keeps locks on bytes of an image, as another user of it would. */
+  async holdLock(path: string, ...bytes: readonly number[]): Promise<Holder> {
+    return this.#hold('python3', [join(fixtures, 'lock-holder.py'), path, ...bytes.map(String)], /^held$/m);
+  }
+
+  async #hold(file: string, args: readonly string[], ready: RegExp): Promise<Holder> {
+    const child = this.#spawn(file, args, process.env);
+    const said = collect(child.stdout);
+    const complained = collect(child.stderr);
+    await eventually(`${args.join(' ')} is ready`, () => {
+      if (child.exitCode !== null) throw new Error(`${args.join(' ')}: ${said()}${complained()}`);
+      return ready.test(said());
+    });
+    const letGo = async (): Promise<void> => {
+      child.stdin.end('go\n');
+      if (child.exitCode === null) await once(child, 'exit');
+    };
+    return { pid: child.pid!, letGo };
+  }
+
+  #spawn(file: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcessWithoutNullStreams {
+    const child = spawn(file, args, { env, stdio: 'pipe' });
+    this.#programs.push(child);
+    return child;
+  }
+
+  /** A node that `nobody` can run: our own where it lies open, else a copy. */
+  #nodeForAnyone(): string {
+    if (isOpenToAll(process.execPath)) return process.execPath;
+    const copy = this.at('bin/node');
+    if (!existsSync(copy)) copyFileSync(process.execPath, copy);
+    chmodSync(copy, 0o755);
+    return copy;
+  }
+
+  // The end
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (this.#put ??= this.#putAway());
+  }
+
+  async #putAway(): Promise<void> {
+    this.remains = this.#describe();
+    for (const child of this.#programs) if (child.exitCode === null) child.kill('SIGKILL');
+    try {
+      const failure = await this.#endThroughProduct().then(
+        () => [],
+        (error: unknown) => [`it could not be ended: ${String(error)}`],
+      );
+      this.leftovers = [...failure, ...this.#whatIsLeft()];
+    } finally {
+      await this.#sweep();
+    }
+  }
+
+  /** Destroys what runs and stops the daemon; starts one where incarnations were left without. */
+  async #endThroughProduct(): Promise<void> {
+    const isUp = await this.#isDaemonUp();
+    if (!isUp && processesIn(this.cgroupRoot).length === 0) return;
+    if (!isUp) await this.nextDaemon();
+    const client = this.client();
+    const live = (await client.list()).filter(({ id }) => id !== null);
+    await Promise.all(live.map(({ id }) => client.destroy(String(id), { wait: 'off', timeoutMs: 30_000 })));
+    const pid = await this.daemonPid();
+    process.kill(pid, 'SIGTERM');
+    await eventually('the daemon has ended', () => !isAlive(pid));
+  }
+
+  async #isDaemonUp(): Promise<boolean> {
+    try {
+      await this.client().version();
+      return true;
+    } catch (error) {
+      if (error instanceof DomctlError) return false;
+      throw error;
+    }
+  }
+
+  #whatIsLeft(): string[] {
+    const incarnations = this.at('run/incarnations');
+    return [
+      ...processesNaming(this.directory).map(describeProcess),
+      ...cgroupTree(this.cgroupRoot).map((directory) => `cgroup ${directory}`),
+      ...(existsSync(incarnations) ? readdirSync(incarnations).map((id) => `runtime files of incarnation ${id}`) : []),
+    ];
+  }
+
+  /** Ends and removes what is ours, and only that. */
+  async #sweep(): Promise<void> {
+    await eventually('every process of the host is gone', () => {
+      const pids = new Set([...processesNaming(this.directory), ...processesIn(this.cgroupRoot)]);
+      for (const pid of pids) killUnlessGone(pid);
+      return pids.size === 0;
+    });
+    await eventually('every cgroup of the host is gone', () => removeTree(this.cgroupRoot));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #describe(): string {
+    const tail = (text: string, lines: number): string => text.split('\n').slice(-lines).join('\n');
+    const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '(none)\n');
+    const cgroups = cgroupTree(this.cgroupRoot).map((directory) => `${directory}: ${processesAt(directory)}\n`);
+    return [
+      `\n--- ${this.directory}: domctld.log, its end\n${tail(this.log, 40)}`,
+      `--- journal, its end\n${tail(read(this.journalFile), 15)}`,
+      `--- cgroups\n${cgroups.join('')}---\n`,
+    ].join('\n');
+  }
+}
+
+function processesAt(directory: string): string {
+  try {
+    return readFileSync(join(directory, 'cgroup.procs'), 'utf8').trim().replaceAll('\n', ' ');
+  } catch (error) {
+    return String(error);
+  }
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: Buffer[] = [];
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return () => Buffer.concat(chunks).toString('utf8');
+}
+
+/** Files below a directory with their content, sorted; sockets and directories without. */
+function filesBelow(directory: string): [path: string, content: string][] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .map((entry): [string, string] => {
+      const path = join(entry.parentPath, entry.name);
+      return [path, entry.isFile() ? readFileSync(path, 'utf8') : ''];
+    })
+    .sort(([a], [b]) => a.localeCompare(b));
+}
+
+function isOpenToAll(file: string): boolean {
+  accessSync(file, constants.X_OK);
+  for (let each = realpathSync(file); each !== '/'; each = dirname(each)) {
+    if ((statSync(each).mode & 0o001) === 0) return false;
+  }
+  return true;
+}
+
+function killUnlessGone(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}

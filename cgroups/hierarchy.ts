@@ -13,8 +13,8 @@ export type Hierarchy =
   | { readonly kind: 'unified'; readonly mount: CgroupMount }
   | { readonly kind: 'hybrid'; readonly mount: CgroupMount; readonly memory: CgroupMount };
 
-/** Controllers domctl uses where they are offered. Only memory is a must (or its v1 twin). */
-const wantedControllers = ['memory', 'io', 'pids', 'hugetlb', 'cpu', 'cpuset'] as const;
+/** Controllers domctl reads by where they are offered. Only memory is a must (or its v1 twin). */
+const wantedControllers = ['memory', 'hugetlb'] as const;
 
 /** Pure: the hierarchy that `mountinfo` describes, given the root's `cgroup.controllers`. Throws HOST_LACKS with the remedy. */
 export function detectHierarchy(

@@ -168,7 +168,9 @@ function openProcess(identity: ProcessIdentity): number | null {
   try {
     pidfd = pidfdOpen(identity.pid);
   } catch (error) {
-    if (isErrno(error, 'ESRCH')) return null;
+    // EINVAL: older kernels (6.12) say so of a number that lives on only as the group and session of its orphans, here of
+    // QEMU's helper; newer ones (6.18) say ESRCH.
+    if (isErrno(error, 'ESRCH', 'EINVAL')) return null;
     throw error;
   }
   if (isSameProcess(identity)) return pidfd;

@@ -36,8 +36,17 @@ export async function recover(supervisor: Supervisor): Promise<void> {
   }
 }
 
+/** A fact that cannot be had makes it lost, never what the journal happened to say last. */
 function resume(supervisor: Supervisor, ...effects: readonly Effect[]): void {
-  supervisor.inBackground('recovery', async () => supervisor.resume(...effects));
+  supervisor.inBackground('recovery', async () => {
+    try {
+      await supervisor.resume(...effects);
+    } catch (error) {
+      if (supervisor.ending.signal.aborted) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      await supervisor.tell({ kind: 'factsUnreadable', reason });
+    }
+  });
 }
 
 /** Nobody was told that it runs: it is finished if it can be, ended if not. */

@@ -13,7 +13,7 @@ import type { Supervisor } from './supervisor.ts';
 export type StartVerb = 'start' | 'force-start';
 
 /** `300.0 GiB held, 24.2 GiB/s, about 12 s left`; parts that are unknown are left out. */
-export function describeDrain(supervisor: Supervisor): string {
+function describeDrain(supervisor: Supervisor): string {
   const held = readHeld(supervisor);
   const { progress } = supervisor.tracker;
   const parts = [held.known ? `${formatBytes(held.value)} held` : `held unknown (${held.reason})`];

@@ -61,12 +61,12 @@ export function currentSupervisor(entry: Entry): Supervisor | null {
   return entry.supervisors.find((supervisor) => supervisor === current) ?? null;
 }
 
-export function heldFields(held: Reading<number>): HeldFields {
+function heldFields(held: Reading<number>): HeldFields {
   return held.known ? { heldBytes: held.value } : { heldBytes: null, heldUnknown: held.reason };
 }
 
 /** Sum over those draining; bytes are 0 when none is, null when one cannot be read. */
-export function drainFields(supervisors: readonly Supervisor[]): DrainFields {
+function drainFields(supervisors: readonly Supervisor[]): DrainFields {
   const draining = supervisors.filter(isDraining);
   const held = combine(draining.map(readHeld), (values) => values.reduce((a, b) => a + b, 0));
   const speeds = draining.map(({ tracker }) => tracker.progress);

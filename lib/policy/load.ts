@@ -12,7 +12,7 @@ import { hostKeys, policyKeys, toHostConfig, toPolicy } from './schema.ts';
 import { readSource, type Source } from './source.ts';
 import type { HostConfig, Loaded, Origin, Policy } from './types.ts';
 
-export { listPolicies, type Places, type PolicyEntry } from './files.ts';
+export { listPolicies, type Places } from './files.ts';
 
 /** Values as written, perhaps not all of them, with the origin of each. */
 interface Draft {

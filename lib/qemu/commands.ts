@@ -41,11 +41,6 @@ export async function systemPowerdown(client: QmpClient, timing: Timing = {}): P
   await client.execute('system_powerdown', undefined, timing);
 }
 
-/** Presses the reset button. */
-export async function systemReset(client: QmpClient, timing: Timing = {}): Promise<void> {
-  await client.execute('system_reset', undefined, timing);
-}
-
 /** Asks the hypervisor to end itself. A connection that ends instead of an answer means it does. */
 export async function quit(client: QmpClient, timing: Timing = {}): Promise<void> {
   try {

@@ -43,7 +43,7 @@ export function flag(yes: string, no: string): Reader<boolean> {
 }
 
 /** Text of the form `pattern`, kept as it is. */
-export function matching(pattern: RegExp, refused: string, example: string): Reader<string> {
+function matching(pattern: RegExp, refused: string, example: string): Reader<string> {
   return { read: (raw) => (pattern.test(raw) ? { value: raw } : { refused }), example };
 }
 

@@ -42,7 +42,7 @@ export async function eventually(what: string, isThere: () => boolean, deadlineM
 }
 
 /** The hierarchy of this host, or the test is skipped with the reason. */
-export function hierarchyOrSkip(context: TestContext): Hierarchy {
+function hierarchyOrSkip(context: TestContext): Hierarchy {
   if (process.getuid?.() !== 0) context.skip('needs root to make cgroups');
   try {
     return readHierarchy();

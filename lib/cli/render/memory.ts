@@ -9,7 +9,7 @@ export function heldText({ heldBytes }: HeldFields): string {
 }
 
 /** `300.0 GiB, 12 s left`, or `-` where nothing drains. */
-export function drainingText(row: DrainFields): string {
+function drainingText(row: DrainFields): string {
   if (row.drainingBytes === null) return '?';
   if (row.drainingBytes === 0 && row.drainRateBytes === null) return '-';
   const eta = row.drainEtaMs === null ? '' : `, ${formatRemaining(row.drainEtaMs)} left`;

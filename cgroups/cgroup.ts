@@ -94,9 +94,10 @@ export class Cgroup {
     return memoryReading(this.#memory);
   }
 
-  /** Names of the cgroups below, e.g. incarnations nobody remembers. */
+  /** Names of the cgroups below, of the directory and of its twin: a removal cut short may leave one without the other. */
   children(): string[] {
-    return listCgroup(this.directory).directories;
+    const directories = [this.directory, ...(this.twinDirectory ? [this.twinDirectory] : [])];
+    return [...new Set(directories.flatMap(listUnlessGone))];
   }
 
   /** PSI memory `some avg10` of this cgroup, percent; unknown where the kernel does not keep it. */
@@ -126,6 +127,13 @@ export class Cgroup {
     if (this.twinDirectory) await removeCgroup(this.twinDirectory);
   }
 
+  /** Removes it unless something is in it, a process or a child. */
+  async removeIfEmpty(): Promise<void> {
+    await this.remove().catch((error: unknown) => {
+      if (!isErrno(error, 'EBUSY', 'ENOTEMPTY')) throw error;
+    });
+  }
+
   /** Calls back at each change of cgroup.events: a hint, to read again. Returns stop(). */
   watchEvents(onHint: () => void): () => void {
     const watcher = watch(`${this.directory}/cgroup.events`, { persistent: false }, onHint);
@@ -133,5 +141,14 @@ export class Cgroup {
     return () => {
       watcher.close();
     };
+  }
+}
+
+function listUnlessGone(directory: string): string[] {
+  try {
+    return listCgroup(directory).directories;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
   }
 }

@@ -96,15 +96,6 @@ export class CgroupRoot {
     return branch;
   }
 
-  /** Removes the root itself unless something is in it. */
-  async removeIfEmpty(): Promise<void> {
-    await this.at()
-      .remove()
-      .catch((error: unknown) => {
-        if (!isErrno(error, 'EBUSY', 'ENOTEMPTY')) throw error;
-      });
-  }
-
   private async makeAncestors(): Promise<void> {
     await enableControllers(this.hierarchy.mount.mountPoint);
     const parts = this.path.split('/').filter((part) => part !== '');

@@ -69,7 +69,7 @@ async function runVerb(args: readonly string[]): Promise<number> {
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
       if (error instanceof Error && error.name !== 'YError') throw error;
-      throw new DomctlError('USAGE', message ?? error?.message ?? 'not a command', {
+      throw new DomctlError('USAGE', oneLine(message ?? error?.message ?? 'not a command'), {
         hint: "'domctl --help' lists commands, 'domctl COMMAND --help' its options",
       });
     });
@@ -87,6 +87,15 @@ async function runVerb(args: readonly string[]): Promise<number> {
   addVerbs(add);
   await parser.parseAsync();
   return exit;
+}
+
+/** yargs spreads some sentences over lines. */
+function oneLine(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join(' ');
 }
 
 /** Each in its own type: no list of verbs can hold them all. */

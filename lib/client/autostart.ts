@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DomctlError, type ErrorCode, isErrorCode } from '../errors.ts';
 import { packageDir, type Places, placesEnvironment, socketPath } from '../places.ts';
 import { Client } from './client.ts';
@@ -10,6 +11,9 @@ import type { ErrorEnvelope } from './contract.ts';
 
 /** Recovery of many incarnations takes its time, but not this much. */
 const startDeadlineMs = 60_000;
+/** For one that another client has started to listen. */
+const otherDeadlineMs = 10_000;
+const lookAgainMs = 25;
 
 /** A client whose daemon answers; starts the daemon where none listens. Throws what kept it from starting. */
 export async function connectOrStart(places: Places): Promise<Client> {
@@ -18,12 +22,24 @@ export async function connectOrStart(places: Places): Promise<Client> {
   try {
     await startDaemon(places);
   } catch (error) {
-    // Two clients may start one at the same time: the second finds the lock taken and the first one's daemon listening.
-    const other = await connectRunning(places);
-    if (other) return other;
-    throw error;
+    return await connectToOther(places, error);
   }
   return new Client(socketPath(places));
+}
+
+/**
+ * Several clients may start one at the same time: all but one find the state directory owned, and the owner about to
+ * listen. Throws `failure` when that is not why ours did not start, or when the owner never listens.
+ */
+async function connectToOther(places: Places, failure: unknown): Promise<Client> {
+  const deadlineMs = performance.now() + otherDeadlineMs;
+  do {
+    const other = await connectRunning(places);
+    if (other) return other;
+    if (!(failure instanceof DomctlError) || failure.code !== 'DAEMON_UNREACHABLE') break;
+    await sleep(lookAgainMs);
+  } while (performance.now() < deadlineMs);
+  throw failure;
 }
 
 /** A client of the daemon that listens there now, or null. */

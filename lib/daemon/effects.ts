@@ -121,7 +121,8 @@ const handlers = {
   async forget(supervisor) {
     supervisor.close();
     await removeRuntimeDirectory(supervisor.services.places, supervisor.launch.id);
-    await removeBranchIfEmpty(supervisor);
+    // The domain's own cgroup goes with its last incarnation.
+    await supervisor.branch().removeIfEmpty();
   },
 } satisfies Handlers;
 
@@ -250,14 +251,4 @@ async function removePatiently(supervisor: Supervisor): Promise<void> {
       await sleep(20, undefined, { signal: supervisor.ending.signal });
     }
   }
-}
-
-/** The domain's own cgroup goes with its last incarnation. */
-async function removeBranchIfEmpty(supervisor: Supervisor): Promise<void> {
-  await supervisor
-    .branch()
-    .remove()
-    .catch((error: unknown) => {
-      if (!isErrno(error, 'EBUSY', 'ENOTEMPTY')) throw error;
-    });
 }

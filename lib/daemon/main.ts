@@ -20,7 +20,7 @@ import { errorEnvelope } from '../client/envelope.ts';
 import { Fleet } from './fleet.ts';
 import { Journal, type Remembered } from './journal.ts';
 import { recover } from './recover.ts';
-import { makeRuntimeRoot, trimLog } from './runtime-files.ts';
+import { makeRuntimeRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
 import { buildServer } from './server.ts';
 import { Starter } from './starting.ts';
 import type { Services } from './supervisor.ts';
@@ -39,7 +39,7 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
   setSubreaper();
   const { journal, remembered } = await Journal.open(places.stateDir, systemClock);
   const definitions = await DefinitionStore.open(places.stateDir);
-  const fleet = new Fleet(Math.max(remembered.lastId, highestCgroupId(root)));
+  const fleet = new Fleet(Math.max(remembered.lastId, ...[...cgroupIds(root).values()].flat()));
   const services: Services = {
     journal,
     clock: systemClock,
@@ -52,6 +52,7 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
     },
   };
   await fold(fleet, services, remembered, definitions);
+  await sweep(fleet, root, places);
   const about = describe(root);
   const app = buildServer({
     fleet,
@@ -73,7 +74,7 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
     void app.close().then(async () => {
       for (const supervisor of fleet.supervisors) supervisor.close();
       await journal.close();
-      await root.removeIfEmpty();
+      await root.at().removeIfEmpty();
       await lock.close();
       log.info('stopped; virtual machines go on');
       process.exit(0);
@@ -92,15 +93,23 @@ async function takeLock(places: Places): Promise<{ close(): Promise<void> }> {
   });
 }
 
-/** Incarnations whose records were lost keep their numbers: none is used again. */
-function highestCgroupId(root: CgroupRoot): number {
-  const own = root.at();
-  const ids = own
+/** Ids that still have a cgroup, by domain directory: their records may be lost, their numbers are never used again. */
+function cgroupIds(root: CgroupRoot): ReadonlyMap<string, readonly number[]> {
+  const branches = root
+    .at()
     .children()
-    .filter((name) => name.startsWith('vm-'))
-    .flatMap((name) => root.at(name).children())
-    .map(Number);
-  return Math.max(0, ...ids.filter(Number.isSafeInteger));
+    .filter((name) => name.startsWith('vm-'));
+  return new Map(branches.map((name) => [name, root.at(name).children().map(Number).filter(Number.isSafeInteger)]));
+}
+
+/** What a daemon left that ended while it tidied up: empty cgroups of domains, runtime files of the released. */
+async function sweep(fleet: Fleet, root: CgroupRoot, places: Places): Promise<void> {
+  const ids = cgroupIds(root);
+  for (const [branch, children] of ids) {
+    if (children.length === 0) await root.at(branch).removeIfEmpty();
+  }
+  const known = new Set([...fleet.supervisors.map(({ launch }) => launch.id), ...[...ids.values()].flat()]);
+  await sweepRuntimeDirectories(places, (id) => known.has(id));
 }
 
 async function fold(

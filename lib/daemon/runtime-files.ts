@@ -1,5 +1,5 @@
 /** Files of one incarnation while it lives: its runtime directory with the monitor's socket, and the domain's log. */
-import { chmod, chown, mkdir, open, rm, stat } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { escapeName } from '../domain/names.ts';
 import { isErrno } from '../errors.ts';
@@ -37,6 +37,20 @@ export async function removeRuntimeDirectory(places: Places, id: number): Promis
   await rm(runtimeDirectory(places, id), { recursive: true, force: true });
 }
 
+/** Directories of incarnations that `isKnown` does not know: what a daemon left that ended while it tidied up. */
+export async function sweepRuntimeDirectories(places: Places, isKnown: (id: number) => boolean): Promise<void> {
+  const ids = await readdir(join(places.runtimeDir, 'incarnations')).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  });
+  await Promise.all(
+    ids
+      .map(Number)
+      .filter((id) => !isKnown(id))
+      .map(async (id) => removeRuntimeDirectory(places, id)),
+  );
+}
+
 /** Others may pass through the runtime directory to their socket, and see nothing of it. */
 export async function makeRuntimeRoot(places: Places): Promise<void> {
   await mkdir(places.runtimeDir, { recursive: true, mode: 0o711 });
@@ -58,7 +72,7 @@ export async function trimLog(path: string): Promise<void> {
   }
 }
 
-/** The last line that `path` got since it was `fromByte` long, without QEMU's time stamp; null when there is none. */
+/** What the program said last in `path` since it was `fromByte` long: its last error with the lines that go on with it, or null. */
 export async function lastWords(path: string, fromByte: number): Promise<string | null> {
   try {
     await using file = await open(path, 'r');
@@ -66,18 +80,19 @@ export async function lastWords(path: string, fromByte: number): Promise<string 
     const start = Math.max(size < fromByte ? 0 : fromByte, size - lastWordsBytes);
     const buffer = Buffer.alloc(Math.max(0, size - start));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
-    const lines = buffer
-      .toString('utf8', 0, bytesRead)
-      .split('\n')
-      .filter((line) => line.trim() !== '');
-    return (
-      lines
-        .at(-1)
-        ?.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, '')
-        .replace(/^qemu-system-\w+: /, '') ?? null
-    );
+    return lastError(buffer.toString('utf8', 0, bytesRead));
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return null;
     throw error;
   }
+}
+
+/** QEMU begins an error with a time stamp and its name; further lines of the same error have neither. */
+const errorStart = /^(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?qemu[\w-]*: /;
+
+function lastError(text: string): string | null {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const start = lines.findLastIndex((line) => errorStart.test(line));
+  const words = lines.slice(start).join(' ').replace(errorStart, '');
+  return words === '' ? null : words;
 }

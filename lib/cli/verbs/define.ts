@@ -37,7 +37,7 @@ async function readText(file: string): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
-    for await (const chunk of createReadStream(file)) {
+    for await (const chunk of file === standardInput ? process.stdin : createReadStream(file)) {
       chunks.push(chunk as Buffer);
       length += (chunk as Buffer).length;
       if (length >= longestBytes) break;

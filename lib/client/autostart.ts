@@ -11,35 +11,28 @@ import type { ErrorEnvelope } from './contract.ts';
 
 /** Recovery of many incarnations takes its time, but not this much. */
 const startDeadlineMs = 60_000;
-/** For one that another client has started to listen. */
+/** For the owner of the state directory to listen, or to be gone. */
 const otherDeadlineMs = 10_000;
 const lookAgainMs = 25;
 
-/** A client whose daemon answers; starts the daemon where none listens. Throws what kept it from starting. */
-export async function connectOrStart(places: Places): Promise<Client> {
-  const running = await connectRunning(places);
-  if (running) return running;
-  try {
-    await startDaemon(places);
-  } catch (error) {
-    return await connectToOther(places, error);
-  }
-  return new Client(socketPath(places));
-}
-
 /**
- * Several clients may start one at the same time: all but one find the state directory owned, and the owner about to
- * listen. Throws `failure` when that is not why ours did not start, or when the owner never listens.
+ * A client whose daemon answers; starts the daemon where none listens. Several clients may do so at the same time, and one
+ * may be stopping: whoever finds the state directory owned looks again. Throws what kept ours from starting.
  */
-async function connectToOther(places: Places, failure: unknown): Promise<Client> {
+export async function connectOrStart(places: Places): Promise<Client> {
   const deadlineMs = performance.now() + otherDeadlineMs;
-  do {
-    const other = await connectRunning(places);
-    if (other) return other;
-    if (!(failure instanceof DomctlError) || failure.code !== 'DAEMON_UNREACHABLE') break;
+  for (;;) {
+    const running = await connectRunning(places);
+    if (running) return running;
+    try {
+      await startDaemon(places);
+      return new Client(socketPath(places));
+    } catch (error) {
+      const owned = error instanceof DomctlError && error.code === 'DAEMON_UNREACHABLE';
+      if (!owned || performance.now() > deadlineMs) throw error;
+    }
     await sleep(lookAgainMs);
-  } while (performance.now() < deadlineMs);
-  throw failure;
+  }
 }
 
 /** A client of the daemon that listens there now, or null. */

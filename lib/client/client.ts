@@ -24,6 +24,8 @@ import {
 type Method = 'GET' | 'POST' | 'DELETE';
 
 const questionDeadlineMs = 30_000;
+/** Whoever listens and does not even say who it is, is not domctl. */
+const greetingDeadlineMs = 5000;
 
 export class Client {
   readonly #socketPath: string;
@@ -35,7 +37,7 @@ export class Client {
   }
 
   async version(): Promise<VersionAnswer> {
-    const answer = (await this.#ask('GET', '/version')) as VersionAnswer;
+    const answer = (await this.#send('GET', '/version', undefined, greetingDeadlineMs)) as VersionAnswer;
     if (answer.name === 'domctl') return answer;
     throw notOurs(this.#socketPath, 'another program answers there');
   }
@@ -111,7 +113,7 @@ export class Client {
       let connected = false;
       request.once('socket', (socket) => socket.once('connect', () => (connected = true)));
       request.setTimeout(deadlineMs, () =>
-        request.destroy(new DomctlError('DEADLINE_PASSED', `the daemon did not answer in ${deadlineMs / 1000} s`)),
+        request.destroy(notOurs(this.#socketPath, `whoever listens there says nothing for ${deadlineMs / 1000} s`)),
       );
       request.once('error', (error) => {
         reject(connectionError(error, this.#socketPath, connected));

@@ -1,5 +1,6 @@
 /** The ledger as of now: what each incarnation holds, and the host around it. Reads; decides nothing. */
 import { drawUp, type Ledger, type LedgerEntry } from '../admission/ledger.ts';
+import type { Progress } from '../drain/progress.ts';
 import { readHostMemory } from '../host/inventory.ts';
 import { known, type Reading } from '../reading.ts';
 import type { HostConfig } from '../policy/types.ts';
@@ -20,6 +21,12 @@ export function readHeld(supervisor: Supervisor): Reading<number> {
 /** The phase in which an incarnation counts: draining only when every exclusive resource is proven free. */
 export function isDraining({ state }: Supervisor): boolean {
   return state.kind === 'draining';
+}
+
+/** How the memory comes back; no end is foretold while somebody is seen to keep it. */
+export function outlook({ tracker, holder }: Supervisor): Pick<Progress, 'rateBytes' | 'etaMs'> {
+  const { rateBytes = null, etaMs = null } = tracker.progress ?? {};
+  return { rateBytes, etaMs: holder === null ? etaMs : null };
 }
 
 export async function readLedger(fleet: Fleet, host: HostConfig): Promise<Reading<Ledger>> {

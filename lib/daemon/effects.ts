@@ -90,6 +90,9 @@ const handlers = {
   async removeCgroup(supervisor) {
     try {
       await removePatiently(supervisor);
+      // The domain's own cgroup goes with its last incarnation. All of it before `released` is said.
+      await supervisor.branch().removeIfEmpty();
+      await removeRuntimeDirectory(supervisor.services.places, supervisor.launch.id);
       await supervisor.tell({ kind: 'cgroupRemoved' });
     } catch (error) {
       await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });
@@ -120,9 +123,6 @@ const handlers = {
 
   async forget(supervisor) {
     supervisor.close();
-    await removeRuntimeDirectory(supervisor.services.places, supervisor.launch.id);
-    // The domain's own cgroup goes with its last incarnation.
-    await supervisor.branch().removeIfEmpty();
   },
 } satisfies Handlers;
 

@@ -5,7 +5,8 @@ import { promisedBytes } from '../admission/ledger.ts';
 import type { Claim } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
 import { DomctlError, isErrno } from '../errors.ts';
-import { claimImages } from '../host/images.ts';
+import { findHolder } from '../drain/holders.ts';
+import { claimImages, isWriteLocked } from '../host/images.ts';
 import { findGroup, findUser } from '../host/users.ts';
 import type { Log } from '../log.ts';
 import { packageDir, type Places } from '../places.ts';
@@ -21,9 +22,16 @@ export interface Preparation {
   readonly capabilities: Capabilities;
   readonly user: HypervisorUser | null;
   readonly claims: readonly Claim[];
+  /** Images that another process had locked when they were looked at, and who, if it could be seen. */
+  readonly locked: readonly LockedImage[];
   readonly promisedBytes: number;
   readonly class: AdmissionClass;
   readonly helper: 'qemu' | 'none';
+}
+
+export interface LockedImage {
+  readonly path: string;
+  readonly holder: string | null;
 }
 
 /** For a binary to say what it can do. */
@@ -49,6 +57,7 @@ export async function prepare(domain: Domain, places: Places, log: Log): Promise
     capabilities,
     user,
     claims,
+    locked: await findLocked(claims),
     promisedBytes: promisedBytes(domain, host.value.overhead),
     class: domain.memoryBacking.allocation === 'immediate' ? 'eager' : 'lazy',
     helper: chooseHelper(domain, policy.value, capabilities),
@@ -125,6 +134,13 @@ async function chooseUser(domain: Domain, host: HostConfig, log: Log): Promise<H
 async function kvmGroups(): Promise<number[]> {
   const gid = await findGroup('kvm');
   return gid === null ? [] : [gid];
+}
+
+/** Exclusive images that somebody keeps us from writing to: said by name here, instead of by a hypervisor that fails. */
+async function findLocked(claims: readonly Claim[]): Promise<LockedImage[]> {
+  const exclusive = claims.filter(({ mode }) => mode === 'exclusive');
+  const found = await Promise.all(exclusive.map(async (claim) => ((await isWriteLocked(claim.path)) ? [claim] : [])));
+  return Promise.all(found.flat().map(async (claim) => ({ path: claim.path, holder: await findHolder([claim], '') })));
 }
 
 async function requireBootFiles(domain: Domain): Promise<void> {

@@ -7,7 +7,7 @@ import { DomctlError, type ErrorDetails } from '../errors.ts';
 import { formatBytes, formatRate, formatRemaining } from '../format.ts';
 import type { Loaded, Policy } from '../policy/types.ts';
 import { formatShare } from '../policy/values.ts';
-import { readHeld } from './accounts.ts';
+import { outlook, readHeld } from './accounts.ts';
 import type { Supervisor } from './supervisor.ts';
 
 export type StartVerb = 'start' | 'force-start';
@@ -15,10 +15,10 @@ export type StartVerb = 'start' | 'force-start';
 /** `300.0 GiB held, 24.2 GiB/s, about 12 s left`; parts that are unknown are left out. */
 function describeDrain(supervisor: Supervisor): string {
   const held = readHeld(supervisor);
-  const { progress } = supervisor.tracker;
+  const { rateBytes, etaMs } = outlook(supervisor);
   const parts = [held.known ? `${formatBytes(held.value)} held` : `held unknown (${held.reason})`];
-  if (progress?.rateBytes) parts.push(formatRate(progress.rateBytes));
-  if (progress?.etaMs != null) parts.push(`about ${formatRemaining(progress.etaMs)} left`);
+  if (rateBytes) parts.push(formatRate(rateBytes));
+  if (etaMs !== null) parts.push(`about ${formatRemaining(etaMs)} left`);
   else if (supervisor.holder) parts.push(`held by ${supervisor.holder}`);
   return parts.join(', ');
 }
@@ -55,7 +55,7 @@ export function refusedByState(verb: StartVerb, supervisor: Supervisor, code: Re
 function ownDraining(supervisor: Supervisor): DomctlError {
   const { id, domain } = supervisor.launch;
   const held = readHeld(supervisor);
-  const { progress } = supervisor.tracker;
+  const { rateBytes, etaMs } = outlook(supervisor);
   return new DomctlError(
     'INCARNATION_DRAINING',
     `cannot start domain '${domain}': incarnation ${id} is still draining: ${describeDrain(supervisor)}`,
@@ -65,8 +65,8 @@ function ownDraining(supervisor: Supervisor): DomctlError {
         domain,
         incarnation: id,
         heldBytes: held.known ? held.value : null,
-        rateBytes: progress?.rateBytes ?? null,
-        etaMs: progress?.etaMs ?? null,
+        rateBytes,
+        etaMs,
         holder: supervisor.holder,
       },
     },
@@ -74,7 +74,7 @@ function ownDraining(supervisor: Supervisor): DomctlError {
 }
 
 function describeExiting({ state }: Supervisor): string {
-  if (state.kind !== 'exiting') return 'its end is not proven';
+  if (state.kind !== 'exiting') return 'its hypervisor has not ended';
   if (state.hypervisor) return `hypervisor (pid ${state.hypervisor.pid}) has not ended`;
   const [first] = state.busy;
   if (!first) return 'its exclusive resources are being probed';

@@ -187,7 +187,7 @@ export class Starter {
 
   #refuseByClaims(entry: Entry, preparation: Preparation): DomctlError | null {
     const conflict = findConflict(preparation.claims, this.#fleet.claimHolders());
-    if (!conflict) return null;
+    if (!conflict) return refuseLocked(entry, preparation);
     const { wanted, holder } = conflict;
     return new DomctlError(
       'CLAIM_CONFLICT',
@@ -258,6 +258,16 @@ export class Starter {
       refusal: error ? errorEnvelope(error).error : null,
     };
   }
+}
+
+/** No domain of ours has it, but somebody has. */
+function refuseLocked(entry: Entry, { locked: [image] }: Preparation): DomctlError | null {
+  if (!image) return null;
+  const by = image.holder ?? 'a process that could not be seen';
+  return new DomctlError('CLAIM_CONFLICT', `cannot start domain '${entry.name}': ${image.path} is locked by ${by}`, {
+    hint: 'it is not one of our domains; end it, or let it close the image',
+    details: { domain: entry.name, path: image.path, holder: image.holder },
+  });
 }
 
 function verbOf(order: StartOrder): StartVerb {

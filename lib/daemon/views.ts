@@ -16,7 +16,7 @@ import { isSameProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';
 import type { HostConfig } from '../policy/types.ts';
 import { formatShare } from '../policy/values.ts';
-import { isDraining, readHeld, readLedger } from './accounts.ts';
+import { isDraining, outlook, readHeld, readLedger } from './accounts.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -69,12 +69,11 @@ function heldFields(held: Reading<number>): HeldFields {
 function drainFields(supervisors: readonly Supervisor[]): DrainFields {
   const draining = supervisors.filter(isDraining);
   const held = combine(draining.map(readHeld), (values) => values.reduce((a, b) => a + b, 0));
-  const speeds = draining.map(({ tracker }) => tracker.progress);
-  const etas = speeds.map((progress) => progress?.etaMs ?? null);
+  const outlooks = draining.map(outlook);
+  const etas = outlooks.map(({ etaMs }) => etaMs);
   return {
     drainingBytes: held.known ? held.value : null,
-    drainRateBytes:
-      draining.length === 0 ? null : speeds.reduce((sum, progress) => sum + (progress?.rateBytes ?? 0), 0),
+    drainRateBytes: draining.length === 0 ? null : outlooks.reduce((sum, { rateBytes }) => sum + (rateBytes ?? 0), 0),
     drainEtaMs: etas.length === 0 || etas.includes(null) ? null : Math.max(...etas.filter((eta) => eta !== null)),
   };
 }

@@ -83,6 +83,7 @@ export type Effect =
   | { readonly kind: 'killCgroup' }
   /** Read what is held until it is proven gone: stalled, progressed, memoryGone. */
   | { readonly kind: 'watchMemory' }
+  /** The incarnation's cgroup, then its files: cgroupRemoved when all of it is gone. */
   | { readonly kind: 'removeCgroup' }
   /** Try the facts of a lost incarnation again. */
   | { readonly kind: 'readFacts' }
@@ -90,7 +91,7 @@ export type Effect =
   | { readonly kind: 'adoptHypervisor' }
   /** The same, and its monitor: how is the guest after the gap? */
   | { readonly kind: 'followHypervisor' }
-  /** Runtime files of the incarnation go; claims are gone with the state. */
+  /** Nothing of it is left: let go of what this process holds. */
   | { readonly kind: 'forget' };
 export type EffectKind = Effect['kind'];
 

@@ -80,3 +80,11 @@ export async function lockedBytes(path: string): Promise<number[]> {
   await using file = await open(path, 'r');
   return probeLockedBytes(file.fd, qemuLockBytes);
 }
+
+/** 101: others write; 200 and 201: others forbid reading or writing (RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE in QEMU's block/file-posix.c). */
+const bytesAgainstWriting: ReadonlySet<number> = new Set([101, 200, 201]);
+
+/** Whether QEMU would refuse to open the image for writing because of somebody's locks. */
+export async function isWriteLocked(path: string): Promise<boolean> {
+  return (await lockedBytes(path)).some((byte) => bytesAgainstWriting.has(byte));
+}

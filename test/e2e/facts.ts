@@ -29,12 +29,12 @@ export async function eventually<T>(
   }
 }
 
-/** The file's text, or null when it, its process or its cgroup is gone. */
-export function readOrNull(path: string): string | null {
+/** The file's text, or null when it, its process or its cgroup is gone, or it is not ours to read. */
+function readOrNull(path: string): string | null {
   try {
     return readFileSync(path, 'latin1');
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ESRCH', 'ENODEV')) return null;
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'ENODEV', 'EACCES')) return null;
     throw error;
   }
 }

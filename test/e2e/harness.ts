@@ -27,7 +27,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, onTestFailed, onTestFinished } from 'vitest';
 import { Client } from '../../lib/client/client.ts';
-import type { DomainInfo } from '../../lib/client/contract.ts';
+import type { DomainInfo, DomainRow } from '../../lib/client/contract.ts';
 import { DomctlError } from '../../lib/errors.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import { type DomainSpec, domainXml } from './domains.ts';
@@ -45,7 +45,10 @@ export function describeEndToEnd(name: string, body: () => void): void {
   else describe.skip(`${name} (skipped: needs root to make cgroups and change user)`, body);
 }
 
-export const qemus: readonly TestQemu[] = await findQemus();
+const qemus: readonly TestQemu[] = await findQemus();
+
+/** For describe.each with the title 'QEMU %s'. */
+export const byGeneration = qemus.map((qemu) => [qemu.label, qemu] as const);
 
 /** Whichever QEMU this host has: for tests that are not about generations. */
 const anyQemu = qemus.find(({ emulator }) => emulator !== null)?.emulator ?? null;
@@ -100,7 +103,7 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
   onTestFinished(async ({ task }) => {
     await host[Symbol.asyncDispose]();
     const passed = task.result?.state !== 'fail';
-    if (passed && !options.mayLeave && host.leftovers.length > 0)
+    if (passed && !host.mayLeave && host.leftovers.length > 0)
       throw new Error(`the product left behind:\n${host.leftovers.join('\n')}`);
   });
   onTestFailed(() => {
@@ -116,12 +119,14 @@ export class Host implements AsyncDisposable {
   remains = '';
   readonly directory: string;
   readonly cgroupRoot: string;
+  readonly mayLeave: boolean;
   readonly environment: Readonly<Record<string, string>>;
   readonly #programs: ChildProcessWithoutNullStreams[] = [];
   #put: Promise<void> | null = null;
 
   constructor(options: HostOptions) {
     hosts += 1;
+    this.mayLeave = options.mayLeave ?? false;
     this.directory = mkdtempSync(join(realpathSync(tmpdir()), 'e2e-'));
     chmodSync(this.directory, 0o755);
     this.cgroupRoot = `/domctl-e2e-${process.pid}-${hosts}`;
@@ -153,7 +158,14 @@ export class Host implements AsyncDisposable {
 
   /** An object goes over a copy of `balanced` with the description a policy must have. */
   writePolicy(name: string, content: object | string): void {
-    const whole = { kind: 'policy', version: 1, name, description: 'of a test', extends: 'balanced', ...(content as object) };
+    const whole = {
+      kind: 'policy',
+      version: 1,
+      name,
+      description: 'of a test',
+      extends: 'balanced',
+      ...(content as object),
+    };
     writeFileSync(this.at(`etc/policies/${name}.yaml`), typeof content === 'string' ? content : JSON.stringify(whole));
   }
 
@@ -186,10 +198,9 @@ export class Host implements AsyncDisposable {
     throw new Error(`domctl ${args.join(' ')}: exit ${result.exit}\n${result.stdout}${result.stderr}`);
   }
 
-  /** The JSON answer of a command that ends with 0. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  async json(...args: readonly string[]): Promise<any> {
-    return JSON.parse(await this.ok(...args, '--json'));
+  /** The JSON answer of a command that ends with 0, as the contract types it. */
+  async json<Answer>(...args: readonly string[]): Promise<Answer> {
+    return JSON.parse(await this.ok(...args, '--json')) as Answer;
   }
 
   /** domstate's word. */
@@ -299,9 +310,9 @@ export class Host implements AsyncDisposable {
 
   /** All that a refused command must leave as it was: domains, state directory, runtime directory, cgroups, processes. */
   async snapshot(): Promise<unknown> {
-    const domains = await this.json('list', '--all');
+    const domains = await this.json<DomainRow[]>('list', '--all');
     return {
-      domains: (domains as object[]).map((row) => ({ ...row, heldBytes: null })),
+      domains: domains.map((row) => ({ ...row, heldBytes: null })),
       // What emulators can do is remembered: a cache, no state.
       state: filesBelow(this.at('state')).filter(([path]) => !path.includes('/capabilities')),
       runtime: filesBelow(this.at('run')).map(([path]) => path),
@@ -372,15 +383,17 @@ export class Host implements AsyncDisposable {
 
   async #putAway(): Promise<void> {
     this.remains = this.#describe();
-    for (const child of this.#programs) if (child.exitCode === null) child.kill('SIGKILL');
     try {
+      for (const child of this.#programs) if (child.exitCode === null) child.kill('SIGKILL');
       const failure = await this.#endThroughProduct().then(
         () => [],
         (error: unknown) => [`it could not be ended: ${String(error)}`],
       );
       this.leftovers = [...failure, ...this.#whatIsLeft()];
-    } finally {
       await this.#sweep();
+    } catch (error) {
+      // Thrown from here it would hide what the test itself found.
+      this.leftovers = [...this.leftovers, String(error)];
     }
   }
 
@@ -392,6 +405,21 @@ export class Host implements AsyncDisposable {
     const client = this.client();
     const live = (await client.list()).filter(({ id }) => id !== null);
     await Promise.all(live.map(({ id }) => client.destroy(String(id), { wait: 'off', timeoutMs: 30_000 })));
+    if (!this.mayLeave) await this.allForgotten().catch(() => undefined); // whatIsLeft tells
+    await this.stopDaemon();
+  }
+
+  /** Nothing is left of any incarnation: runtime files and cgroups go just after the word `shut off` is said. */
+  async allForgotten(): Promise<void> {
+    try {
+      await eventually('nothing is left of any incarnation', () => this.#leftOfIncarnations().length === 0, 10_000);
+    } catch (error) {
+      throw new Error(`left behind: ${this.#leftOfIncarnations().join(', ')}`, { cause: error });
+    }
+  }
+
+  /** SIGTERM; resolves when it is gone. */
+  async stopDaemon(): Promise<void> {
     const pid = await this.daemonPid();
     process.kill(pid, 'SIGTERM');
     await eventually('the daemon has ended', () => !isAlive(pid));
@@ -408,11 +436,20 @@ export class Host implements AsyncDisposable {
   }
 
   #whatIsLeft(): string[] {
-    const incarnations = this.at('run/incarnations');
+    const roots = cgroupTree(this.cgroupRoot).filter((directory) => directory.endsWith(this.cgroupRoot));
     return [
       ...processesNaming(this.directory).map(describeProcess),
-      ...cgroupTree(this.cgroupRoot).map((directory) => `cgroup ${directory}`),
-      ...(existsSync(incarnations) ? readdirSync(incarnations).map((id) => `runtime files of incarnation ${id}`) : []),
+      ...this.#leftOfIncarnations(),
+      ...roots.map((directory) => `cgroup root ${directory}`),
+    ];
+  }
+
+  #leftOfIncarnations(): string[] {
+    const runtime = this.at('run/incarnations');
+    const below = cgroupTree(this.cgroupRoot).filter((directory) => !directory.endsWith(this.cgroupRoot));
+    return [
+      ...below.map((directory) => `cgroup ${directory}`),
+      ...(existsSync(runtime) ? readdirSync(runtime).map((id) => `runtime files of incarnation ${id}`) : []),
     ];
   }
 

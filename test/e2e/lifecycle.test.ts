@@ -1,14 +1,28 @@
 /** The main job on a real QEMU of each generation: from XML to running, ended, and truly shut off. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { cgroupsOf, cgroupTree, chargeOf, hierarchy, isAlive, MiB, processesIn, residueBytes, statusField } from './facts.ts';
-import { createHost, describeEndToEnd, nobody, qemus } from './harness.ts';
+import type { DomainInfo } from '../../lib/client/contract.ts';
+import {
+  cgroupsOf,
+  cgroupTree,
+  chargeOf,
+  hierarchy,
+  isAlive,
+  MiB,
+  processesIn,
+  residueBytes,
+  statusField,
+} from './facts.ts';
+import { byGeneration, createHost, describeEndToEnd, nobody } from './harness.ts';
 
 /** QEMU's helper also for a small guest: by default it is not worth its start below 1 GiB. */
-const withHelper = { policies: { helped: { teardown: { minimumSize: '1MiB' } } }, hostYaml: { defaultPolicy: 'helped', allowedPolicies: ['helped'] } };
+const withHelper = {
+  policies: { helped: { teardown: { minimumSize: '1MiB' } } },
+  hostYaml: { defaultPolicy: 'helped', allowedPolicies: ['helped'] },
+};
 
 describeEndToEnd('lifecycle', () => {
-  describe.each(qemus)('QEMU $label', ({ emulator, skipReason, version }) => {
+  describe.each(byGeneration)('QEMU %s', (_label, { emulator, skipReason, version }) => {
     test('goes from a definition to running and back to shut off, and leaves nothing', async (context) => {
       if (skipReason !== null) context.skip(skipReason);
       await using host = await createHost(withHelper);
@@ -19,14 +33,14 @@ describeEndToEnd('lifecycle', () => {
       expect(await host.ok('start', 'db1')).toBe("Domain 'db1' started (Id 1)\n");
       expect(await host.state('db1')).toBe('running');
       expect(await host.ok('domstate', 'db1', '--reason')).toBe('running (booted)\n');
-      const info = await host.json('dominfo', 'db1');
+      const info = await host.json<DomainInfo>('dominfo', 'db1');
       expect(info).toMatchObject({ id: 1, state: 'running', cgroup: `${host.cgroupRoot}/vm-db1/1` });
       expect(info.incarnations[0]).toMatchObject({ emulatorVersion: version, helper: 'qemu, outside the sandbox' });
-      expect(isAlive(info.helperPid ?? info.incarnations[0].helperPid)).toBe(true);
+      expect(isAlive(info.incarnations[0]!.helperPid!)).toBe(true);
 
       const answer = await host.ok('destroy', 'db1');
       expect(answer).toMatch(/^Domain 'db1' destroyed: exclusive resources free after \d/);
-      expect(isAlive(info.pid)).toBe(false);
+      expect(isAlive(info.pid!)).toBe(false);
       const after = await host.becomes('db1', 'shut off');
       expect(await host.ok('domstate', 'db1', '--reason')).toBe('shut off (destroyed)\n');
       expect(after).toMatchObject({
@@ -50,7 +64,18 @@ describeEndToEnd('lifecycle', () => {
       expect(heldBytes).toBeGreaterThan(64 * MiB);
       expect(Math.abs(heldBytes! - chargeOf(cgroup!).heldBytes)).toBeLessThan(32 * MiB);
 
-      const fields = ['Uid', 'Gid', 'Groups', 'NoNewPrivs', 'Seccomp', 'CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'];
+      const fields = [
+        'Uid',
+        'Gid',
+        'Groups',
+        'NoNewPrivs',
+        'Seccomp',
+        'CapInh',
+        'CapPrm',
+        'CapEff',
+        'CapBnd',
+        'CapAmb',
+      ];
       const none = '0000000000000000';
       expect(Object.fromEntries(fields.map((field) => [field, statusField(pid!, field)?.trim()]))).toMatchObject({
         Uid: `${nobody} ${nobody} ${nobody} ${nobody}`,
@@ -69,7 +94,13 @@ describeEndToEnd('lifecycle', () => {
     test('says draining while another process keeps its memory, and is force-started over it', async (context) => {
       if (skipReason !== null) context.skip(skipReason);
       await using host = await createHost();
-      const first = await host.run({ name: 'db1', emulator, memoryMiB: 128, shared: true, disks: [host.image('a.img')] });
+      const first = await host.run({
+        name: 'db1',
+        emulator,
+        memoryMiB: 128,
+        shared: true,
+        disks: [host.image('a.img')],
+      });
       const holder = await host.holdMemory(first.pid!);
       await host.ok('destroy', 'db1');
       const draining = await host.info('db1');
@@ -80,8 +111,12 @@ describeEndToEnd('lifecycle', () => {
         probe: 'F_OFD_GETLK: no lock on its bytes',
       });
       expect((await host.domctl(['start', 'db1'])).exit).toBe(5);
-      expect(await host.ok('force-start', 'db1')).toMatch(/^Domain 'db1' started \(Id 2\), over 0\.\d GiB still draining$/m);
-      expect(await host.ok('domstate', 'db1', '--reason')).toMatch(/^running \(booted\), predecessor 1 draining, 0\.\d GiB held$/m);
+      expect(await host.ok('force-start', 'db1')).toMatch(
+        /^Domain 'db1' started \(Id 2\), over 0\.\d GiB still draining$/m,
+      );
+      expect(await host.ok('domstate', 'db1', '--reason')).toMatch(
+        /^running \(booted\), predecessor 1 draining, 0\.\d GiB held$/m,
+      );
       await holder.letGo();
       await host.ok('destroy', 'db1', '--wait');
       expect(await host.ok('domstate', 'db1', '--reason')).toBe('shut off (destroyed)\n');

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRunning } from '../../client/autostart.ts';
@@ -54,10 +54,19 @@ const actions = {
 async function stop(client: Client, pid: number): Promise<void> {
   await client.stopDaemon();
   const deadlineMs = performance.now() + stopDeadlineMs;
-  while (existsSync(`/proc/${pid}`)) {
+  while (isRunning(pid)) {
     if (performance.now() > deadlineMs)
       throw new DomctlError('DEADLINE_PASSED', `domctld (pid ${pid}) has not ended yet`);
     await sleep(lookEveryMs);
+  }
+}
+
+/** A zombie that nobody has reaped yet is gone. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
   }
 }
 

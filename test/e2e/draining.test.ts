@@ -32,7 +32,7 @@ describeEndToEnd('draining', () => {
     expect(exit).toBe(5);
     expect(stderr).toMatch(
       new RegExp(
-        `^error: cannot start domain 'db1': incarnation 1 is still draining: 0\\.\\d GiB held, held by .*\\(pid ${holder.pid}\\)`,
+        `^error: cannot start domain 'db1': incarnation 1 is still draining: 0\\.\\d GiB held,(?: \\S+ \\w+/s,)? held by .*\\(pid ${holder.pid}\\)`,
       ),
     );
     expect(stderr).toContain(

@@ -82,13 +82,13 @@ export interface TwinTexts {
   readonly hugetlb: readonly string[];
 }
 
-/** Pure: what the v1 twin's files say. Kernel memory of page cache is in usage, and goes with the cache. */
+/** Pure: what the v1 twin's files say; `total_swap` is there only with swap accounting. Kernel memory of page cache is in usage, and goes with the cache. */
 export function twinCharge(texts: TwinTexts): MemoryCharge {
   const stat = parseFlatKeyed(texts.stat);
   const hugetlbBytes = sumCounts(texts.hugetlb);
   const reclaimable = requireKey(stat, 'total_active_file') + requireKey(stat, 'total_inactive_file');
   return {
-    heldBytes: Math.max(0, parseCount(texts.usage) - reclaimable) + hugetlbBytes,
+    heldBytes: Math.max(0, parseCount(texts.usage) - reclaimable) + (stat.get('total_swap') ?? 0) + hugetlbBytes,
     reclaimableBytes: reclaimable,
     anonBytes: requireKey(stat, 'total_rss'),
     sharedBytes: requireKey(stat, 'total_shmem'),

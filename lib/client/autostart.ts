@@ -55,7 +55,7 @@ async function startDaemon(places: Places): Promise<void> {
     const daemon = spawn(process.execPath, [join(packageDir(), 'dist/domctld.cjs')], {
       cwd: '/',
       detached: true,
-      env: { ...process.env, ...placesEnvironment(places), DOMCTL_STARTER: 'yes' },
+      env: { ...daemonEnvironment(places), DOMCTL_STARTER: 'yes' },
       stdio: ['ignore', log, log, 'pipe'],
     });
     const line = await firstLine(daemon.stdio[3] as Readable);
@@ -64,6 +64,14 @@ async function startDaemon(places: Places): Promise<void> {
   } finally {
     closeSync(log);
   }
+}
+
+/**
+ * The environment domctld runs in. Node's pool has four threads unless told otherwise: as many slow removals or hung disks
+ * would keep the journal from being written.
+ */
+export function daemonEnvironment(places: Places): Record<string, string | undefined> {
+  return { ...process.env, ...placesEnvironment(places), UV_THREADPOOL_SIZE: '64' };
 }
 
 /** What the daemon says on descriptor 3, or null when it ends or stays silent. */

@@ -112,9 +112,7 @@ export class Client {
       });
       let connected = false;
       request.once('socket', (socket) => socket.once('connect', () => (connected = true)));
-      request.setTimeout(deadlineMs, () =>
-        request.destroy(notOurs(this.#socketPath, `whoever listens there says nothing for ${deadlineMs / 1000} s`)),
-      );
+      request.setTimeout(deadlineMs, () => request.destroy(silent(this.#socketPath, deadlineMs)));
       request.once('error', (error) => {
         reject(connectionError(error, this.#socketPath, connected));
       });
@@ -126,7 +124,8 @@ export class Client {
         });
         response.once('end', () => {
           const type = response.headers['content-type'] ?? '';
-          settle(Buffer.concat(chunks).toString('utf8'), type, this.#socketPath, resolve, reject);
+          const text = Buffer.concat(chunks).toString('utf8');
+          settle({ text, type, status: response.statusCode ?? 0, path: this.#socketPath }, resolve, reject);
         });
       });
       request.end(payload);
@@ -138,24 +137,28 @@ function domainPath(domain: string): string {
   return `/domains/${encodeURIComponent(domain)}`;
 }
 
-function settle(
-  text: string,
-  type: string,
-  path: string,
-  resolve: (value: unknown) => void,
-  reject: (error: Error) => void,
-): void {
-  if (type.startsWith('application/xml')) {
-    resolve(text);
+interface Answer {
+  readonly text: string;
+  readonly type: string;
+  readonly status: number;
+  /** Of the socket it came through. */
+  readonly path: string;
+}
+
+function settle(answer: Answer, resolve: (value: unknown) => void, reject: (error: Error) => void): void {
+  if (answer.type.startsWith('application/xml')) {
+    resolve(answer.text);
     return;
   }
   try {
-    const json: unknown = JSON.parse(text);
+    const json: unknown = JSON.parse(answer.text);
     const failure = asFailure(json);
     if (failure) reject(failure);
+    else if (answer.status >= 400)
+      reject(new DomctlError('FAILED', `the daemon answered with status ${answer.status}`));
     else resolve(json);
   } catch {
-    reject(notOurs(path, 'another program answers there'));
+    reject(notOurs(answer.path, 'another program answers there'));
   }
 }
 
@@ -201,6 +204,13 @@ function checkOwner(path: string): void {
   }
   if (!stats.isSocket()) throw notOurs(path, 'it is not a socket');
   if (stats.uid !== 0 && stats.uid !== process.getuid?.()) throw notOurs(path, `it belongs to uid ${stats.uid}`);
+}
+
+/** It may be a program that is not ours, or our daemon on a host that is very busy. */
+function silent(path: string, deadlineMs: number): DomctlError {
+  return new DomctlError('SOCKET_NOT_OURS', `whoever listens at ${path} says nothing for ${deadlineMs / 1000} s`, {
+    hint: 'ask again if the host is busy; if it is not domctld, end that program or choose another DOMCTL_RUNTIME_DIR',
+  });
 }
 
 function notOurs(path: string, why: string): DomctlError {

@@ -8,14 +8,11 @@ import { resolveReserve } from '../policy/values.ts';
 import type { Fleet } from './fleet.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** Memory an incarnation is charged with, less what the kernel can drop. Before its cgroup is made it holds nothing. */
-export function readHeld(supervisor: Supervisor): Reading<number> {
-  const memory = supervisor.cgroup.memory();
-  if (memory.known) return known(memory.value.heldBytes);
-  const { state } = supervisor;
-  const exists = supervisor.cgroup.exists();
-  const unborn = state.kind === 'launching' && state.hypervisor === null && exists.known && !exists.value;
-  return unborn ? known(0) : memory;
+/** Memory an incarnation is charged with, less what the kernel can drop; none once that is proven, while it is tidied up. */
+export function readHeld({ cgroup, memoryIsGone }: Supervisor): Reading<number> {
+  if (memoryIsGone) return known(0);
+  const memory = cgroup.memory();
+  return memory.known ? known(memory.value.heldBytes) : memory;
 }
 
 /** The phase in which an incarnation counts: draining only when every exclusive resource is proven free. */

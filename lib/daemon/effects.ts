@@ -7,7 +7,7 @@ import type { Effect, EffectKind } from '../domain/transition.ts';
 import { proveFreed, scanHelper } from '../drain/freed.ts';
 import { judgeMemory, type MemoryVerdict, watchMemory } from '../drain/released.ts';
 import { DomctlError, isErrno } from '../errors.ts';
-import { cgroupOf, isSameProcess, readProcess } from '../host/processes.ts';
+import { cgroupOf, isSameProcess, readProcess, unlessGone } from '../host/processes.ts';
 import { systemPowerdown } from '../qemu/commands.ts';
 import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
@@ -35,14 +35,21 @@ const handlers = {
   },
 
   async scanHelper(supervisor) {
-    const { state } = supervisor;
-    if (state.kind === 'exiting' && state.helper)
-      supervisor.pinned = scanHelper(state.helper, supervisor.launch.claims);
+    const helper = helperOf(supervisor);
+    if (!helper) return;
+    const { claims } = supervisor.launch;
+    try {
+      supervisor.pinned = scanHelper(helper, claims);
+    } catch (error) {
+      // Not seen is not absent: then only the end of every process proves a claim free.
+      supervisor.pinned = new Set(claims.map(({ path }) => path));
+      throw error;
+    }
   },
 
   async endHelper(supervisor) {
-    const { state } = supervisor;
-    if (state.kind === 'exiting' && state.helper) endProcess(state.helper);
+    const helper = helperOf(supervisor);
+    if (helper) endProcess(helper);
   },
 
   async proveFreed(supervisor) {
@@ -88,6 +95,7 @@ const handlers = {
   },
 
   async removeCgroup(supervisor) {
+    supervisor.memoryIsGone = true;
     try {
       await removePatiently(supervisor);
       // The domain's own cgroup goes with its last incarnation. All of it before `released` is said.
@@ -103,12 +111,9 @@ const handlers = {
     for (;;) {
       await sleep(readAgainMs, undefined, { signal: supervisor.ending.signal });
       if (supervisor.state.kind !== 'lost') return;
-      const hypervisor = recordedHypervisor(supervisor);
-      if (!isReadable(supervisor)) continue;
-      await supervisor.tell({
-        kind: 'factsRead',
-        hypervisor: hypervisor && isSameProcess(hypervisor) ? 'alive' : 'gone',
-      });
+      const found = readFacts(supervisor);
+      if (found === null) continue;
+      await supervisor.tell({ kind: 'factsRead', hypervisor: found });
       return;
     }
   },
@@ -118,7 +123,13 @@ const handlers = {
   },
 
   async followHypervisor(supervisor) {
-    if (await adopt(supervisor)) await keepMonitor(supervisor);
+    try {
+      if (!(await adopt(supervisor))) return;
+    } catch (error) {
+      await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });
+      return;
+    }
+    await keepMonitor(supervisor);
   },
 
   async forget(supervisor) {
@@ -131,6 +142,26 @@ export async function runEffect(supervisor: Supervisor, effect: Effect): Promise
   // The one cast: TypeScript cannot correlate the handler's effect with its kind.
   const handler = handlers[effect.kind] as (supervisor: Supervisor, effect: Effect) => Promise<void>;
   await handler(supervisor, effect);
+}
+
+/** Whether the recorded hypervisor lives; null: it still cannot be told. */
+function readFacts(supervisor: Supervisor): 'alive' | 'gone' | null {
+  try {
+    if (!isReadable(supervisor)) return null;
+    const hypervisor = recordedHypervisor(supervisor);
+    return hypervisor && isSameProcess(hypervisor) ? 'alive' : 'gone';
+  } catch {
+    return null;
+  }
+}
+
+/** QEMU's own helper; one whose hypervisor died before it was up is known by its name alone. */
+function helperOf({ state, launch, cgroup }: Supervisor): ProcessIdentity | null {
+  if (state.kind !== 'exiting' || launch.helper === 'none') return null;
+  if (state.helper) return state.helper;
+  const inside = unlessGone(() => cgroup.processes()) ?? [];
+  const facts = inside.map(readProcess).find((process) => process?.name.startsWith('cleanup/'));
+  return facts?.identity ?? null;
 }
 
 /** Both facts can be read again, or the cgroup is gone and the domain's own proves that nothing is left. */
@@ -228,7 +259,7 @@ function judgeVanished(supervisor: Supervisor): MemoryVerdict {
   if (exists.value) return { kind: 'unreadable', reason: 'its figures cannot be read' };
   const branch = supervisor.branch();
   const branchExists = branch.exists();
-  if (branchExists.known && !branchExists.value) return { kind: 'gone', oomKilled: false };
+  if (branchExists.known && !branchExists.value) return { kind: 'gone', oomKilled: null };
   return judgeMemory(branch.populated(), branch.memory());
 }
 

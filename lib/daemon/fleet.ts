@@ -6,7 +6,7 @@ import { Mutex } from 'async-mutex';
 import type { ClaimHolder } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Incarnation, IncarnationState, Launch } from '../domain/incarnation.ts';
-import { isUnreleased } from '../domain/words.ts';
+import { currentIncarnation, isUnreleased } from '../domain/words.ts';
 import { DomctlError } from '../errors.ts';
 import { type Services, Supervisor } from './supervisor.ts';
 
@@ -77,17 +77,38 @@ export class Fleet {
     return entry;
   }
 
-  /** By id, UUID or name, as virsh looks them up. Throws NO_SUCH_DOMAIN. */
+  /** The domain of that UUID or name. Throws NO_SUCH_DOMAIN. */
   find(reference: string): Entry {
-    const entry = this.#byId(reference) ?? this.#byUuid(reference) ?? this.#entries.get(reference);
+    const entry = this.byUuid(reference) ?? this.#entries.get(reference);
     if (entry) return entry;
     throw new DomctlError('NO_SUCH_DOMAIN', `failed to get domain '${reference}'`, {
       hint: "'domctl list --all' shows the domains there are",
     });
   }
 
-  byUuid(uuid: string): Entry | undefined {
-    return this.#byUuid(uuid);
+  /**
+   * What a reference to something live means, as virsh takes it: an incarnation by its id, else the domain of that UUID or
+   * name and its current incarnation. Throws NO_SUCH_DOMAIN.
+   */
+  locate(reference: string): { readonly entry: Entry; readonly supervisor: Supervisor | null } {
+    const byId = this.supervisors.find(({ launch }) => String(launch.id) === reference);
+    if (byId) return { entry: this.ensure(byId.launch.domain), supervisor: byId };
+    const entry = this.find(reference);
+    return { entry, supervisor: currentOf(entry.supervisors) };
+  }
+
+  byUuid(reference: string): Entry | undefined {
+    const uuid = reference.toLowerCase();
+    return this.entries.find(
+      (entry) => entry.definition?.uuid === uuid || entry.supervisors.some(({ launch }) => launch.uuid === uuid),
+    );
+  }
+
+  /** The entry has this definition from now on; it may have been forgotten while its queue was waited for. */
+  define(entry: Entry, definition: Domain): void {
+    entry.definition = definition;
+    this.#entries.set(entry.name, entry);
+    this.changed();
   }
 
   /** A new supervisor of a launch or a remembered incarnation. */
@@ -157,16 +178,10 @@ export class Fleet {
     });
     this.summaries.splice(0, this.summaries.length - keptSummaries);
   }
+}
 
-  #byId(reference: string): Entry | undefined {
-    if (!/^\d+$/.test(reference)) return undefined;
-    return this.entries.find((entry) => entry.supervisors.some(({ launch }) => String(launch.id) === reference));
-  }
-
-  #byUuid(reference: string): Entry | undefined {
-    const uuid = reference.toLowerCase();
-    return this.entries.find(
-      (entry) => entry.definition?.uuid === uuid || entry.supervisors.some(({ launch }) => launch.uuid === uuid),
-    );
-  }
+/** The supervisor whose state is the domain's; null when none is left. */
+export function currentOf(supervisors: readonly Supervisor[]): Supervisor | null {
+  const current = currentIncarnation(supervisors);
+  return supervisors.find((supervisor) => supervisor === current) ?? null;
 }

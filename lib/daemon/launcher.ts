@@ -1,5 +1,5 @@
 /**
- * From an admitted launch to a running guest: cgroup, files, birth inside the cgroup, monitor, memory target, `cont`.
+ * From an admitted launch to a running guest: files, birth inside the cgroup, monitor, memory target, `cont`.
  * Whatever fails becomes the event launchFailed, and the incarnation ends like any other: exiting, draining, released.
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { devNull } from 'node:os';
 import { dirname } from 'node:path';
 import { spawn } from '../../native/index.ts';
 import type { Domain } from '../domain/definition.ts';
-import { DomctlError, isErrno } from '../errors.ts';
+import { DomctlError } from '../errors.ts';
 import { findRamFiles, findTeardownHelper, readProcess } from '../host/processes.ts';
 import type { User } from '../host/users.ts';
 import { buildArgv } from '../qemu/argv.ts';
@@ -91,25 +91,11 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
   await trimLog(log);
   await makeRuntimeDirectory(places, supervisor.launch.id, plan.user);
   for (const { path } of [...plan.domain.serials, ...plan.domain.consoles]) await makeOwnedFile(path, plan.user);
-  await makeCgroup(supervisor);
   await using file = await open(log, 'a', 0o640);
   await file.appendFile(
     `${new Date(supervisor.services.clock.now()).toISOString()} incarnation ${supervisor.launch.id} starting\n`,
   );
   return (await file.stat()).size;
-}
-
-/** A predecessor that is released at this moment takes an empty branch with it: then it is made again. */
-async function makeCgroup({ cgroup, launch, services }: Supervisor): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    await services.root.makeBranch(...launch.cgroup.split('/').slice(-2, -1));
-    try {
-      await cgroup.create();
-      return;
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT') || attempt >= 3) throw error;
-    }
-  }
 }
 
 /** An output file the hypervisor may write to: made as its user's when missing, left as it is otherwise. */

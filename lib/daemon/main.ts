@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { CgroupRoot, readHierarchy } from '../../cgroups/hierarchy.ts';
 import { setSubreaper, tryLockFile } from '../../native/index.ts';
+import { judgeMemory } from '../drain/released.ts';
 import { apiVersion, type VersionAnswer } from '../client/contract.ts';
 import { systemClock } from '../clock.ts';
 import { DomctlError, isErrno } from '../errors.ts';
@@ -23,7 +24,7 @@ import { recover } from './recover.ts';
 import { makeRuntimeRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
 import { buildServer } from './server.ts';
 import { Starter } from './starting.ts';
-import type { Services } from './supervisor.ts';
+import type { Services, Supervisor } from './supervisor.ts';
 import { Verbs } from './verbs.ts';
 
 /** The starter waits for one line here: `ready`, or the error envelope. */
@@ -32,10 +33,13 @@ const trimLogsEveryMs = 30_000;
 
 /** Runs until told to stop. Throws what keeps it from starting. */
 async function runDaemon(places: Places, log: Log): Promise<void> {
+  // The starter's umask must not keep the hypervisor's user out of its runtime directory.
+  process.umask(0o022);
   await mkdir(places.stateDir, { recursive: true, mode: 0o700 });
   await makeRuntimeRoot(places);
   const lock = await takeLock(places);
   const root = await CgroupRoot.open(readHierarchy(), places.cgroupRoot);
+  const rootLock = await takeRootLock(root);
   setSubreaper();
   const { journal, remembered } = await Journal.open(places.stateDir, systemClock);
   const definitions = await DefinitionStore.open(places.stateDir);
@@ -52,7 +56,6 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
     },
   };
   await fold(fleet, services, remembered, definitions);
-  await sweep(fleet, root, places);
   const about = describe(root);
   const app = buildServer({
     fleet,
@@ -63,6 +66,8 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
     stop,
   });
   await listen(app, socketPath(places));
+  // Only now is it sure that these directories are ours alone.
+  await sweep(fleet, root, places);
   const trimming = setInterval(() => void trimLogs(places, log), trimLogsEveryMs);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
@@ -71,14 +76,21 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
 
   function stop(): void {
     clearInterval(trimming);
-    void app.close().then(async () => {
-      for (const supervisor of fleet.supervisors) supervisor.close();
-      await journal.close();
-      await root.at().removeIfEmpty();
-      await lock.close();
-      log.info('stopped; virtual machines go on');
-      process.exit(0);
-    });
+    void app
+      .close()
+      .then(async () => {
+        for (const supervisor of fleet.supervisors) supervisor.close();
+        await journal.close();
+        await root.at().removeIfEmpty();
+        await rootLock.close();
+        await lock.close();
+        log.info('stopped; virtual machines go on');
+        process.exit(0);
+      })
+      .catch((error: unknown) => {
+        log.error({ err: error }, 'stop');
+        process.exit(1);
+      });
   }
 }
 
@@ -90,6 +102,16 @@ async function takeLock(places: Places): Promise<{ close(): Promise<void> }> {
   await file.close();
   throw new DomctlError('DAEMON_UNREACHABLE', `another domctld owns ${places.stateDir}`, {
     hint: `its lock is ${path}; 'domctl daemon stop' ends it`,
+  });
+}
+
+/** And one a cgroup root: two would give the same number to two incarnations. The lock is on a file of the root itself. */
+async function takeRootLock(root: CgroupRoot): Promise<{ close(): Promise<void> }> {
+  const file = await open(join(root.at().directory, 'cgroup.procs'), 'r+');
+  if (tryLockFile(file.fd)) return file;
+  await file.close();
+  throw new DomctlError('DAEMON_UNREACHABLE', `another domctld owns the cgroup root ${root.path}`, {
+    hint: 'choose another DOMCTL_CGROUP_ROOT, or use the state directory of that one',
   });
 }
 
@@ -105,8 +127,13 @@ function cgroupIds(root: CgroupRoot): ReadonlyMap<string, readonly number[]> {
 /** What a daemon left that ended while it tidied up: empty cgroups of domains, runtime files of the released. */
 async function sweep(fleet: Fleet, root: CgroupRoot, places: Places): Promise<void> {
   const ids = cgroupIds(root);
+  const supervised = new Set(fleet.supervisors.map(({ launch }) => launch.cgroup));
   for (const [branch, children] of ids) {
-    if (children.length === 0) await root.at(branch).removeIfEmpty();
+    const left = children.map((id) => root.at(branch, String(id))).filter(({ path }) => !supervised.has(path));
+    for (const cgroup of left) {
+      if (judgeMemory(cgroup.populated(), cgroup.memory()).kind === 'gone') await cgroup.removeIfEmpty();
+    }
+    await root.at(branch).removeIfEmpty();
   }
   const known = new Set([...fleet.supervisors.map(({ launch }) => launch.id), ...[...ids.values()].flat()]);
   await sweepRuntimeDirectories(places, (id) => known.has(id));
@@ -127,10 +154,21 @@ async function fold(
   for (const incarnation of remembered.incarnations) {
     if (incarnation.state.kind !== 'released') continue;
     const entry = fleet.ensure(incarnation.launch.domain);
-    entry.lastReleased = incarnation;
+    // A domain defined anew under an old name has no past.
+    if (entry.definition?.uuid === incarnation.launch.uuid) entry.lastReleased = incarnation;
     fleet.forgetIfGone(entry);
   }
-  await Promise.all(supervisors.map(recover));
+  await Promise.all(supervisors.map(recoverOrLose));
+}
+
+/** One incarnation whose facts cannot be had must not keep the daemon from all others. */
+async function recoverOrLose(supervisor: Supervisor): Promise<void> {
+  try {
+    await recover(supervisor);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    await supervisor.tell({ kind: 'factsUnreadable', reason });
+  }
 }
 
 function describe(root: CgroupRoot): VersionAnswer {

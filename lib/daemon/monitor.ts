@@ -46,6 +46,8 @@ export async function keepMonitor(supervisor: Supervisor): Promise<void> {
       if (supervisor.ending.signal.aborted) return;
       supervisor.services.log.warn({ incarnation: supervisor.launch.id, err: error }, 'monitor');
     }
+    // QEMU serves one client: a half-dead connection of ours would keep the next one out.
+    supervisor.qmp?.close();
     supervisor.qmp = null;
     await sleep(reconnectEveryMs, undefined, { signal: supervisor.ending.signal });
   }

@@ -34,6 +34,7 @@ const known = [
     ramFiles,
     outcome,
     killFollows: z.boolean(),
+    awaitsLaunch: z.boolean(),
     busy: z.array(z.strictObject({ resource: z.string(), probe: z.string(), holder: z.string().nullable() })),
   }),
   z.strictObject({

@@ -84,6 +84,11 @@ async function killWhoeverIsInside(supervisor: Supervisor): Promise<void> {
 async function recoverExit(supervisor: Supervisor): Promise<void> {
   const { state } = supervisor;
   if (state.kind !== 'exiting') return;
+  if (state.awaitsLaunch) {
+    await killWhoeverIsInside(supervisor);
+    await supervisor.tell({ kind: 'launchFailed', detail: 'the daemon ended while starting it' });
+    return;
+  }
   if (state.hypervisor && isSameProcess(state.hypervisor)) {
     await supervisor.resume({ kind: 'adoptHypervisor' });
     const signal = state.outcome.rung === 'SIGKILL' ? 'SIGKILL' : 'SIGTERM';

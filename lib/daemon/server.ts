@@ -32,12 +32,20 @@ export interface Daemon {
 /** Room for a definition of the XML reader's own limit, so that its error is the one seen. */
 const bodyLimitBytes = 16 * 1024 * 1024;
 
+/** A name of the longest kind, percent-encoded. */
+const longestReference = 1024;
+
 const byName = z.object({ domain: z.string() });
 const inactiveQuery = z.object({ inactive: z.enum(['true', 'false']).default('false') });
 const domainQuery = z.object({ domain: z.string().optional() });
 
 export function buildServer(daemon: Daemon): FastifyInstance {
-  const app = Fastify({ logger: false, bodyLimit: bodyLimitBytes, forceCloseConnections: true });
+  const app = Fastify({
+    logger: false,
+    bodyLimit: bodyLimitBytes,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: longestReference },
+  });
   app.setErrorHandler(async (error, _request, reply) => {
     const failure = asHttpError(error);
     if (failure.code === 'FAILED') daemon.services.log.error({ err: error }, 'request');
@@ -61,7 +69,7 @@ export function buildServer(daemon: Daemon): FastifyInstance {
 function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: Daemon): void {
   app.get('/version', () => about);
   app.get('/domains', () => listDomains(fleet));
-  app.get('/domains/:domain', (request) => domainInfo(fleet.find(nameOf(request))));
+  app.get('/domains/:domain', (request) => domainInfo(fleet.locate(nameOf(request)).entry));
   app.get('/domains/:domain/xml', (request, reply) => {
     const { inactive } = check(inactiveQuery, request.query);
     return reply.type('application/xml').send(verbs.xml(nameOf(request), inactive === 'true'));
@@ -69,7 +77,7 @@ function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: D
   app.get('/resources', async () => resourcesView(fleet, (await readHostConfig(services.places)).value));
   app.get('/drain', (request) => {
     const { domain } = check(domainQuery, request.query);
-    return drainView(fleet, domain === undefined ? null : fleet.find(domain));
+    return drainView(fleet, domain === undefined ? null : fleet.locate(domain).entry);
   });
 }
 

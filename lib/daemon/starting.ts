@@ -4,13 +4,15 @@
  * starts cannot be promised the same bytes. Both are held for readings and one journal write, never while waiting.
  */
 import { Mutex } from 'async-mutex';
+import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { decide, type Decision } from '../admission/decision.ts';
 import type { StartAnswer } from '../client/contract.ts';
 import { findConflict } from '../domain/claims.ts';
 import type { Launch, Requester } from '../domain/incarnation.ts';
 import { cgroupName } from '../domain/names.ts';
 import { transition } from '../domain/transition.ts';
-import { DomctlError, type ErrorCode } from '../errors.ts';
+import { DomctlError, type ErrorCode, isErrno } from '../errors.ts';
+import { isWriteLocked } from '../host/images.ts';
 import { readBootId } from '../host/inventory.ts';
 import { formatShare, resolveShare } from '../policy/values.ts';
 import { emitDomain } from '../xml/emit.ts';
@@ -21,7 +23,7 @@ import { type Preparation, prepare } from './preparation.ts';
 import { refusedByLedger, refusedByState, type StartVerb } from './refusals.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { errorEnvelope } from '../client/envelope.ts';
-import { deadlineSignal } from './waiting.ts';
+import { withDeadline } from './waiting.ts';
 import { drainRate } from './views.ts';
 
 export interface StartOrder {
@@ -94,22 +96,22 @@ export class Starter {
   }
 
   async #tryUntilAdmitted(entry: Entry, order: StartOrder): Promise<Admission> {
-    let deadline: AbortSignal | null = null;
-    for (;;) {
-      const admission = await this.#attempt(entry, order);
-      if (!admission.error || !this.#isWorthWaiting(admission)) return admission;
-      const { queueTimeoutMs } = admission.preparation.policy.value.start;
-      deadline ??= deadlineSignal(order.timeoutMs ?? queueTimeoutMs, order.signal);
-      try {
-        await this.#fleet.nextChange(lookAgainMs, deadline);
-      } catch {
-        throw order.signal.aborted
-          ? new DomctlError('INTERRUPTED', `queued start of domain '${entry.name}' cancelled: its caller is gone`)
-          : new DomctlError('DEADLINE_PASSED', `deadline passed; ${admission.error.message}`, {
-              hint: 'nothing was undone',
-              details: admission.error.details,
-            });
+    const first = await this.#attempt(entry, order);
+    if (!this.#isWorthWaiting(first)) return first;
+    let last = first;
+    const { queueTimeoutMs } = first.preparation.policy.value.start;
+    const wait = async (signal: AbortSignal): Promise<Admission> => {
+      while (this.#isWorthWaiting(last)) {
+        await this.#fleet.nextChange(lookAgainMs, signal);
+        last = await this.#attempt(entry, order);
       }
+      return last;
+    };
+    try {
+      return await withDeadline(order.timeoutMs ?? queueTimeoutMs, order.signal, wait);
+    } catch (error) {
+      if (error instanceof DomctlError && !order.signal.aborted) throw error;
+      throw endOfWait(entry, order, last);
     }
   }
 
@@ -155,7 +157,7 @@ export class Starter {
     const { refusal, arithmetic } = decision;
     const error =
       this.#refuseByState(entry, verb) ??
-      this.#refuseByClaims(entry, preparation) ??
+      (await this.#refuseByClaims(entry, preparation)) ??
       (refusal
         ? refusedByLedger({
             verb,
@@ -168,6 +170,7 @@ export class Starter {
             rateBytes: drainRate(this.#fleet),
           })
         : null);
+    if (order.wait && order.signal.aborted) throw cancelled(entry);
     const supervisor =
       error || order.dryRun ? null : await this.#register(entry, order, preparation, decision, ownDraining);
     return { preparation, decision, error, supervisor };
@@ -185,7 +188,7 @@ export class Starter {
     return null;
   }
 
-  #refuseByClaims(entry: Entry, preparation: Preparation): DomctlError | null {
+  async #refuseByClaims(entry: Entry, preparation: Preparation): Promise<DomctlError | null> {
     const conflict = findConflict(preparation.claims, this.#fleet.claimHolders());
     if (!conflict) return refuseLocked(entry, preparation);
     const { wanted, holder } = conflict;
@@ -234,10 +237,32 @@ export class Starter {
       forced: order.force ? forcedStart(decision, ownDraining) : null,
     };
     const state = { kind: 'launching', sinceMs: this.#services.clock.now(), hypervisor: null } as const;
-    await this.#services.journal.append({ kind: 'launch', launch, state });
+    // The cgroup comes before its record: a directory that exists already is somebody else's, and must never count as ours.
+    const cgroup = await this.#makeCgroup(entry, id);
+    try {
+      await this.#services.journal.append({ kind: 'launch', launch, state });
+    } catch (error) {
+      await cgroup.removeIfEmpty();
+      throw error;
+    }
     const supervisor = this.#fleet.adopt(launch, state, this.#services);
     this.#fleet.changed();
     return supervisor;
+  }
+
+  /** A predecessor that is released at this moment takes an empty branch with it: then it is made again. */
+  async #makeCgroup(entry: Entry, id: number): Promise<Cgroup> {
+    const { root } = this.#services;
+    const cgroup = root.at(cgroupName(entry.name), String(id));
+    for (let attempt = 1; ; attempt += 1) {
+      await root.makeBranch(cgroupName(entry.name));
+      try {
+        await cgroup.create();
+        return cgroup;
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT') || attempt >= 3) throw error;
+      }
+    }
   }
 
   #answer(entry: Entry, order: StartOrder, { preparation, decision, error, supervisor }: Admission): StartAnswer {
@@ -260,9 +285,27 @@ export class Starter {
   }
 }
 
+/** The caller is gone, or its time is up: nothing was started. */
+function endOfWait(entry: Entry, order: StartOrder, { error }: Admission): DomctlError {
+  if (order.signal.aborted) return cancelled(entry);
+  return new DomctlError(
+    'DEADLINE_PASSED',
+    `deadline passed; ${error?.message ?? `domain '${entry.name}' was not started`}`,
+    {
+      hint: 'nothing was undone',
+      details: error?.details,
+    },
+  );
+}
+
+function cancelled(entry: Entry): DomctlError {
+  return new DomctlError('INTERRUPTED', `queued start of domain '${entry.name}' cancelled: its caller is gone`);
+}
+
 /** No domain of ours has it, but somebody has. */
-function refuseLocked(entry: Entry, { locked: [image] }: Preparation): DomctlError | null {
-  if (!image) return null;
+async function refuseLocked(entry: Entry, { locked: [image] }: Preparation): Promise<DomctlError | null> {
+  // Asked again: when it was first seen it may have been our own hypervisor, dying.
+  if (!image || !(await isWriteLocked(image.path))) return null;
   const by = image.holder ?? 'a process that could not be seen';
   return new DomctlError('CLAIM_CONFLICT', `cannot start domain '${entry.name}': ${image.path} is locked by ${by}`, {
     hint: 'it is not one of our domains; end it, or let it close the image',

@@ -62,6 +62,8 @@ export class Supervisor implements Incarnation {
   readonly timers = new Map<'kill' | 'stragglers', NodeJS.Timeout>();
   /** Who keeps the memory, if anyone was seen to. */
   holder: string | null = null;
+  /** Proven; what follows is tidying up. */
+  memoryIsGone = false;
   /** Claimed paths the teardown helper had mapped. */
   pinned: ReadonlySet<string> = new Set();
   qmp: QmpClient | null = null;

@@ -1,4 +1,5 @@
 /** The verbs that change a domain, free of HTTP: define, undefine, shutdown, destroy. Starting has a file of its own. */
+import { Mutex } from 'async-mutex';
 import type { DefineAnswer, DefineRequest, StopAnswer, WaitTarget } from '../client/contract.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { IncarnationState } from '../domain/incarnation.ts';
@@ -10,12 +11,11 @@ import { emitDomain } from '../xml/emit.ts';
 import { parseDomain } from '../xml/parse.ts';
 import { readHeld } from './accounts.ts';
 import type { DefinitionStore } from './definitions.ts';
-import type { Entry, Fleet } from './fleet.ts';
+import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import { generateMac, generateUuid } from './identifiers.ts';
 import { describeEnd, refusedVerb } from './refusals.ts';
 import type { NewEvent, Supervisor } from './supervisor.ts';
-import { currentSupervisor } from './views.ts';
-import { deadlineSignal } from './waiting.ts';
+import { withDeadline } from './waiting.ts';
 
 export interface StopOrder {
   readonly wait: WaitTarget | null;
@@ -24,9 +24,13 @@ export interface StopOrder {
   readonly signal: AbortSignal;
 }
 
+type Target = ReturnType<Fleet['locate']>;
+
 export class Verbs {
   readonly #fleet: Fleet;
   readonly #definitions: DefinitionStore;
+  /** One definition at a time: names and UUIDs are unique across domains. */
+  readonly #defining = new Mutex();
 
   constructor(fleet: Fleet, definitions: DefinitionStore) {
     this.#fleet = fleet;
@@ -45,12 +49,14 @@ export class Verbs {
         hint: `at most ${longestEscapedName} characters, where each that is not a letter, digit, ':', '_' or '.' counts four`,
       });
     }
-    const entry = this.#fleet.ensure(parsed.name);
-    try {
-      return await entry.queue.runExclusive(async () => this.#store(entry, parsed, hasUuid(request.xml), warnings));
-    } finally {
-      this.#fleet.forgetIfGone(entry);
-    }
+    return this.#defining.runExclusive(async () => {
+      const entry = this.#fleet.ensure(parsed.name);
+      try {
+        return await entry.queue.runExclusive(async () => this.#store(entry, parsed, hasUuid(request.xml), warnings));
+      } finally {
+        this.#fleet.forgetIfGone(entry);
+      }
+    });
   }
 
   async #store(entry: Entry, parsed: Domain, uuidGiven: boolean, warnings: readonly string[]): Promise<DefineAnswer> {
@@ -68,14 +74,16 @@ export class Verbs {
       });
     const domain = knownUuid === undefined ? parsed : { ...parsed, uuid: knownUuid };
     await this.#definitions.save(domain);
-    entry.definition = domain;
-    this.#fleet.changed();
+    this.#fleet.define(entry, domain);
     return { name: domain.name, uuid: domain.uuid, updated: before !== null, warnings };
   }
 
   /** The definition goes; an incarnation that is still there keeps its record, claims and name until it is released. */
   async undefine(reference: string): Promise<{ name: string; stillHeldBy: number | null }> {
-    const entry = this.#fleet.find(reference);
+    return this.#defining.runExclusive(async () => this.#remove(this.#fleet.find(reference)));
+  }
+
+  async #remove(entry: Entry): Promise<{ name: string; stillHeldBy: number | null }> {
     return entry.queue.runExclusive(async () => {
       if (!entry.definition)
         throw new DomctlError(
@@ -86,13 +94,12 @@ export class Verbs {
       entry.definition = null;
       this.#fleet.forgetIfGone(entry);
       this.#fleet.changed();
-      return { name: entry.name, stillHeldBy: currentSupervisor(entry)?.launch.id ?? null };
+      return { name: entry.name, stillHeldBy: currentOf(entry.supervisors)?.launch.id ?? null };
     });
   }
 
   xml(reference: string, inactive: boolean): string {
-    const entry = this.#fleet.find(reference);
-    const live = currentSupervisor(entry);
+    const { entry, supervisor: live } = this.#fleet.locate(reference);
     if (live && !inactive) return live.launch.xml;
     if (!entry.definition) throw new DomctlError('NO_SUCH_DOMAIN', `domain '${entry.name}' has no definition any more`);
     return emitDomain(entry.definition);
@@ -100,9 +107,9 @@ export class Verbs {
 
   /** Asks the guest and returns; escalates only after `forceAfterMs` or the policy's. */
   async shutdown(reference: string, order: StopOrder & { forceAfterMs: number | undefined }): Promise<StopAnswer> {
-    const entry = this.#fleet.find(reference);
-    requireAcpi(currentSupervisor(entry));
-    const supervisor = await this.#request('shutdown', entry, { kind: 'shutdownRequested' });
+    const target = this.#fleet.locate(reference);
+    requireAcpi(target.supervisor);
+    const supervisor = await this.#request('shutdown', target, { kind: 'shutdownRequested' });
     const forceAfterMs = order.forceAfterMs ?? supervisor.launch.shutdown.forceAfterMs;
     if (forceAfterMs !== null) this.#destroyAfter(supervisor, forceAfterMs);
     return this.#awaitEnd(supervisor, order, undefined);
@@ -110,8 +117,8 @@ export class Verbs {
 
   /** The ladder SIGTERM, SIGKILL; returns at freed unless asked to wait for more. */
   async destroy(reference: string, order: StopOrder & { graceful: boolean }): Promise<StopAnswer> {
-    const entry = this.#fleet.find(reference);
-    const supervisor = await this.#request('destroy', entry, { kind: 'destroyRequested', graceful: order.graceful });
+    const target = this.#fleet.locate(reference);
+    const supervisor = await this.#request('destroy', target, { kind: 'destroyRequested', graceful: order.graceful });
     return this.#awaitEnd(
       supervisor,
       order,
@@ -119,8 +126,7 @@ export class Verbs {
     );
   }
 
-  async #request(verb: string, entry: Entry, event: NewEvent): Promise<Supervisor> {
-    const supervisor = currentSupervisor(entry);
+  async #request(verb: string, { entry, supervisor }: Target, event: NewEvent): Promise<Supervisor> {
     if (!supervisor) throw refusedVerb(verb, entry.name, null, 'DOMAIN_NOT_RUNNING');
     const { verdict, work } = await supervisor.tell(event);
     if (verdict.kind === 'refused') throw refusedVerb(verb, entry.name, supervisor, verdict.code);
@@ -144,7 +150,9 @@ export class Verbs {
     if (order.wait !== null) {
       const isThere = order.wait === 'off' ? isReleased : isFreed;
       try {
-        await supervisor.until(isThere, deadlineSignal(order.timeoutMs ?? usualTimeoutMs, order.signal));
+        await withDeadline(order.timeoutMs ?? usualTimeoutMs, order.signal, async (signal) =>
+          supervisor.until(isThere, signal),
+        );
       } catch (error) {
         if (order.signal.aborted) throw error;
         throw deadlinePassed(supervisor, order.timeoutMs ?? usualTimeoutMs ?? 0);

@@ -11,13 +11,13 @@ import type {
 } from '../client/contract.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Incarnation } from '../domain/incarnation.ts';
-import { currentIncarnation, stateReason, stateWord } from '../domain/words.ts';
+import { stateReason, stateWord } from '../domain/words.ts';
 import { isSameProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';
 import type { HostConfig } from '../policy/types.ts';
 import { formatShare } from '../policy/values.ts';
 import { isDraining, outlook, readHeld, readLedger } from './accounts.ts';
-import type { Entry, Fleet } from './fleet.ts';
+import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import type { Supervisor } from './supervisor.ts';
 
 export function listDomains(fleet: Fleet): DomainRow[] {
@@ -32,7 +32,7 @@ function byIdThenName(a: DomainRow, b: DomainRow): number {
 }
 
 function domainRow(entry: Entry): DomainRow {
-  const current = currentSupervisor(entry);
+  const current = currentOf(entry.supervisors);
   const last: Incarnation | null = current ?? entry.lastReleased;
   const { uuid, memoryBytes } = shapeOf(entry, current);
   return {
@@ -53,12 +53,6 @@ type Shape = Pick<Domain, 'uuid' | 'memoryBytes' | 'vcpus' | 'policy'>;
 /** What a domain is: what it runs with, else its definition; an entry always has one of them. */
 function shapeOf(entry: Entry, current: Supervisor | null): Shape {
   return current?.launch ?? entry.definition ?? { uuid: '', memoryBytes: 0, vcpus: 0, policy: null };
-}
-
-/** The supervisor whose state is the domain's. */
-export function currentSupervisor(entry: Entry): Supervisor | null {
-  const current = currentIncarnation(entry.supervisors);
-  return entry.supervisors.find((supervisor) => supervisor === current) ?? null;
 }
 
 function heldFields(held: Reading<number>): HeldFields {
@@ -84,7 +78,7 @@ export function drainRate(fleet: Fleet): number | null {
 }
 
 export function domainInfo(entry: Entry): DomainInfo {
-  const current = currentSupervisor(entry);
+  const current = currentOf(entry.supervisors);
   const { vcpus, policy } = shapeOf(entry, current);
   return {
     ...domainRow(entry),

@@ -152,6 +152,8 @@ export type IncarnationState =
       readonly outcome: Outcome;
       /** SIGKILL follows when its clock runs out; false after a graceful destroy. */
       readonly killFollows: boolean;
+      /** Destroyed before its hypervisor was born: the launch has yet to notice. */
+      readonly awaitsLaunch: boolean;
       readonly busy: readonly BusyResource[];
     }
   | {

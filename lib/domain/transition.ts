@@ -140,7 +140,17 @@ function exiting(state: Ending, atMs: number, how: Outcome): StateOf<'exiting'> 
   const { hypervisor } = state;
   const helper = 'helper' in state ? state.helper : null;
   const ramFiles = 'ramFiles' in state ? state.ramFiles : [];
-  return { kind: 'exiting', sinceMs: atMs, hypervisor, helper, ramFiles, outcome: how, killFollows: false, busy: [] };
+  return {
+    kind: 'exiting',
+    sinceMs: atMs,
+    hypervisor,
+    helper,
+    ramFiles,
+    outcome: how,
+    killFollows: false,
+    awaitsLaunch: false,
+    busy: [],
+  };
 }
 
 /** destroy of a live hypervisor: SIGTERM now, SIGKILL when its clock runs out (never if graceful). */
@@ -183,7 +193,12 @@ function rebooted(_state: IncarnationState, event: EventOf<'hostRebooted'>): Ver
 function found(state: StateOf<'lost'>, event: EventOf<'factsRead'>): Verdict {
   const { was } = state;
   if (was.kind === 'draining') return to(was, 'watchMemory', 'scheduleStragglers');
-  if (event.hypervisor === 'alive') {
+  if (event.hypervisor === 'alive' && was.hypervisor) {
+    // Nobody is left who could finish that launch.
+    if (was.kind === 'launching') {
+      const how = outcome('failed', 'SIGKILL', 'its launch was interrupted');
+      return to(exiting(was, event.atMs, how), 'adoptHypervisor', 'signalHypervisor');
+    }
     const killFollows = was.kind === 'exiting' && was.killFollows;
     return killFollows ? to(was, 'followHypervisor', 'scheduleKill') : to(was, 'followHypervisor');
   }
@@ -196,7 +211,8 @@ const table = {
     startRequested: 'DOMAIN_ACTIVE',
     forceStartRequested: 'DOMAIN_ACTIVE',
     shutdownRequested: 'WRONG_STATE',
-    destroyRequested: (s, e) => (s.hypervisor ? destroy(s, e) : to(exiting(s, e.atMs, outcome('destroyed', 'itself')))),
+    destroyRequested: (s, e) =>
+      s.hypervisor ? destroy(s, e) : to({ ...exiting(s, e.atMs, outcome('destroyed', 'itself')), awaitsLaunch: true }),
     hypervisorSpawned: (s, e) => to({ ...s, hypervisor: e.hypervisor }),
     launched: (s, e) =>
       s.hypervisor
@@ -261,7 +277,8 @@ const table = {
     launched: 'ignore',
     launchFailed: 'ignore',
     powerdownSeen: 'ignore',
-    guestPaused: (s, e) => (s.reason === e.reason ? ignored : to({ ...s, reason: e.reason })),
+    // STOP follows what stopped it, and says nothing of the reason.
+    guestPaused: (s, e) => (s.reason === e.reason || e.reason === 'user' ? ignored : to({ ...s, reason: e.reason })),
     guestResumed: (s, e) => to({ ...live(s), kind: 'running', sinceMs: e.atMs, reason: 'unpaused' }),
     guestShutdown: (s, e) => to({ ...live(s), kind: 'stopping', sinceMs: e.atMs, byGuest: e.byGuest }),
     hypervisorExited: died,
@@ -310,18 +327,21 @@ const table = {
     destroyRequested: (s, e) =>
       e.graceful || !s.hypervisor ? ignored : to({ ...s, killFollows: true }, 'scheduleKill'), // the ladder goes on
     hypervisorSpawned: (s, e) =>
-      to({ ...s, hypervisor: e.hypervisor, outcome: { ...s.outcome, rung: 'SIGKILL' } }, 'signalHypervisor'),
+      to(
+        { ...s, hypervisor: e.hypervisor, awaitsLaunch: false, outcome: { ...s.outcome, rung: 'SIGKILL' } },
+        'signalHypervisor',
+      ),
     launched: 'ignore',
-    launchFailed: (s, e) =>
-      s.hypervisor ? ignored : to({ ...s, outcome: { ...s.outcome, detail: e.detail } }, ...afterHypervisor),
+    // Only where no exit has started the proofs: a hypervisor that died while starting has said it already.
+    launchFailed: (s) => (s.awaitsLaunch ? to({ ...s, awaitsLaunch: false }, ...afterHypervisor) : ignored),
     powerdownSeen: 'ignore',
     guestPaused: 'ignore',
     guestResumed: 'ignore',
     guestShutdown: 'ignore',
     hypervisorExited: (s, e) => (s.hypervisor ? gone(s, s.outcome, { ...e, atMs: s.sinceMs }) : ignored),
-    resourcesBusy: (s, e) => to({ ...s, busy: e.busy }),
+    resourcesBusy: (s, e) => (JSON.stringify(s.busy) === JSON.stringify(e.busy) ? ignored : to({ ...s, busy: e.busy })),
     resourcesFree: (s, e) =>
-      s.hypervisor
+      s.hypervisor || s.awaitsLaunch
         ? ignored
         : to(
             {

@@ -10,7 +10,8 @@ import { findHolder } from './holders.ts';
 import { DrainTracker, type Progress } from './progress.ts';
 
 export type MemoryVerdict =
-  | { readonly kind: 'gone'; readonly oomKilled: boolean }
+  /** oomKilled null: nothing was left to read it from. */
+  | { readonly kind: 'gone'; readonly oomKilled: boolean | null }
   | { readonly kind: 'held'; readonly bytes: number; readonly populated: boolean }
   | { readonly kind: 'unreadable'; readonly reason: string };
 

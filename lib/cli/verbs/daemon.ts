@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectRunning } from '../../client/autostart.ts';
+import { connectRunning, daemonEnvironment } from '../../client/autostart.ts';
 import type { Client } from '../../client/client.ts';
 import { DomctlError } from '../../errors.ts';
-import { packageDir, placesEnvironment } from '../../places.ts';
+import { packageDir } from '../../places.ts';
 import { type Context, defineVerb } from '../command.ts';
 
 const stopDeadlineMs = 10_000;
@@ -72,10 +72,11 @@ function isRunning(pid: number): boolean {
 
 async function runInForeground(context: Context): Promise<number> {
   const child = spawn(process.execPath, [join(packageDir(), 'dist/domctld.cjs')], {
-    env: { ...process.env, ...placesEnvironment(context.places) },
+    env: daemonEnvironment(context.places),
     stdio: 'inherit',
   });
-  // A signal of the terminal reaches both; the child ends first.
+  // A signal of the terminal reaches both: the child's end is awaited, so the command's own way to end on Ctrl-C goes.
+  process.removeAllListeners('SIGINT');
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {
     child.once('exit', (code) => {

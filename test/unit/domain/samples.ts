@@ -24,7 +24,7 @@ export const outcome: Outcome = {
 export const proofs = [{ resource: 'hypervisor', probe: 'pidfd' }];
 export const busy = [{ resource: 'image /a', probe: 'locked at bytes 100', holder: 'cat (pid 9)' }];
 
-const exiting = { kind: 'exiting', sinceMs: 50, helper, ramFiles, outcome, busy: [] } as const;
+const exiting = { kind: 'exiting', sinceMs: 50, helper, ramFiles, outcome, awaitsLaunch: false, busy: [] } as const;
 
 /** Every state; those with a hypervisor that may be null or not stand there twice. */
 export const states = {
@@ -35,6 +35,7 @@ export const states = {
   stopping: { kind: 'stopping', sinceMs: 40, byGuest: true, ...live },
   'exiting, alive': { ...exiting, hypervisor, killFollows: true },
   'exiting, gone': { ...exiting, hypervisor: null, killFollows: false },
+  'exiting, unborn': { ...exiting, hypervisor: null, killFollows: false, awaitsLaunch: true },
   draining: {
     kind: 'draining',
     sinceMs: 60,

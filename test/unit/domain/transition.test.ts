@@ -200,12 +200,38 @@ const matrix: Record<Column, Expected> = {
       forceStartRequested: 'INCARNATION_EXITING',
       shutdownRequested: 'DOMAIN_NOT_RUNNING',
       hypervisorSpawned: 'exiting: SIGKILL',
-      launchFailed: ended,
       resourcesBusy: 'exiting',
       resourcesFree: 'draining: watchMemory',
       stragglersDue: 'exiting: killCgroup',
     },
     ignore: [
+      'launchFailed',
+      'destroyRequested',
+      'destroyRequested gracefully',
+      'launched',
+      ...factsOfTheGuest,
+      'hypervisorExited',
+      'stalled',
+      'progressed',
+      'memoryGone',
+      'cgroupRemoved',
+      'killDue',
+      ...facts,
+    ],
+  },
+  'exiting, unborn': {
+    does: {
+      ...lose,
+      startRequested: 'INCARNATION_EXITING',
+      forceStartRequested: 'INCARNATION_EXITING',
+      shutdownRequested: 'DOMAIN_NOT_RUNNING',
+      hypervisorSpawned: 'exiting: SIGKILL',
+      launchFailed: ended,
+      resourcesBusy: 'exiting',
+      stragglersDue: 'exiting: killCgroup',
+    },
+    ignore: [
+      'resourcesFree',
       'destroyRequested',
       'destroyRequested gracefully',
       'launched',
@@ -244,7 +270,7 @@ const matrix: Record<Column, Expected> = {
   },
   'lost, was launching': {
     ...isLost,
-    does: { ...isRefused, factsRead: 'launching: followHypervisor', 'factsRead gone': ended },
+    does: { ...isRefused, factsRead: 'exiting: adoptHypervisor SIGKILL', 'factsRead gone': ended },
   },
   'lost, was running': {
     ...isLost,
@@ -264,7 +290,7 @@ const matrix: Record<Column, Expected> = {
   },
   'lost, was gone': {
     ...isLost,
-    does: { ...isRefused, factsRead: 'exiting: followHypervisor', 'factsRead gone': ended },
+    does: { ...isRefused, factsRead: ended, 'factsRead gone': ended },
   },
   // The straggler's clock may have run out unheard: see 'takes up the clocks again' below.
   'lost, was draining': {
@@ -565,13 +591,20 @@ describe('busy resources', () => {
 
 describe('a lost incarnation', () => {
   const known: KnownState[] = [
-    states['launching, born'],
     states.running,
     states.paused,
     states.stopping,
     states['exiting, alive'],
     states.draining,
   ];
+
+  test('that was launching cannot be finished by anyone, and is ended', () => {
+    expect(next(lost(states['launching, born']), eventOfKind.factsRead)).toMatchObject({
+      kind: 'exiting',
+      hypervisor,
+      outcome: { kind: 'failed', rung: 'SIGKILL' },
+    });
+  });
 
   test.each(known)('keeps what it was: $kind', (was) => {
     expect(next(was, eventOfKind.factsUnreadable)).toEqual({

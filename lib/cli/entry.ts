@@ -7,8 +7,8 @@ import { version } from '../version.ts';
 const args = process.argv.slice(2);
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) process.stdout.write(`${version}\n`);
 else {
-  // Ctrl-C ends the wait, not the operation: what the daemon was asked to do goes on.
-  process.once('SIGINT', () => process.exit(130));
+  // `domctl list | head`: whoever reads may stop reading.
+  process.stdout.on('error', () => process.exit(0));
   void import('./main.ts').then(async ({ main }) => {
     process.exitCode = await main(args);
   });

@@ -2,6 +2,7 @@
 import yargs, { type Argv } from 'yargs';
 import { connectOrStart } from '../client/autostart.ts';
 import type { Client } from '../client/client.ts';
+import { errorEnvelope } from '../client/envelope.ts';
 import { DomctlError } from '../errors.ts';
 import { placeVariables } from '../places.ts';
 import { version as ownVersion } from '../version.ts';
@@ -35,9 +36,16 @@ const missing = 'an argument is missing: got %s, need at least %s';
 // Plural forms are taken, although the types know only plain strings.
 const strings = { 'Not enough non-option arguments: got %s, need at least %s': { one: missing, other: missing } };
 
+const interrupted = new DomctlError('INTERRUPTED', 'interrupted; what the daemon was asked to do goes on');
+
 /** Runs one command line; resolves with its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');
+  // Ctrl-C ends the wait, not the operation: what the daemon was asked to do goes on, but for a start that is queued.
+  process.once('SIGINT', () => {
+    if (json) process.stdout.write(`${JSON.stringify(errorEnvelope(interrupted))}\n`);
+    process.exit(interrupted.exit);
+  });
   try {
     return await runVerb(args);
   } catch (error) {

@@ -20,7 +20,7 @@ export const standardInput = '/dev/stdin';
 export function fixArguments(args: readonly string[]): string[] {
   const end = args.includes('--') ? args.indexOf('--') : args.length;
   return args.map((arg, index) => {
-    if (arg === '-') return standardInput;
+    if (arg === '-' && args.includes('define')) return standardInput;
     return arg === '--wait' && index < end ? '--wait=off' : arg;
   });
 }

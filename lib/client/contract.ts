@@ -137,6 +137,9 @@ export interface StartAnswer {
   readonly allowedShortfallBytes: number;
   readonly allowedShortfall: string;
   readonly overIncarnations: readonly number[];
+  /** Held by those; other domains' draining memory is in the arithmetic alone. */
+  readonly overBytes: number;
+  readonly memoryBytes: number;
   /** Why it would be refused; null when admitted. */
   readonly refusal: ErrorEnvelope['error'] | null;
 }

@@ -15,6 +15,11 @@ export function readHeld({ cgroup, memoryIsGone }: Supervisor): Reading<number> 
   return memory.known ? known(memory.value.heldBytes) : memory;
 }
 
+/** What these hold together; one that cannot be read counts nothing, and has made the ledger unknown before. */
+export function heldBy(supervisors: readonly Supervisor[]): number {
+  return supervisors.map(readHeld).reduce((sum, held) => sum + (held.known ? held.value : 0), 0);
+}
+
 /** The phase in which an incarnation counts: draining only when every exclusive resource is proven free. */
 export function isDraining({ state }: Supervisor): boolean {
   return state.kind === 'draining';

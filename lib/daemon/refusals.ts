@@ -7,7 +7,7 @@ import { DomctlError, type ErrorDetails } from '../errors.ts';
 import { formatBytes, formatRate, formatRemaining } from '../format.ts';
 import type { Loaded, Policy } from '../policy/types.ts';
 import { formatShare } from '../policy/values.ts';
-import { outlook, readHeld } from './accounts.ts';
+import { heldBy, outlook, readHeld } from './accounts.ts';
 import type { Supervisor } from './supervisor.ts';
 
 export type StartVerb = 'start' | 'force-start';
@@ -114,6 +114,7 @@ export interface RefusedStart {
   readonly refusal: Refusal;
   readonly arithmetic: Arithmetic | null;
   readonly policy: Loaded<Policy>;
+  readonly memoryBytes: number;
   readonly allowedBytes: number;
   readonly ownDraining: readonly Supervisor[];
   /** All of the host's draining; null when nothing can be said. */
@@ -131,6 +132,8 @@ export function refusedByLedger(start: RefusedStart): DomctlError {
     allowedShortfallBytes: start.allowedBytes,
     allowedShortfall: formatShare(start.policy.value.forceStart.maxShortfall),
     overIncarnations: start.ownDraining.map(({ launch }) => launch.id),
+    overBytes: heldBy(start.ownDraining),
+    memoryBytes: start.memoryBytes,
     arithmetic: start.arithmetic,
   };
   return new DomctlError(start.refusal.code, message, { hint, details });

@@ -8,7 +8,7 @@ import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { decide, type Decision } from '../admission/decision.ts';
 import type { StartAnswer } from '../client/contract.ts';
 import { findConflict } from '../domain/claims.ts';
-import type { Launch, Requester } from '../domain/incarnation.ts';
+import type { ForcedStart, Launch, Requester } from '../domain/incarnation.ts';
 import { cgroupName } from '../domain/names.ts';
 import { transition } from '../domain/transition.ts';
 import { DomctlError, type ErrorCode, isErrno } from '../errors.ts';
@@ -16,7 +16,7 @@ import { isWriteLocked } from '../host/images.ts';
 import { readBootId } from '../host/inventory.ts';
 import { formatShare, resolveShare } from '../policy/values.ts';
 import { emitDomain } from '../xml/emit.ts';
-import { isDraining, readHeld, readLedger } from './accounts.ts';
+import { heldBy, isDraining, readLedger } from './accounts.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { launchHypervisor } from './launcher.ts';
 import { type Preparation, prepare } from './preparation.ts';
@@ -165,6 +165,7 @@ export class Starter {
             refusal,
             arithmetic,
             policy: preparation.policy,
+            memoryBytes: preparation.domain.memoryBytes,
             allowedBytes,
             ownDraining,
             rateBytes: drainRate(this.#fleet),
@@ -269,6 +270,7 @@ export class Starter {
     const { arithmetic } = decision;
     if (!arithmetic) throw error ?? new Error('no arithmetic');
     const { maxShortfall } = preparation.policy.value.forceStart;
+    const over = supervisor?.launch.forced ?? forcedStart(decision, entry.supervisors.filter(isDraining));
     return {
       name: entry.name,
       admitted: error === null,
@@ -277,9 +279,9 @@ export class Starter {
       policy: preparation.policy.value.name,
       allowedShortfallBytes: order.force ? resolveShare(maxShortfall, preparation.promisedBytes) : 0,
       allowedShortfall: formatShare(maxShortfall),
-      overIncarnations:
-        supervisor?.launch.forced?.overIncarnations ??
-        entry.supervisors.filter(isDraining).map(({ launch }) => launch.id),
+      overIncarnations: over.overIncarnations,
+      overBytes: over.heldDrainingBytes,
+      memoryBytes: preparation.domain.memoryBytes,
       refusal: error ? errorEnvelope(error).error : null,
     };
   }
@@ -317,11 +319,10 @@ function verbOf(order: StartOrder): StartVerb {
   return order.force ? 'force-start' : 'start';
 }
 
-function forcedStart({ arithmetic }: Decision, ownDraining: readonly Supervisor[]): Launch['forced'] {
-  const held = ownDraining.map(readHeld);
+function forcedStart({ arithmetic }: Decision, ownDraining: readonly Supervisor[]): ForcedStart {
   return {
     overIncarnations: ownDraining.map(({ launch }) => launch.id),
-    heldDrainingBytes: held.reduce((sum, reading) => sum + (reading.known ? reading.value : 0), 0),
+    heldDrainingBytes: heldBy(ownDraining),
     shortfallBytes: arithmetic?.shortfallBytes ?? 0,
   };
 }

@@ -28,10 +28,17 @@ export async function findHolder(files: readonly FileIdentity[], dying: string):
   return null;
 }
 
+/**
+ * A descriptor's inode is told by its fdinfo, which no file system can delay; only what has the right one is asked for its
+ * device, too: a stat of any file of any process could hang on a dead server.
+ */
 function hasOpen(pid: number, files: readonly FileIdentity[]): boolean {
   return openFiles(pid).some(({ path }) => {
-    const stats = unlessGone(() => statSync(path));
-    return stats !== null && files.some((file) => file.device === stats.dev && file.inode === stats.ino);
+    const info = unlessGone(() => readFileSync(path.replace('/fd/', '/fdinfo/'), 'utf8'));
+    const inode = Number(/^ino:\s+(\d+)$/m.exec(info ?? '')?.[1] ?? Number.NaN);
+    const alike = files.filter((file) => file.inode === inode);
+    const stats = alike.length === 0 ? null : unlessGone(() => statSync(path));
+    return stats !== null && alike.some((file) => file.device === stats.dev);
   });
 }
 

@@ -184,7 +184,7 @@ export class Host {
   async cleanUp() {
     this.#holder?.kill('SIGKILL');
     if (this.#directory === null) return;
-    for (const pid of this.#processes()) process.kill(pid, 'SIGKILL');
+    for (const pid of this.#processes()) killUnlessGone(pid);
     while (this.#processes().length > 0) await new Promise(setImmediate);
     // A cgroup stays busy for a moment after its last process died.
     const deadline = performance.now() + 10_000;
@@ -243,6 +243,14 @@ export class Host {
       .filter((line) => / - cgroup2? /.test(line))
       .map((line) => line.split(' ')[4]);
     return mounts.flatMap((mount) => listTree(join(mount, this.#cgroupRoot)));
+  }
+}
+
+function killUnlessGone(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
   }
 }
 

@@ -19,7 +19,7 @@ async function drainingHost(options: HostOptions = {}, policy?: string): Promise
 }
 
 const fiveLines =
-  /^ {2}promised by live domains +0\.0 GiB\n\+ held by draining +0\.\d GiB {3}incarnation 1 of db1\n\+ promised to db1 +\d\.\d GiB\n- capacity +\d+\.\d GiB\n= shortfall +\d\.\d GiB {3}.*policy \S+ allows \d\.\d GiB.*\n/;
+  /^ {2}promised by live domains +0\.0 GiB\n\+ held by draining +0\.\d GiB {3}incarnation 1 of db1\n\+ promised to db1 +\d\.\d GiB {3}\d\.\d GiB \+ \d\.\d GiB overhead\n- capacity +\d+\.\d GiB\n= shortfall +\d\.\d GiB {3}.*policy \S+ allows \d\.\d GiB.*\n/;
 
 describeEndToEnd('draining', () => {
   test('start is refused with what is held, by whom, and both ways out', async () => {

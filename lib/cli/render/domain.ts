@@ -1,6 +1,6 @@
 /** A domain in words: domstate's one line, dominfo's block, drain's lines. */
 import type { DomainInfo, DrainAnswer, DrainRow, IncarnationInfo } from '../../client/contract.ts';
-import { formatBytes, formatElapsed } from '../../format.ts';
+import { formatBytes, formatElapsed, formatRemaining } from '../../format.ts';
 import { heldText, speedParts } from './memory.ts';
 
 /** `draining (destroyed), 300.0 GiB held, 24.2 GiB/s, 12 s left`, or with a predecessor what that one still holds. */
@@ -86,7 +86,7 @@ export function renderDrain(row: DrainRow, bar: boolean): string {
   if (row.state === 'exiting') return `${head}exiting: ${exitingText(row)}`;
   const holder = row.holder ? [`held by ${row.holder}`] : [];
   if (row.stalledForMs !== null) {
-    return head + [`stalled ${formatElapsed(row.stalledForMs)}: ${heldText(row)} left`, ...holder].join('  ');
+    return head + [`stalled ${formatRemaining(row.stalledForMs)}: ${heldText(row)} left`, ...holder].join('  ');
   }
   const from = row.fromBytes === null ? '?' : formatBytes(row.fromBytes);
   const parts = [...(bar ? [renderBar(row)] : []), `${heldText(row)} of ${from} left`, ...speedParts(row), ...holder];

@@ -100,22 +100,33 @@ function countOf(count: number, what: string, none?: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
+/** Two readings of what drains are not of the same moment. */
+const readTwiceBytes = 64 * 1024 ** 2;
+
 /** The five lines behind every force-start, the same when it is tried, admitted or refused. */
 export function renderArithmetic(
   answer: Pick<
     StartAnswer,
-    'name' | 'arithmetic' | 'policy' | 'allowedShortfallBytes' | 'allowedShortfall' | 'overIncarnations'
+    | 'name'
+    | 'arithmetic'
+    | 'policy'
+    | 'allowedShortfallBytes'
+    | 'allowedShortfall'
+    | 'overIncarnations'
+    | 'overBytes'
+    | 'memoryBytes'
   >,
 ): string {
   const { arithmetic } = answer;
-  const own =
-    answer.overIncarnations.length === 0 ? '' : `incarnation ${answer.overIncarnations.join(', ')} of ${answer.name}`;
+  const own = answer.overIncarnations.map((id) => `incarnation ${id} of ${answer.name}`);
+  const others = arithmetic.heldDrainingBytes - answer.overBytes > readTwiceBytes ? ['other domains'] : [];
+  const overhead = `${formatBytes(answer.memoryBytes)} + ${formatBytes(arithmetic.promisedNewBytes - answer.memoryBytes)} overhead`;
   const spare = arithmetic.shortfallBytes < 0 ? `${formatBytes(-arithmetic.shortfallBytes)} to spare, ` : '';
   const share = answer.allowedShortfall.endsWith('%') ? ` (${answer.allowedShortfall})` : '';
   const lines: [string, number, string][] = [
     ['  promised by live domains', arithmetic.promisedLiveBytes, ''],
-    ['+ held by draining', arithmetic.heldDrainingBytes, own],
-    [`+ promised to ${answer.name}`, arithmetic.promisedNewBytes, ''],
+    ['+ held by draining', arithmetic.heldDrainingBytes, [...own, ...others].join(', ')],
+    [`+ promised to ${answer.name}`, arithmetic.promisedNewBytes, overhead],
     ['- capacity', arithmetic.capacityBytes, ''],
     [
       '= shortfall',
@@ -123,7 +134,7 @@ export function renderArithmetic(
       `${spare}policy ${answer.policy} allows ${formatBytes(answer.allowedShortfallBytes)}${share}`,
     ],
   ];
-  const width = Math.max(27, ...lines.map(([label]) => label.length));
+  const width = Math.max(30, ...lines.map(([label]) => label.length));
   return lines
     .map(
       ([label, bytes, note]) => `${label.padEnd(width)}${formatBytes(bytes).padStart(12)}   ${note}`.trimEnd() + '\n',

@@ -2,10 +2,9 @@ import type { StartAnswer } from '../../client/contract.ts';
 import { DomctlError, isErrorCode } from '../../errors.ts';
 import { formatBytes } from '../../format.ts';
 import { type Context, defineVerb, describeFailure } from '../command.ts';
-import { durationOption } from '../options.ts';
 import { withWaitingNote } from '../progress.ts';
 import { renderArithmetic } from '../render/memory.ts';
-import { waitOptions } from './start.ts';
+import { waitOptions, waitTimeout } from './start.ts';
 
 export const forceStart = defineVerb({
   usage: 'force-start <domain>',
@@ -24,7 +23,7 @@ export const forceStart = defineVerb({
       },
     ),
   async run(options, context) {
-    const timeoutMs = durationOption('timeout', options.timeout);
+    const timeoutMs = waitTimeout(options);
     const client = await context.connect();
     const wait = options.wait === true && !options['dry-run'];
     const body = { force: true, dryRun: options['dry-run'], wait, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
@@ -42,10 +41,7 @@ export const forceStart = defineVerb({
 
 function showStarted(answer: StartAnswer, context: Context): number {
   context.say(renderArithmetic(answer).trimEnd());
-  const over =
-    answer.overIncarnations.length > 0
-      ? `, over ${formatBytes(answer.arithmetic.heldDrainingBytes)} still draining`
-      : '';
+  const over = answer.overIncarnations.length > 0 ? `, over ${formatBytes(answer.overBytes)} still draining` : '';
   context.say(`Domain '${answer.name}' started (Id ${answer.id})${over}`);
   context.answer(answer);
   return 0;

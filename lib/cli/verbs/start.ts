@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { DomctlError } from '../../errors.ts';
 import { type Context, defineVerb, forEachDomain } from '../command.ts';
 import { durationOption } from '../options.ts';
 import { withWaitingNote } from '../progress.ts';
@@ -23,11 +24,26 @@ export function waitOptions<T>(yargs: Argv<T>) {
   return yargs
     .option('wait', {
       type: 'string',
-      coerce: (value: string | undefined) => value !== undefined,
+      coerce: isWaiting,
       describe: 'Queue it: start at the first moment it is admitted',
       defaultDescription: 'off',
     })
     .option('timeout', { type: 'string', describe: 'Give up waiting after DUR (exit 10)', requiresArg: true });
+}
+
+/** `--wait`, which stands for `--wait=off` here too; `--no-wait` is a word of yargs' own. */
+function isWaiting(value: string | boolean | undefined): boolean {
+  if (value === undefined || value === false || value === 'off') return value === 'off';
+  throw new DomctlError('USAGE', `--wait=${String(value)}: a start waits for one thing only`, {
+    hint: 'give --wait without a value',
+  });
+}
+
+/** `--timeout` in ms; without `--wait` there is nothing to give up. Throws USAGE. */
+export function waitTimeout(options: { wait: boolean | undefined; timeout: string | undefined }): number | undefined {
+  if (options.timeout !== undefined && options.wait !== true)
+    throw new DomctlError('USAGE', '--timeout goes with --wait');
+  return durationOption('timeout', options.timeout);
 }
 
 async function startOne(
@@ -35,7 +51,7 @@ async function startOne(
   options: { wait: boolean | undefined; timeout: string | undefined },
   context: Context,
 ): Promise<number> {
-  const timeoutMs = durationOption('timeout', options.timeout);
+  const timeoutMs = waitTimeout(options);
   const client = await context.connect();
   const answer = await withWaitingNote(client, domain, context, options.wait === true, async () =>
     client.start(domain, { wait: options.wait === true, ...(timeoutMs === undefined ? {} : { timeoutMs }) }),

@@ -42,7 +42,12 @@ export function report(error: unknown, json: boolean): number {
 
 export function describeFailure(failure: DomctlError): string {
   const hint = failure.hint === null ? '' : `hint: ${failure.hint}\n`;
-  return `error: ${failure.message}\n${hint}`;
+  return printable(`error: ${failure.message}\n${hint}`);
+}
+
+/** A message may quote a hypervisor or a file name: what would drive the terminal is shown as `?`. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '?');
 }
 
 /** Several domains, one line each: the worst exit code wins, and one failure does not keep the others waiting. */

@@ -155,15 +155,16 @@ function fold(records: readonly JournalRecord[]): { incarnations: Incarnation[];
   let lastId = 0;
   for (const record of records) {
     if (record.kind === 'opened') lastId = Math.max(lastId, record.lastId);
-    else if (record.kind === 'launch')
+    else if (record.kind === 'launch') {
+      lastId = Math.max(lastId, record.launch.id);
       incarnations.set(record.launch.id, { launch: record.launch, state: record.state });
-    else {
+    } else {
       lastId = Math.max(lastId, record.incarnation);
       const before = incarnations.get(record.incarnation);
       if (before) incarnations.set(record.incarnation, { launch: before.launch, state: record.state });
     }
   }
-  return { incarnations: [...incarnations.values()], lastId: Math.max(lastId, ...incarnations.keys()) };
+  return { incarnations: [...incarnations.values()], lastId };
 }
 
 /** Keeps every incarnation that is not released and the last one of each domain; returns the number of lines. */

@@ -4,6 +4,7 @@
  * A file that the helper maps stays pinned with that address space: then only its end (populated 0) is a proof.
  */
 import { statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cgroup } from '../../cgroups/cgroup.ts';
 import type { Claim } from '../domain/claims.ts';
@@ -94,10 +95,21 @@ async function askKernel(claim: Claim, question: FreedQuestion): Promise<Answer>
 
 /** QEMU's image locks: one lock on any of its bytes, by anyone, is busy. */
 async function provenByLocks(claim: Claim, cgroup: Cgroup): Promise<Answer> {
-  const bytes = identityOf(claim.path) === claimIdentity(claim) ? await lockedUnlessMoved(claim.path) : null;
+  const bytes = (await isStillNamed(claim)) ? await lockedUnlessMoved(claim.path) : null;
   if (bytes === null) return provenByEnd(claim, cgroup, 'no longer under its name');
   const found = bytes.length === 0 ? 'no lock on its bytes' : `locked at bytes ${bytes.join(' ')}`;
   return { claim, resource: `image ${claim.path}`, probe: `F_OFD_GETLK: ${found}`, free: bytes.length === 0 };
+}
+
+/** Whether the path still leads to the claimed file. Off the event loop: images may lie on a server that is gone. */
+async function isStillNamed(claim: Claim): Promise<boolean> {
+  try {
+    const stats = await stat(claim.path);
+    return `${stats.dev}:${stats.ino}` === claimIdentity(claim);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'EACCES', 'EPERM', 'ELOOP', 'ENOTDIR')) return false;
+    throw error;
+  }
 }
 
 async function lockedUnlessMoved(path: string): Promise<number[] | null> {
@@ -128,13 +140,8 @@ function claimIdentity(claim: Claim): string {
   return `${claim.device}:${claim.inode}`;
 }
 
-/** null: nothing of that name, or a name that leads nowhere any more. */
+/** Of a link below /proc, which leads to the open file itself; null when it is gone. */
 function identityOf(path: string): string | null {
-  try {
-    const stats = unlessGone(() => statSync(path));
-    return stats ? `${stats.dev}:${stats.ino}` : null;
-  } catch (error) {
-    if (isErrno(error, 'ELOOP', 'ENOTDIR')) return null;
-    throw error;
-  }
+  const stats = unlessGone(() => statSync(path));
+  return stats ? `${stats.dev}:${stats.ino}` : null;
 }

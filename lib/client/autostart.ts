@@ -28,7 +28,7 @@ export async function connectOrStart(places: Places): Promise<Client> {
       await startDaemon(places);
       return new Client(socketPath(places));
     } catch (error) {
-      const owned = error instanceof DomctlError && error.code === 'DAEMON_UNREACHABLE';
+      const owned = error instanceof DomctlError && 'stateDir' in error.details;
       if (!owned || performance.now() > deadlineMs) throw error;
     }
     await sleep(lookAgainMs);

@@ -101,6 +101,7 @@ async function takeLock(places: Places): Promise<{ close(): Promise<void> }> {
   if (tryLockFile(file.fd)) return file;
   await file.close();
   throw new DomctlError('DAEMON_UNREACHABLE', `another domctld owns ${places.stateDir}`, {
+    details: { stateDir: places.stateDir },
     hint: `its lock is ${path}; 'domctl daemon stop' ends it`,
   });
 }

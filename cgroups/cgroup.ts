@@ -5,7 +5,7 @@
  */
 import { constants, watch } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { isErrno } from '../lib/errors.ts';
+import { isErrno, messageOf } from '../lib/errors.ts';
 import { known, type Reading, unknown } from '../lib/reading.ts';
 import { listCgroup, makeCgroup, readCgroupFile, removeCgroup, writeCgroupFile } from './files.ts';
 import { type MemoryCharge, type MemoryFiles, memoryReading, twinMemory, unifiedMemory } from './memory.ts';
@@ -81,7 +81,7 @@ export class Cgroup {
       const events = parseFlatKeyed(readCgroupFile(`${this.directory}/cgroup.events`));
       return known(requireKey(events, 'populated') !== 0);
     } catch (error) {
-      return unknown(error instanceof Error ? error.message : String(error));
+      return unknown(messageOf(error));
     }
   }
 
@@ -105,7 +105,7 @@ export class Cgroup {
     try {
       return known(parsePressure(readCgroupFile(`${this.directory}/memory.pressure`)));
     } catch (error) {
-      return unknown(error instanceof Error ? error.message : String(error));
+      return unknown(messageOf(error));
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { known, type Reading, unknown } from '../lib/reading.ts';
-import { isErrno } from '../lib/errors.ts';
+import { isErrno, messageOf } from '../lib/errors.ts';
 import { listCgroup, readCgroupFile, writeCgroupFile } from './files.ts';
 import { parseCount, parseFlatKeyed, requireKey } from './parse.ts';
 
@@ -42,7 +42,7 @@ export function memoryReading(files: MemoryFiles): Reading<MemoryCharge> {
   try {
     return known(files.read());
   } catch (error) {
-    return unknown(error instanceof Error ? error.message : String(error));
+    return unknown(messageOf(error));
   }
 }
 

@@ -128,9 +128,14 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(meanings, text);
 }
 
+/** The sentence of any thrown thing. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Any thrown thing as a DomctlError; what is not one already becomes FAILED with its cause kept. */
 export function asDomctlError(error: unknown): DomctlError {
   if (error instanceof DomctlError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return new DomctlError('FAILED', message, { cause: error });
 }

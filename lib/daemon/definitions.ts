@@ -1,4 +1,5 @@
 /** Definitions on disk: one XML file a domain, named by the escaped name, written whole or not at all. */
+import { messageOf } from '../errors.ts';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Domain } from '../domain/definition.ts';
@@ -50,7 +51,7 @@ export class DefinitionStore {
         generate: { uuid: generateUuid, mac: generateMac },
       }).domain;
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return messageOf(error);
     }
   }
 

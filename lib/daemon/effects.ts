@@ -6,7 +6,7 @@ import type { ProcessIdentity } from '../domain/incarnation.ts';
 import type { Effect, EffectKind } from '../domain/transition.ts';
 import { proveFreed, scanHelper } from '../drain/freed.ts';
 import { judgeMemory, type MemoryVerdict, watchMemory } from '../drain/released.ts';
-import { DomctlError, isErrno } from '../errors.ts';
+import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { cgroupOf, isSameProcess, readProcess, unlessGone } from '../host/processes.ts';
 import { systemPowerdown } from '../qemu/commands.ts';
 import { keepMonitor } from './monitor.ts';
@@ -261,10 +261,6 @@ function judgeVanished(supervisor: Supervisor): MemoryVerdict {
   const branchExists = branch.exists();
   if (branchExists.known && !branchExists.value) return { kind: 'gone', oomKilled: null };
   return judgeMemory(branch.populated(), branch.memory());
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function reasonOf(verdict: MemoryVerdict): string {

@@ -7,7 +7,7 @@ import { devNull } from 'node:os';
 import { dirname } from 'node:path';
 import { spawn } from '../../native/index.ts';
 import type { Domain } from '../domain/definition.ts';
-import { DomctlError } from '../errors.ts';
+import { DomctlError, messageOf } from '../errors.ts';
 import { findRamFiles, findTeardownHelper, readProcess } from '../host/processes.ts';
 import type { User } from '../host/users.ts';
 import { buildArgv } from '../qemu/argv.ts';
@@ -152,7 +152,7 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
 /** The hypervisor's own last words say more than our step that noticed. */
 function explain(supervisor: Supervisor, error: unknown, said: string | null): DomctlError {
   if (error instanceof DomctlError) return error;
-  const noticed = error instanceof Error ? error.message : String(error);
+  const noticed = messageOf(error);
   const destroyed = supervisor.state.kind === 'exiting' && supervisor.state.outcome.kind === 'destroyed';
   const why = destroyed ? 'it was destroyed while starting' : (said ?? noticed);
   return new DomctlError('FAILED', `cannot start domain '${supervisor.launch.domain}': ${why}`, {

@@ -11,7 +11,7 @@ import { setSubreaper, tryLockFile } from '../../native/index.ts';
 import { judgeMemory } from '../drain/released.ts';
 import { apiVersion, type VersionAnswer } from '../client/contract.ts';
 import { systemClock } from '../clock.ts';
-import { DomctlError, isErrno } from '../errors.ts';
+import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
 import { findPlaces, type Places, socketPath } from '../places.ts';
 import { version } from '../version.ts';
@@ -167,7 +167,7 @@ async function recoverOrLose(supervisor: Supervisor): Promise<void> {
   try {
     await recover(supervisor);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     await supervisor.tell({ kind: 'factsUnreadable', reason });
   }
 }

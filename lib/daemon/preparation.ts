@@ -64,8 +64,13 @@ export async function prepare(domain: Domain, places: Places, log: Log): Promise
   };
 }
 
+/** Where the operator's policies are, and ours. */
+function policyPlaces({ configDir }: Places): { configDir: string; shippedDir: string } {
+  return { configDir, shippedDir: `${packageDir()}/policies` };
+}
+
 export async function readHostConfig(places: Places): Promise<Loaded<HostConfig>> {
-  return loadHostConfig({ configDir: places.configDir, shippedDir: `${packageDir()}/policies` });
+  return loadHostConfig(policyPlaces(places));
 }
 
 /** The policy the XML names, if the host allows it, else the host's default. */
@@ -80,7 +85,7 @@ async function choosePolicy(domain: Domain, host: HostConfig, places: Places): P
       },
     );
   }
-  return loadPolicy(name, { configDir: places.configDir, shippedDir: `${packageDir()}/policies` });
+  return loadPolicy(name, policyPlaces(places));
 }
 
 async function findEmulator(domain: Domain): Promise<string> {

@@ -3,7 +3,7 @@
  * a process counts only if pid, start time and cgroup are the recorded ones, and every other state is proven anew.
  */
 import type { Effect } from '../domain/transition.ts';
-import { isErrno } from '../errors.ts';
+import { isErrno, messageOf } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
 import { isSameProcess } from '../host/processes.ts';
 import { parseDomain } from '../xml/parse.ts';
@@ -43,7 +43,7 @@ function resume(supervisor: Supervisor, ...effects: readonly Effect[]): void {
       await supervisor.resume(...effects);
     } catch (error) {
       if (supervisor.ending.signal.aborted) return;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       await supervisor.tell({ kind: 'factsUnreadable', reason });
     }
   });
@@ -68,7 +68,7 @@ async function recoverLaunch(supervisor: Supervisor): Promise<void> {
       });
       await completeLaunch(supervisor, domain);
     } catch (error) {
-      await supervisor.tell({ kind: 'launchFailed', detail: error instanceof Error ? error.message : String(error) });
+      await supervisor.tell({ kind: 'launchFailed', detail: messageOf(error) });
     }
   });
 }

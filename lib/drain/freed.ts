@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cgroup } from '../../cgroups/cgroup.ts';
 import type { Claim } from '../domain/claims.ts';
 import type { BusyResource, ProcessIdentity, Proof } from '../domain/incarnation.ts';
-import { isErrno } from '../errors.ts';
+import { isErrno, messageOf } from '../errors.ts';
 import { lockedBytes } from '../host/images.ts';
 import { isSameProcess, mappedFiles, openFiles, unlessGone } from '../host/processes.ts';
 import { findHolder } from './holders.ts';
@@ -82,7 +82,7 @@ async function probeClaim(claim: Claim, question: FreedQuestion): Promise<Answer
   try {
     return await askKernel(claim, question);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return { claim, resource: `image ${claim.path}`, probe: `cannot be probed: ${why}`, free: false };
   }
 }

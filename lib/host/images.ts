@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { probeLockedBytes, qemuLockBytes } from '../../native/index.ts';
 import type { Claim } from '../domain/claims.ts';
 import type { Disk } from '../domain/definition.ts';
-import { DomctlError, isErrno } from '../errors.ts';
+import { DomctlError, isErrno, messageOf } from '../errors.ts';
 
 /** A longer chain is a loop or an accident. */
 const longestChain = 64;
@@ -27,9 +27,7 @@ async function claimDisk(disk: Disk): Promise<Claim[]> {
 
 async function claimFile(path: string, mode: Claim['mode'], use: string): Promise<Claim> {
   const stats = await stat(path).catch((error: unknown) => {
-    const why = isErrno(error, 'ENOENT')
-      ? 'does not exist'
-      : `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    const why = isErrno(error, 'ENOENT') ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
     throw missing(path, use, why);
   });
   if (!stats.isFile()) throw missing(path, use, 'is not a regular file');
@@ -62,7 +60,7 @@ async function backingChain(path: string): Promise<string[]> {
 /** The backing file a qcow2 header names (docs/interop/qcow2.txt: offset at byte 8, length at 16), or null. */
 async function backingFile(path: string): Promise<string | null> {
   await using file = await open(path, 'r').catch((error: unknown) => {
-    throw missing(path, 'backing file', error instanceof Error ? error.message : String(error));
+    throw missing(path, 'backing file', messageOf(error));
   });
   const header = Buffer.alloc(20);
   const { bytesRead } = await file.read(header, 0, header.length, 0);

@@ -1,4 +1,5 @@
 /** What the host has: memory, huge page pools, boot, processors. Facts only, as readings. */
+import { messageOf } from '../errors.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mem } from 'systeminformation';
 import type { HostMemory } from '../admission/ledger.ts';
@@ -13,7 +14,7 @@ export async function readHostMemory(): Promise<Reading<HostMemory>> {
     if (!(total > 0) || !(available >= 0)) return unknown('the host tells no MemTotal or MemAvailable');
     return known({ totalBytes: total, availableBytes: available, hugePoolBytes: readHugePools() });
   } catch (error) {
-    return unknown(error instanceof Error ? error.message : String(error));
+    return unknown(messageOf(error));
   }
 }
 

@@ -61,7 +61,7 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   const { hypervisor } = state;
   const helper = supervisor.launch.helper === 'qemu' ? findTeardownHelper(hypervisor) : null;
   const ramFiles = findRamFiles(hypervisor.pid);
-  if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon !== 'none')
+  if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);
   await cont(qmp);
   await supervisor.tell({ kind: 'launched', helper, ramFiles });
@@ -90,7 +90,8 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
   await mkdir(places.logDir, { recursive: true, mode: 0o755 });
   await trimLog(log);
   await makeRuntimeDirectory(places, supervisor.launch.id, plan.user);
-  for (const { path } of [...plan.domain.serials, ...plan.domain.consoles]) await makeOwnedFile(path, plan.user);
+  for (const { backend } of [...plan.domain.serials, ...plan.domain.consoles, ...plan.domain.channels])
+    if (backend.type === 'file') await makeOwnedFile(backend.path, plan.user);
   await using file = await open(log, 'a', 0o640);
   await file.appendFile(
     `${new Date(supervisor.services.clock.now()).toISOString()} incarnation ${supervisor.launch.id} starting\n`,

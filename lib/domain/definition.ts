@@ -1,7 +1,24 @@
 /**
  * A domain: what its XML says, after defaults. Pure data; `lib/xml` reads and writes it, `lib/qemu` turns it into argv.
- * Sizes are bytes (safe integers), paths absolute.
+ * Sizes are bytes (safe integers), paths absolute. Its devices are in `devices.ts`.
  */
+import type {
+  Channel,
+  Console,
+  Controller,
+  Disk,
+  Filesystem,
+  Graphics,
+  Input,
+  Interface,
+  Memballoon,
+  Panic,
+  Rng,
+  Serial,
+  Tpm,
+  Video,
+  Watchdog,
+} from './devices.ts';
 
 export interface Domain {
   /** Accelerator: `qemu` is TCG, `kvm` needs /dev/kvm. */
@@ -16,19 +33,37 @@ export interface Domain {
   readonly metadataXml: string | null;
   readonly memoryBytes: number;
   readonly currentMemoryBytes: number;
+  /** The most there can be; `currentVcpus` of them are there at boot. */
   readonly vcpus: number;
+  readonly currentVcpus: number;
   readonly memoryBacking: MemoryBacking;
+  readonly memtune: Memtune;
+  readonly cputune: Cputune;
+  readonly blkiotune: Blkiotune;
   readonly os: OperatingSystem;
   readonly features: Features;
+  /** null: the model domctl pins by itself (qemu64). */
+  readonly cpu: Cpu | null;
+  readonly clock: GuestClock;
+  readonly powerManagement: PowerManagement;
   readonly lifecycle: Lifecycle;
   /** Path of the hypervisor; null: found on the host. */
   readonly emulator: string | null;
+  readonly controllers: readonly Controller[];
   readonly disks: readonly Disk[];
+  readonly filesystems: readonly Filesystem[];
   readonly interfaces: readonly Interface[];
   readonly serials: readonly Serial[];
-  /** `<console>` elements; type serial doubles the serial of the same port and makes no device. */
-  readonly consoles: readonly Serial[];
-  readonly memballoon: 'virtio' | 'none';
+  readonly consoles: readonly Console[];
+  readonly channels: readonly Channel[];
+  readonly inputs: readonly Input[];
+  readonly graphics: readonly Graphics[];
+  readonly videos: readonly Video[];
+  readonly rngs: readonly Rng[];
+  readonly tpm: Tpm | null;
+  readonly watchdog: Watchdog | null;
+  readonly panic: Panic | null;
+  readonly memballoon: Memballoon;
   /** Elements and attributes let through by --allow-unsupported: emitted again inside the same parent, without effect. */
   readonly unsupported: readonly UnsupportedFragment[];
 }
@@ -39,6 +74,60 @@ export interface MemoryBacking {
   readonly allocation: 'ondemand' | 'immediate';
   /** Threads that touch memory at start; null: the hypervisor's default. */
   readonly allocationThreads: number | null;
+  /** null: ordinary pages. `pageBytes` null: the host's default huge page size. */
+  readonly hugepages: { readonly pageBytes: number | null } | null;
+  readonly locked: boolean;
+  readonly mergePages: boolean;
+}
+
+/** Limits of the incarnation's cgroup, bytes; null: none. */
+export interface Memtune {
+  /** memory.max. */
+  readonly hardLimitBytes: number | null;
+  /** memory.high. */
+  readonly softLimitBytes: number | null;
+  /** libvirt documents it as memory plus swap; memory.swap.max is what is left above the hard limit. */
+  readonly swapHardLimitBytes: number | null;
+}
+
+/** CPU numbers of the host, sorted. */
+export type CpuSet = readonly number[];
+
+/** A share of CPU time: `quotaUs` per `periodUs`; quota null: unlimited. */
+export interface Bandwidth {
+  readonly periodUs: number;
+  readonly quotaUs: number | null;
+}
+
+export interface Cputune {
+  /** cpu.weight, 1 to 10000, as libvirt writes it on cgroup v2; null: the kernel's. */
+  readonly shares: number | null;
+  /** Of each vCPU thread. */
+  readonly vcpuBandwidth: Bandwidth | null;
+  /** Of every other thread of the hypervisor. */
+  readonly emulatorBandwidth: Bandwidth | null;
+  /** Of the incarnation as a whole. */
+  readonly globalBandwidth: Bandwidth | null;
+  /** `<vcpu cpuset>`: of everything that has no pin of its own; null: anywhere. */
+  readonly cpuset: CpuSet | null;
+  readonly vcpuPins: readonly { readonly vcpu: number; readonly cpus: CpuSet }[];
+  readonly emulatorPin: CpuSet | null;
+}
+
+export interface Blkiotune {
+  /** io.weight, 1 to 10000; null: the kernel's. */
+  readonly weight: number | null;
+  readonly devices: readonly BlkioDevice[];
+}
+
+/** Limits for one block device of the host; null: none. */
+export interface BlkioDevice {
+  readonly path: string;
+  readonly weight: number | null;
+  readonly readBytesPerSecond: number | null;
+  readonly writeBytesPerSecond: number | null;
+  readonly readOperationsPerSecond: number | null;
+  readonly writeOperationsPerSecond: number | null;
 }
 
 export interface OperatingSystem {
@@ -46,9 +135,27 @@ export interface OperatingSystem {
   /** Machine type as QEMU names it, e.g. `q35` or `pc-q35-7.2`. */
   readonly machine: string;
   readonly boot: readonly BootDevice[];
+  readonly bootMenu: { readonly enabled: boolean; readonly timeoutMs: number | null } | null;
   readonly kernel: string | null;
   readonly initrd: string | null;
   readonly cmdline: string | null;
+  /** `efi`: an OVMF of the host is chosen at start where `loader` is null. */
+  readonly firmware: 'bios' | 'efi' | null;
+  readonly loader: Loader | null;
+  readonly nvram: Nvram | null;
+}
+
+export interface Loader {
+  readonly path: string;
+  readonly type: 'rom' | 'pflash';
+  readonly readonly: boolean;
+  readonly secure: boolean;
+}
+
+/** The guest's own UEFI variables. path null: `nvram/NAME_VARS.fd` in the state directory; template null: the firmware's. */
+export interface Nvram {
+  readonly path: string | null;
+  readonly template: string | null;
 }
 
 export type BootDevice = 'fd' | 'hd' | 'cdrom' | 'network';
@@ -57,41 +164,64 @@ export interface Features {
   readonly acpi: boolean;
   readonly apic: boolean;
   readonly pae: boolean;
+  /** null: QEMU's default. */
+  readonly vmport: boolean | null;
+  readonly smm: boolean | null;
   /** null: element absent, the policy decides. */
   readonly asyncTeardown: boolean | null;
 }
 
-/** What the hypervisor does at each end of the guest; only libvirt's defaults are supported yet. */
+export interface Cpu {
+  readonly mode: 'custom' | 'host-model' | 'host-passthrough' | 'maximum';
+  /** As libvirt has them; they do not change argv of a custom model. */
+  readonly match: 'minimum' | 'exact' | 'strict' | null;
+  readonly check: 'none' | 'partial' | 'full' | null;
+  readonly migratable: boolean | null;
+  readonly model: { readonly name: string; readonly fallback: 'allow' | 'forbid' | null } | null;
+  readonly topology: Topology | null;
+  readonly features: readonly { readonly name: string; readonly policy: CpuFeaturePolicy }[];
+}
+
+export type CpuFeaturePolicy = 'force' | 'require' | 'optional' | 'disable' | 'forbid';
+
+export interface Topology {
+  readonly sockets: number;
+  readonly dies: number;
+  readonly cores: number;
+  readonly threads: number;
+}
+
+export interface GuestClock {
+  readonly offset: 'utc' | 'localtime' | 'timezone' | 'variable' | 'absolute';
+  /** offset timezone: a name of the tz database. */
+  readonly timezone: string | null;
+  /** offset variable: seconds from `basis`. */
+  readonly adjustmentSeconds: number | null;
+  readonly basis: 'utc' | 'localtime' | null;
+  /** offset absolute: seconds since the epoch. */
+  readonly startSeconds: number | null;
+  readonly timers: readonly Timer[];
+}
+
+export interface Timer {
+  readonly name: 'rtc' | 'pit' | 'hpet' | 'tsc' | 'kvmclock' | 'hypervclock' | 'platform';
+  readonly present: boolean | null;
+  readonly tickPolicy: 'delay' | 'catchup' | 'merge' | 'discard' | null;
+  readonly track: 'boot' | 'guest' | 'wall' | 'realtime' | null;
+  readonly frequencyHz: number | null;
+}
+
+/** Whether the guest is told it can suspend; null: the machine's default. */
+export interface PowerManagement {
+  readonly suspendToMemory: boolean | null;
+  readonly suspendToDisk: boolean | null;
+}
+
+/** What follows each end of the guest. */
 export interface Lifecycle {
-  readonly onPoweroff: 'destroy';
-  readonly onReboot: 'restart';
-  readonly onCrash: 'destroy';
-}
-
-export interface Disk {
-  readonly path: string;
-  readonly format: 'raw' | 'qcow2';
-  /** Guest-side name, e.g. `vda`; unique in a domain. */
-  readonly target: string;
-  readonly bus: 'virtio';
-  readonly readonly: boolean;
-  readonly shareable: boolean;
-}
-
-/** User-mode networking: no host resource is taken. */
-export interface Interface {
-  readonly type: 'user';
-  /** Lower-case, colon-separated; made at define when the XML gives none. */
-  readonly mac: string;
-  readonly model: 'virtio' | 'e1000' | 'e1000e' | 'rtl8139';
-}
-
-export interface Serial {
-  /** `serial` doubles a serial port and is only valid for a console. */
-  readonly kind: 'serial' | 'virtio';
-  readonly path: string;
-  readonly append: boolean | null;
-  readonly port: number;
+  readonly onPoweroff: 'destroy' | 'restart';
+  readonly onReboot: 'restart' | 'destroy';
+  readonly onCrash: 'destroy' | 'restart' | 'preserve';
 }
 
 export interface UnsupportedFragment {

@@ -3,7 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { probeLockedBytes, qemuLockBytes } from '../../native/index.ts';
 import type { Claim } from '../domain/claims.ts';
-import type { Disk } from '../domain/definition.ts';
+import type { Disk } from '../domain/devices.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 
 /** A longer chain is a loop or an accident. */
@@ -17,8 +17,10 @@ export async function claimImages(disks: readonly Disk[]): Promise<Claim[]> {
 
 async function claimDisk(disk: Disk): Promise<Claim[]> {
   const mode = disk.readonly || disk.shareable ? 'shared' : 'exclusive';
-  const own = await claimFile(disk.path, mode, `disk '${disk.target}'`);
-  const behind = disk.format === 'qcow2' ? await backingChain(disk.path) : [];
+  if (disk.source === null) return [];
+  const { path } = disk.source;
+  const own = await claimFile(path, mode, `disk '${disk.target}'`);
+  const behind = disk.format === 'qcow2' ? await backingChain(path) : [];
   const backing = await Promise.all(
     behind.map((path) => claimFile(path, 'shared', `backing file of disk '${disk.target}'`)),
   );

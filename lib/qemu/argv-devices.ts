@@ -2,7 +2,8 @@
  * The guest's devices as QEMU's arguments. Pure. Owns ids, node names and boot indexes;
  * must not know how the process is confined or controlled.
  */
-import type { Disk, Domain, Interface, Serial } from '../domain/definition.ts';
+import type { Domain } from '../domain/definition.ts';
+import type { Console, Disk, Interface, Serial } from '../domain/devices.ts';
 
 /** Arguments of every device of the domain, controllers first, in the order in which QEMU gives out PCI slots. */
 export function deviceArguments(domain: Domain): string[] {
@@ -13,7 +14,7 @@ export function deviceArguments(domain: Domain): string[] {
     ...interfaceArguments(domain),
     ...domain.serials.flatMap(serialArguments),
     ...domain.consoles.flatMap(consoleArguments),
-    ...(domain.memballoon === 'virtio' ? device({ driver: 'virtio-balloon-pci', id: 'balloon0' }) : []),
+    ...(domain.memballoon.model === 'virtio' ? device({ driver: 'virtio-balloon-pci', id: 'balloon0' }) : []),
   ];
 }
 
@@ -56,7 +57,7 @@ function qcow2Nodes(disk: Disk, node: string): object[] {
 
 /** Locking is said, not left to `auto`, which goes without locks where the file system refuses them. */
 function fileNode(disk: Disk, node: string): object {
-  return { driver: 'file', filename: disk.path, 'node-name': `${node}-storage`, locking: 'on' };
+  return { driver: 'file', filename: disk.source?.path, 'node-name': `${node}-storage`, locking: 'on' };
 }
 
 const nicDrivers: Readonly<Record<Interface['model'], string>> = {
@@ -92,13 +93,15 @@ function serialArguments(serial: Serial, index: number): string[] {
 }
 
 /** A console of kind serial doubles a serial port that is there already. */
-function consoleArguments(console: Serial, index: number): string[] {
+function consoleArguments(console: Console, index: number): string[] {
   if (console.kind === 'serial') return [];
   const chardev = `charconsole${index}`;
   return [...fileChardev(chardev, console), ...device({ driver: 'virtconsole', chardev, id: `console${index}` })];
 }
 
-function fileChardev(id: string, { path, append }: Serial): string[] {
+function fileChardev(id: string, { backend }: Pick<Serial, 'backend'>): string[] {
+  if (backend.type !== 'file') throw new Error(`${backend.type} is not written yet`);
+  const { path, append } = backend;
   const appending = append === null ? '' : `,append=${append ? 'on' : 'off'}`;
   return ['-chardev', `file,id=${id},path=${text(path)}${appending}`];
 }

@@ -2,7 +2,7 @@
  * Serial ports and consoles, which libvirt ties together: a console of target type serial doubles a serial port. One without
  * any serial port makes that port (libvirt's virDomainDefAddConsoleCompat).
  */
-import type { Serial } from '../domain/definition.ts';
+import type { Backend, Console, Serial } from '../domain/devices.ts';
 import { findAll, valueAt, type Known } from './check.ts';
 
 /** The serial ports, those that only a console asks for included. */
@@ -11,14 +11,18 @@ export function readSerials(domain: Known): readonly Serial[] {
   if (serials.length > 0) return serials.map((serial) => ({ ...readSerial(serial), port: portOf(serial, serials) }));
   return readConsoles(domain)
     .filter(({ kind }) => kind === 'serial')
-    .slice(0, 1);
+    .slice(0, 1)
+    .map(({ backend, log, port }) => ({ backend, log, port }));
 }
 
 function readSerial(serial: Known): Omit<Serial, 'port'> {
   return {
-    kind: 'serial',
-    path: valueAt(serial, '/domain/devices/serial/source/@path') ?? '',
-    append: valueAt(serial, '/domain/devices/serial/source/@append') ?? null,
+    backend: {
+      type: 'file',
+      path: valueAt(serial, '/domain/devices/serial/source/@path') ?? '',
+      append: valueAt(serial, '/domain/devices/serial/source/@append') ?? null,
+    },
+    log: null,
   };
 }
 
@@ -32,13 +36,18 @@ function portOf(serial: Known, all: readonly Known[]): number {
 }
 
 /** The `<console>` elements; a virtio one without a port has its place among the consoles for one. */
-export function readConsoles(domain: Known): readonly Serial[] {
+export function readConsoles(domain: Known): readonly Console[] {
   return elements(domain, '/domain/devices/console').map((console, index) => {
     const kind = valueAt(console, '/domain/devices/console/target/@type') ?? 'serial';
     return {
       kind,
-      path: valueAt(console, '/domain/devices/console/source/@path') ?? '',
-      append: valueAt(console, '/domain/devices/console/source/@append') ?? null,
+      backend: {
+        type: 'file',
+        path: valueAt(console, '/domain/devices/console/source/@path') ?? '',
+        append: valueAt(console, '/domain/devices/console/source/@append') ?? null,
+      } satisfies Backend,
+      log: null,
+      address: null,
       port: valueAt(console, '/domain/devices/console/target/@port') ?? (kind === 'virtio' ? index : 0),
     };
   });

@@ -2,15 +2,8 @@
  * Domain -> domain XML, in the order of `virsh dumpxml`, always from the model. `<metadata>` and what --allow-unsupported let
  * through are printed as they were given.
  */
-import type {
-  Disk,
-  Domain,
-  Features,
-  Interface,
-  MemoryBacking,
-  OperatingSystem,
-  Serial,
-} from '../domain/definition.ts';
+import type { Domain, Features, MemoryBacking, OperatingSystem } from '../domain/definition.ts';
+import type { Backend, Console, Disk, Interface, Serial } from '../domain/devices.ts';
 import { graft } from './graft.ts';
 import { policyNamespace } from './policy.ts';
 import { serialize, tag, type Tag } from './serialize.ts';
@@ -85,14 +78,14 @@ function devices(domain: Domain): Tag {
     ...domain.interfaces.map(card),
     ...domain.serials.map(serial),
     ...domain.consoles.map(console),
-    tag('memballoon', { model: domain.memballoon }),
+    tag('memballoon', { model: domain.memballoon.model }),
   ]);
 }
 
-function disk({ path, format, target, bus, readonly, shareable }: Disk): Tag {
+function disk({ source, format, target, bus, readonly, shareable }: Disk): Tag {
   return tag('disk', { type: 'file', device: 'disk' }, [
     tag('driver', { name: 'qemu', type: format }),
-    tag('source', { file: path }),
+    tag('source', { file: source?.path ?? null }),
     tag('target', { dev: target, bus }),
     readonly ? tag('readonly') : null,
     shareable ? tag('shareable') : null,
@@ -103,17 +96,19 @@ function card({ type, mac, model }: Interface): Tag {
   return tag('interface', { type }, [tag('mac', { address: mac }), tag('model', { type: model })]);
 }
 
-function serial({ path, append, port }: Serial): Tag {
+function serial({ backend, port }: Serial): Tag {
   return tag('serial', { type: 'file' }, [
-    source(path, append),
+    source(backend),
     tag('target', { type: 'isa-serial', port }, [tag('model', { name: 'isa-serial' })]),
   ]);
 }
 
-function console({ kind, path, append, port }: Serial): Tag {
-  return tag('console', { type: 'file' }, [source(path, append), tag('target', { type: kind, port })]);
+function console({ kind, backend, port }: Console): Tag {
+  return tag('console', { type: 'file' }, [source(backend), tag('target', { type: kind, port })]);
 }
 
-function source(path: string, append: boolean | null): Tag {
+function source(backend: Backend): Tag {
+  if (backend.type !== 'file') throw new Error(`${backend.type} is not written yet`);
+  const { path, append } = backend;
   return tag('source', { path, append: append === null ? null : append ? 'on' : 'off' });
 }

@@ -3,15 +3,8 @@
  * Owns: libvirt's defaults for what is absent. The accepted form of each value is the table's (`properties.ts`), what must hold
  * between two of them `rules.ts`.
  */
-import type {
-  Disk,
-  Domain,
-  Features,
-  Interface,
-  MemoryBacking,
-  OperatingSystem,
-  UnsupportedFragment,
-} from '../domain/definition.ts';
+import type { Domain, Features, MemoryBacking, OperatingSystem, UnsupportedFragment } from '../domain/definition.ts';
+import type { Disk, Interface } from '../domain/devices.ts';
 import { checkDocument, find, findAll, valueAt, type Known } from './check.ts';
 import { readConsoles, readSerials } from './consoles.ts';
 import { maxDocumentBytes, readDocument } from './document.ts';
@@ -92,18 +85,54 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     memoryBytes,
     currentMemoryBytes: sizeAt(domain, '/domain/currentMemory') ?? memoryBytes,
     vcpus: valueAt(domain, '/domain/vcpu') ?? 1,
+    currentVcpus: valueAt(domain, '/domain/vcpu') ?? 1,
     memoryBacking: readMemoryBacking(domain),
+    memtune: { hardLimitBytes: null, softLimitBytes: null, swapHardLimitBytes: null },
+    cputune: {
+      shares: null,
+      vcpuBandwidth: null,
+      emulatorBandwidth: null,
+      globalBandwidth: null,
+      cpuset: null,
+      vcpuPins: [],
+      emulatorPin: null,
+    },
+    blkiotune: { weight: null, devices: [] },
     os: readOperatingSystem(domain),
     features: readFeatures(domain),
+    cpu: null,
+    clock: {
+      offset: 'utc',
+      timezone: null,
+      adjustmentSeconds: null,
+      basis: null,
+      startSeconds: null,
+      timers: [],
+    },
+    powerManagement: { suspendToMemory: null, suspendToDisk: null },
     lifecycle: { onPoweroff: 'destroy', onReboot: 'restart', onCrash: 'destroy' },
     emulator: valueAt(domain, '/domain/devices/emulator') ?? null,
+    controllers: [],
+    filesystems: [],
     disks: findAll(domain, '/domain/devices', '/domain/devices/disk').map(readDisk),
     interfaces: findAll(domain, '/domain/devices', '/domain/devices/interface').map((one) =>
       readInterface(one, generate),
     ),
     serials,
     consoles: readConsoles(domain),
-    memballoon: valueAt(domain, '/domain/devices/memballoon/@model') ?? 'virtio',
+    channels: [],
+    inputs: [],
+    graphics: [],
+    videos: [],
+    rngs: [],
+    tpm: null,
+    watchdog: null,
+    panic: null,
+    memballoon: {
+      model: valueAt(domain, '/domain/devices/memballoon/@model') ?? 'virtio',
+      autodeflate: false,
+      address: null,
+    },
   };
 }
 
@@ -122,6 +151,9 @@ function readMemoryBacking(domain: Known): MemoryBacking {
     access: valueAt(domain, '/domain/memoryBacking/access/@mode') ?? 'private',
     allocation: valueAt(domain, '/domain/memoryBacking/allocation/@mode') ?? 'ondemand',
     allocationThreads: valueAt(domain, '/domain/memoryBacking/allocation/@threads') ?? null,
+    hugepages: null,
+    locked: false,
+    mergePages: true,
   };
 }
 
@@ -130,6 +162,10 @@ function readOperatingSystem(domain: Known): OperatingSystem {
     arch: valueAt(domain, '/domain/os/type/@arch') ?? 'x86_64',
     machine: valueAt(domain, '/domain/os/type/@machine') ?? 'pc',
     boot: findAll(domain, '/domain/os', '/domain/os/boot').map((boot) => need(boot, '/domain/os/boot/@dev')),
+    bootMenu: null,
+    firmware: null,
+    loader: null,
+    nvram: null,
     kernel: valueAt(domain, '/domain/os/kernel') ?? null,
     initrd: valueAt(domain, '/domain/os/initrd') ?? null,
     cmdline: valueAt(domain, '/domain/os/cmdline') ?? null,
@@ -141,6 +177,8 @@ function readFeatures(domain: Known): Features {
     acpi: has(domain, '/domain/features/acpi'),
     apic: has(domain, '/domain/features/apic'),
     pae: has(domain, '/domain/features/pae'),
+    vmport: null,
+    smm: null,
     asyncTeardown: valueAt(domain, '/domain/features/async-teardown/@enabled') ?? null,
   };
 }
@@ -151,7 +189,20 @@ function has(known: Known, key: PropertyPath): boolean {
 
 function readDisk(disk: Known): Disk {
   return {
-    path: need(disk, '/domain/devices/disk/source/@file'),
+    device: 'disk',
+    source: { type: 'file', path: need(disk, '/domain/devices/disk/source/@file') },
+    serial: null,
+    driver: {
+      cache: null,
+      io: null,
+      discard: null,
+      detectZeroes: null,
+      errorPolicy: null,
+      readErrorPolicy: null,
+      queues: null,
+    },
+    bootOrder: null,
+    address: null,
     format: valueAt(disk, '/domain/devices/disk/driver/@type') ?? 'raw',
     target: need(disk, '/domain/devices/disk/target/@dev'),
     bus: valueAt(disk, '/domain/devices/disk/target/@bus') ?? 'virtio',
@@ -163,6 +214,16 @@ function readDisk(disk: Known): Disk {
 function readInterface(card: Known, generate: ParseOptions['generate']): Interface {
   return {
     type: need(card, '/domain/devices/interface/@type'),
+    bridge: null,
+    tap: null,
+    tapManaged: true,
+    portForwards: [],
+    queues: null,
+    backend: null,
+    mtu: null,
+    linkUp: true,
+    bootOrder: null,
+    address: null,
     mac: valueAt(card, '/domain/devices/interface/mac/@address') ?? generate.mac(),
     model: valueAt(card, '/domain/devices/interface/model/@type') ?? 'rtl8139',
   };

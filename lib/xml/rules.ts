@@ -2,7 +2,7 @@
  * What must hold between several values of one definition; each alone is fine by the table.
  * Expects a document the table accepts.
  */
-import type { Serial } from '../domain/definition.ts';
+import type { Backend, Console, Serial } from '../domain/devices.ts';
 import { find, findAll, valueAt, type Known } from './check.ts';
 import { readConsoles, readSerials } from './consoles.ts';
 import { sizeAt } from './memory.ts';
@@ -72,21 +72,25 @@ function brokenConsoles(domain: Known): Problem[] {
 
 type Told = readonly [message: string, hint: string];
 
-function brokenVirtio(console: Serial, consoles: readonly Serial[]): Told | null {
+function brokenVirtio(console: Console, consoles: readonly Console[]): Told | null {
   const first = consoles.find(({ kind, port }) => kind === 'virtio' && port === console.port);
   return first === console ? null : [`another console has port ${console.port} already`, 'give each its own port'];
 }
 
-function brokenDouble(console: Serial, serials: readonly Serial[]): Told | null {
+function brokenDouble(console: Console, serials: readonly Serial[]): Told | null {
   if (console.port > 3) return [`a machine has four serial ports; there is no port ${console.port}`, ports];
   const serial = serials.find(({ port }) => port === console.port);
   const hint = "give both the same path and port, or the console target type='virtio'";
   if (serial === undefined) return [`there is no serial with port ${console.port} for it to double`, hint];
-  const isSame = serial.path === console.path && (console.append ?? serial.append) === serial.append;
+  const isSame = pathOf(serial.backend) === pathOf(console.backend);
   return isSame ? null : [`it doubles serial port ${console.port}, which goes to another file`, hint];
 }
 
 function at(known: Known, key: PropertyPath, message: string, hint: string): Problem {
   const { position, path } = (find(known, key) ?? known).element;
   return { kind: 'invalid', position, path, message, hint };
+}
+
+function pathOf(backend: Backend): string | null {
+  return backend.type === 'file' ? backend.path : null;
 }

@@ -1,0 +1,241 @@
+/**
+ * A domain's devices, what its XML says of them after defaults. Pure data. Sizes are bytes, paths absolute.
+ * Order in each list is the document's; ids and node names are made by `lib/qemu`.
+ */
+
+/** Where a device sits; null: the hypervisor chooses. */
+export type Address =
+  | {
+      readonly type: 'pci';
+      readonly domain: number;
+      readonly bus: number;
+      readonly slot: number;
+      readonly function: number;
+      readonly multifunction: boolean;
+    }
+  | {
+      readonly type: 'drive';
+      readonly controller: number;
+      readonly bus: number;
+      readonly target: number;
+      readonly unit: number;
+    }
+  | { readonly type: 'virtio-serial'; readonly controller: number; readonly bus: number; readonly port: number }
+  | { readonly type: 'usb'; readonly bus: number; readonly port: string };
+
+export interface Disk {
+  readonly device: 'disk' | 'cdrom';
+  /** null: an empty drive. */
+  readonly source: DiskSource | null;
+  readonly format: 'raw' | 'qcow2';
+  /** Guest-side name, e.g. `vda`; unique in a domain. */
+  readonly target: string;
+  readonly bus: 'virtio' | 'scsi' | 'sata' | 'ide' | 'usb';
+  readonly readonly: boolean;
+  readonly shareable: boolean;
+  readonly serial: string | null;
+  readonly driver: DiskDriver;
+  /** Place in the boot order, from 1; null: by `<os><boot/>`. */
+  readonly bootOrder: number | null;
+  readonly address: Address | null;
+}
+
+/** `file` is a regular file, `block` a block device node. */
+export interface DiskSource {
+  readonly type: 'file' | 'block';
+  readonly path: string;
+}
+
+/** null: libvirt's or QEMU's default. */
+export interface DiskDriver {
+  readonly cache: 'none' | 'writeback' | 'writethrough' | 'directsync' | 'unsafe' | null;
+  readonly io: 'native' | 'threads' | 'io_uring' | null;
+  readonly discard: 'unmap' | 'ignore' | null;
+  readonly detectZeroes: 'off' | 'on' | 'unmap' | null;
+  readonly errorPolicy: 'stop' | 'report' | 'ignore' | 'enospace' | null;
+  readonly readErrorPolicy: 'stop' | 'report' | 'ignore' | null;
+  readonly queues: number | null;
+}
+
+export interface Interface {
+  /** `user`: QEMU's own NAT. `bridge`: a tap of ours in a bridge of the host. `ethernet`: a tap and nothing more. */
+  readonly type: 'user' | 'bridge' | 'ethernet';
+  /** Bridge of the host; null for the other types. */
+  readonly bridge: string | null;
+  /** Tap's name on the host, made by the manager when null; null for `user`. */
+  readonly tap: string | null;
+  /** False: the tap exists already and is the operator's: it is opened, never made or removed. */
+  readonly tapManaged: boolean;
+  /** Ports of the host that lead into the guest; `user` only. */
+  readonly portForwards: readonly PortForward[];
+  /** Lower-case, colon-separated; made at define when the XML gives none. */
+  readonly mac: string;
+  readonly model: 'virtio' | 'e1000' | 'e1000e' | 'rtl8139';
+  readonly queues: number | null;
+  /** vhost-net in the kernel (`vhost`), QEMU's own (`qemu`), null: vhost where the host has it. */
+  readonly backend: 'vhost' | 'qemu' | null;
+  readonly mtu: number | null;
+  readonly linkUp: boolean;
+  readonly bootOrder: number | null;
+  readonly address: Address | null;
+}
+
+export interface PortForward {
+  readonly protocol: 'tcp' | 'udp';
+  /** Address of the host to listen on; null: all. */
+  readonly address: string | null;
+  readonly hostPort: number;
+  readonly guestPort: number;
+}
+
+/** What a character device is on the host. */
+export type Backend =
+  | { readonly type: 'pty' }
+  | { readonly type: 'null' }
+  | { readonly type: 'file'; readonly path: string; readonly append: boolean | null }
+  /** `bind`: QEMU listens. path null: a socket in the incarnation's runtime directory. */
+  | { readonly type: 'unix'; readonly mode: 'bind' | 'connect'; readonly path: string | null }
+  | {
+      readonly type: 'tcp';
+      readonly mode: 'bind' | 'connect';
+      readonly host: string;
+      readonly port: number;
+      readonly telnet: boolean;
+    };
+
+/** Everything the device says is also written there. */
+export interface BackendLog {
+  readonly path: string;
+  readonly append: boolean | null;
+}
+
+/** An ISA serial port. */
+export interface Serial {
+  readonly backend: Backend;
+  readonly log: BackendLog | null;
+  readonly port: number;
+}
+
+/** `serial` doubles the serial of the same port and makes no device; `virtio` is a virtconsole. */
+export interface Console {
+  readonly kind: 'serial' | 'virtio';
+  readonly backend: Backend;
+  readonly log: BackendLog | null;
+  readonly port: number;
+  readonly address: Address | null;
+}
+
+/** A virtio-serial port with a name, e.g. `org.qemu.guest_agent.0`. */
+export interface Channel {
+  readonly backend: Backend;
+  readonly log: BackendLog | null;
+  readonly name: string;
+  readonly address: Address | null;
+}
+
+export type Controller = { readonly index: number; readonly address: Address | null } & (
+  | {
+      readonly type: 'usb';
+      readonly model: UsbModel | null;
+      readonly ports: number | null;
+      readonly startPort: number | null;
+    }
+  | { readonly type: 'scsi'; readonly model: 'virtio-scsi' | 'lsilogic' | null; readonly queues: number | null }
+  | { readonly type: 'sata' | 'ide' | 'virtio-serial' }
+  | {
+      readonly type: 'pci';
+      readonly model: PciModel;
+      readonly modelName: string | null;
+      readonly chassis: number | null;
+      readonly port: number | null;
+    }
+);
+
+export type UsbModel =
+  | 'none'
+  | 'piix3-uhci'
+  | 'qemu-xhci'
+  | 'nec-xhci'
+  | 'ich9-ehci1'
+  | 'ich9-uhci1'
+  | 'ich9-uhci2'
+  | 'ich9-uhci3';
+
+export type PciModel =
+  | 'pci-root'
+  | 'pcie-root'
+  | 'pci-bridge'
+  | 'pcie-root-port'
+  | 'pcie-to-pci-bridge'
+  | 'dmi-to-pci-bridge'
+  | 'pcie-switch-upstream-port'
+  | 'pcie-switch-downstream-port';
+
+/** VNC. port null: a free one from 5900 on is chosen at start. */
+export interface Graphics {
+  readonly type: 'vnc';
+  readonly port: number | null;
+  /** Address of the host to listen on. */
+  readonly listen: string;
+  /** A unix socket instead of a port. */
+  readonly socket: string | null;
+  readonly keymap: string | null;
+}
+
+export interface Video {
+  readonly model: 'vga' | 'cirrus' | 'virtio' | 'bochs' | 'qxl' | 'none';
+  readonly vramBytes: number | null;
+  readonly heads: number | null;
+  readonly primary: boolean;
+  readonly address: Address | null;
+}
+
+export interface Input {
+  readonly type: 'tablet' | 'mouse' | 'keyboard';
+  readonly bus: 'usb' | 'ps2' | 'virtio';
+  readonly address: Address | null;
+}
+
+export interface Rng {
+  readonly model: 'virtio';
+  readonly backend: { readonly type: 'random'; readonly path: string } | { readonly type: 'builtin' };
+  readonly rate: { readonly bytes: number; readonly periodMs: number | null } | null;
+  readonly address: Address | null;
+}
+
+export interface Watchdog {
+  readonly model: 'i6300esb' | 'itco' | 'ib700';
+  readonly action: WatchdogAction;
+  readonly address: Address | null;
+}
+
+export type WatchdogAction = 'reset' | 'shutdown' | 'poweroff' | 'pause' | 'none' | 'inject-nmi';
+
+/** How the guest tells that its kernel panicked. */
+export interface Panic {
+  readonly model: 'isa' | 'pvpanic';
+}
+
+export interface Memballoon {
+  readonly model: 'virtio' | 'none';
+  readonly autodeflate: boolean;
+  readonly address: Address | null;
+}
+
+/** An emulated TPM: swtpm runs beside the hypervisor, in its cgroup. */
+export interface Tpm {
+  readonly model: 'tpm-crb' | 'tpm-tis';
+  readonly version: '1.2' | '2.0';
+}
+
+/** A directory of the host seen by the guest through virtiofsd, which runs beside the hypervisor, in its cgroup. */
+export interface Filesystem {
+  readonly source: string;
+  /** Tag under which the guest mounts it. */
+  readonly target: string;
+  readonly readonly: boolean;
+  /** Path of virtiofsd; null: found on the host. */
+  readonly binary: string | null;
+  readonly queueSize: number | null;
+  readonly address: Address | null;
+}

@@ -8,6 +8,8 @@ import { placeVariables } from '../places.ts';
 import { version as ownVersion } from '../version.ts';
 import { type Context, report, type Verb } from './command.ts';
 import { fixArguments, placesFromFlags } from './options.ts';
+import { autostart } from './verbs/autostart.ts';
+import { create } from './verbs/create.ts';
 import { daemon } from './verbs/daemon.ts';
 import { define } from './verbs/define.ts';
 import { destroy } from './verbs/destroy.ts';
@@ -17,9 +19,14 @@ import { drain } from './verbs/drain.ts';
 import { dumpxml } from './verbs/dumpxml.ts';
 import { forceStart } from './verbs/force-start.ts';
 import { list } from './verbs/list.ts';
+import { reboot } from './verbs/reboot.ts';
+import { recover } from './verbs/recover.ts';
+import { reset } from './verbs/reset.ts';
 import { resources } from './verbs/resources.ts';
+import { resume } from './verbs/resume.ts';
 import { shutdown } from './verbs/shutdown.ts';
 import { start } from './verbs/start.ts';
+import { suspend } from './verbs/suspend.ts';
 import { undefine } from './verbs/undefine.ts';
 import { version } from './verbs/version.ts';
 
@@ -122,6 +129,13 @@ function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(drain);
   add(daemon);
   add(version);
+  add(create);
+  add(reboot);
+  add(reset);
+  add(suspend);
+  add(resume);
+  add(autostart);
+  add(recover);
 }
 
 function addPlaces(parser: Argv): void {

@@ -16,11 +16,14 @@ export function durationOption(name: string, value: string | undefined): number 
 /** What a lone `-` becomes: yargs would make an empty word of it. */
 export const standardInput = '/dev/stdin';
 
+/** Verbs that take a file. */
+const readers = ['define', 'create', 'policy'];
+
 /** A bare `--wait` means `--wait=off`: a following word is always a domain, never the option's value. `-` is standard input. */
 export function fixArguments(args: readonly string[]): string[] {
   const end = args.includes('--') ? args.indexOf('--') : args.length;
   return args.map((arg, index) => {
-    if (arg === '-' && args.includes('define')) return standardInput;
+    if (arg === '-' && readers.some((verb) => args.includes(verb))) return standardInput;
     return arg === '--wait' && index < end ? '--wait=off' : arg;
   });
 }

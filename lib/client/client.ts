@@ -7,17 +7,22 @@ import { lstatSync } from 'node:fs';
 import { DomctlError, isErrno, isErrorCode } from '../errors.ts';
 import {
   apiVersion,
+  type AutostartAnswer,
+  type CreateRequest,
   type DefineAnswer,
   type DefineRequest,
   type DestroyRequestBody,
   type DomainInfo,
   type DomainRow,
   type DrainAnswer,
+  type GuestAnswer,
+  type RebootRequestBody,
   type ResourcesAnswer,
   type ShutdownRequestBody,
   type StartAnswer,
   type StartRequestBody,
   type StopAnswer,
+  type UndefineAnswer,
   type VersionAnswer,
 } from './contract.ts';
 
@@ -67,8 +72,26 @@ export class Client {
     return (await this.#ask('POST', '/domains', body)) as DefineAnswer;
   }
 
-  async undefine(domain: string): Promise<{ name: string; stillHeldBy: number | null }> {
-    return (await this.#ask('DELETE', domainPath(domain))) as { name: string; stillHeldBy: number | null };
+  /** nvram null: refused while there is one. */
+  async undefine(domain: string, nvram: 'keep' | 'remove' | null): Promise<UndefineAnswer> {
+    const query = nvram === null ? '' : `?nvram=${nvram}`;
+    return (await this.#ask('DELETE', `${domainPath(domain)}${query}`)) as UndefineAnswer;
+  }
+
+  async create(body: CreateRequest): Promise<StartAnswer> {
+    return (await this.#wait('/domains/create', body)) as StartAnswer;
+  }
+
+  async autostart(domain: string, enabled: boolean): Promise<AutostartAnswer> {
+    return (await this.#ask('POST', `${domainPath(domain)}/autostart`, { enabled })) as AutostartAnswer;
+  }
+
+  async reboot(domain: string, body: RebootRequestBody): Promise<GuestAnswer> {
+    return (await this.#wait(`${domainPath(domain)}/reboot`, body)) as GuestAnswer;
+  }
+
+  async guest(domain: string, verb: 'reset' | 'suspend' | 'resume' | 'recover'): Promise<GuestAnswer> {
+    return (await this.#wait(`${domainPath(domain)}/${verb}`, {})) as GuestAnswer;
   }
 
   async start(domain: string, body: StartRequestBody): Promise<StartAnswer> {

@@ -23,15 +23,36 @@ export interface DefineRequest {
 export interface StartRequestBody {
   readonly force?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  readonly paused?: boolean | undefined;
   readonly wait?: boolean | undefined;
   readonly timeoutMs?: number | undefined;
 }
 
 export interface ShutdownRequestBody {
   readonly forceAfterMs?: number | undefined;
+  /** Absent: the policy's. */
+  readonly modes?: readonly AskMode[] | undefined;
+  /** Resume a paused guest first, so that it can hear. */
+  readonly resume?: boolean | undefined;
   /** Absent: ask and return. */
   readonly wait?: WaitTarget | undefined;
   readonly timeoutMs?: number | undefined;
+}
+
+/** How a guest is asked, in the order tried. */
+export type AskMode = 'agent' | 'acpi';
+
+export interface RebootRequestBody {
+  readonly modes?: readonly AskMode[] | undefined;
+  /** Until it has begun anew. */
+  readonly wait?: boolean | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A transient domain: started at once, gone when it is released. */
+export interface CreateRequest extends DefineRequest {
+  readonly paused?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
 }
 
 export interface DestroyRequestBody {
@@ -83,6 +104,7 @@ export interface DomainRow extends HeldFields, DrainFields {
   readonly reason: string;
   readonly memoryBytes: number;
   readonly persistent: boolean;
+  readonly autostart: boolean;
 }
 
 export interface IncarnationInfo extends HeldFields, DrainFields {
@@ -127,6 +149,26 @@ export interface DefineAnswer {
   readonly warnings: readonly string[];
 }
 
+export interface UndefineAnswer {
+  readonly name: string;
+  /** Incarnation that stays until it is released. */
+  readonly stillHeldBy: number | null;
+  readonly nvram: { readonly path: string; readonly removed: boolean } | null;
+}
+
+export interface AutostartAnswer {
+  readonly name: string;
+  readonly autostart: boolean;
+}
+
+/** What a verb that acts on the guest left behind. */
+export interface GuestAnswer {
+  readonly name: string;
+  readonly id: number;
+  readonly state: string;
+  readonly reason: string;
+}
+
 /** Also the answer of a dry run: then nothing was started, and `admitted` says whether it would be. */
 export interface StartAnswer {
   readonly name: string;
@@ -142,6 +184,8 @@ export interface StartAnswer {
   readonly memoryBytes: number;
   /** Why it would be refused; null when admitted. */
   readonly refusal: ErrorEnvelope['error'] | null;
+  /** Of a definition given with the request. */
+  readonly warnings?: readonly string[];
 }
 
 export interface StopAnswer {

@@ -1,6 +1,13 @@
 /** The requests of the contract as schemas: what the server lets in. Not loaded by the command line, which must start fast. */
 import { z } from 'zod';
-import type { DefineRequest, DestroyRequestBody, ShutdownRequestBody, StartRequestBody } from './contract.ts';
+import type {
+  CreateRequest,
+  DefineRequest,
+  DestroyRequestBody,
+  RebootRequestBody,
+  ShutdownRequestBody,
+  StartRequestBody,
+} from './contract.ts';
 
 const durationMs = z
   .int()
@@ -17,12 +24,31 @@ export const defineRequest = z.strictObject({
 export const startRequest = z.strictObject({
   force: z.boolean().default(false),
   dryRun: z.boolean().default(false),
+  paused: z.boolean().default(false),
   wait: z.boolean().default(false),
   timeoutMs: durationMs.optional(),
 }) satisfies z.ZodType<unknown, StartRequestBody>;
 
+export const createRequest = z.strictObject({
+  ...defineRequest.shape,
+  paused: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
+}) satisfies z.ZodType<unknown, CreateRequest>;
+
+const modes = z.array(z.enum(['agent', 'acpi'])).nonempty();
+
+export const rebootRequest = z.strictObject({
+  modes: modes.optional(),
+  wait: z.boolean().default(false),
+  timeoutMs: durationMs.optional(),
+}) satisfies z.ZodType<unknown, RebootRequestBody>;
+
+export const autostartRequest = z.strictObject({ enabled: z.boolean() });
+
 export const shutdownRequest = z.strictObject({
   forceAfterMs: durationMs.optional(),
+  modes: modes.optional(),
+  resume: z.boolean().default(false),
   wait: waitTarget.optional(),
   timeoutMs: durationMs.optional(),
 }) satisfies z.ZodType<unknown, ShutdownRequestBody>;

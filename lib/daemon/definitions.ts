@@ -1,5 +1,6 @@
 /** Definitions on disk: one XML file a domain, named by the escaped name, written whole or not at all. */
 import { messageOf } from '../errors.ts';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Domain } from '../domain/definition.ts';
@@ -11,15 +12,20 @@ import { syncDirectory, writeDurably } from './journal.ts';
 
 export class DefinitionStore {
   readonly #directory: string;
+  /** One empty file for each domain that is started with the host. */
+  readonly #autostart: string;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, autostart: string) {
     this.#directory = directory;
+    this.#autostart = autostart;
   }
 
   static async open(stateDir: string): Promise<DefinitionStore> {
     const directory = join(stateDir, 'domains');
+    const autostart = join(stateDir, 'autostart');
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    return new DefinitionStore(directory);
+    await mkdir(autostart, { recursive: true, mode: 0o700 });
+    return new DefinitionStore(directory, autostart);
   }
 
   /** Every definition that parses, and a sentence for each file that does not. */
@@ -37,8 +43,21 @@ export class DefinitionStore {
   }
 
   async remove(name: string): Promise<void> {
+    await this.markAutostart(name, false);
     await rm(this.#path(name), { force: true });
     await syncDirectory(this.#directory);
+  }
+
+  /** Whether the domain of that name is started with the host. */
+  isAutostarted(name: string): boolean {
+    return existsSync(join(this.#autostart, escapeName(name)));
+  }
+
+  async markAutostart(name: string, enabled: boolean): Promise<void> {
+    const marker = join(this.#autostart, escapeName(name));
+    if (enabled) await writeDurably(marker, '');
+    else await rm(marker, { force: true });
+    await syncDirectory(this.#autostart);
   }
 
   async #read(path: string): Promise<Domain | string> {

@@ -5,10 +5,11 @@ import { closeFd, pidfdOpen, pidfdSignal, watchPidfd } from '../../native/index.
 import type { ProcessIdentity } from '../domain/incarnation.ts';
 import type { Effect, EffectKind } from '../domain/transition.ts';
 import { proveFreed, scanHelper } from '../drain/freed.ts';
-import { judgeMemory, type MemoryVerdict, watchMemory } from '../drain/released.ts';
-import { DomctlError, isErrno, messageOf } from '../errors.ts';
+import { type MemoryVerdict, watchMemory } from '../drain/released.ts';
+import { isErrno, messageOf } from '../errors.ts';
 import { cgroupOf, isSameProcess, readProcess, unlessGone } from '../host/processes.ts';
-import { systemPowerdown } from '../qemu/commands.ts';
+import { judgeVanished, readFacts, recordedHypervisor } from './facts.ts';
+import { guestHandlers } from './guest-effects.ts';
 import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -20,11 +21,7 @@ type Handlers = {
 const readAgainMs = 1000;
 
 const handlers = {
-  async powerdown(supervisor) {
-    if (!supervisor.qmp)
-      throw new DomctlError('FAILED', 'no connection to the hypervisor: the guest could not be asked');
-    await systemPowerdown(supervisor.qmp);
-  },
+  ...guestHandlers,
 
   async signalHypervisor(supervisor, { signal }) {
     if (supervisor.handle) signalUnlessGone(supervisor.handle.pidfd, constants.signals[signal]);
@@ -112,8 +109,8 @@ const handlers = {
       await sleep(readAgainMs, undefined, { signal: supervisor.ending.signal });
       if (supervisor.state.kind !== 'lost') return;
       const found = readFacts(supervisor);
-      if (found === null) continue;
-      await supervisor.tell({ kind: 'factsRead', hypervisor: found });
+      if (!found.known) continue;
+      await supervisor.tell({ kind: 'factsRead', hypervisor: found.value });
       return;
     }
   },
@@ -144,17 +141,6 @@ export async function runEffect(supervisor: Supervisor, effect: Effect): Promise
   await handler(supervisor, effect);
 }
 
-/** Whether the recorded hypervisor lives; null: it still cannot be told. */
-function readFacts(supervisor: Supervisor): 'alive' | 'gone' | null {
-  try {
-    if (!isReadable(supervisor)) return null;
-    const hypervisor = recordedHypervisor(supervisor);
-    return hypervisor && isSameProcess(hypervisor) ? 'alive' : 'gone';
-  } catch {
-    return null;
-  }
-}
-
 /** QEMU's own helper; one whose hypervisor died before it was up is known by its name alone. */
 function helperOf({ state, launch, cgroup }: Supervisor): ProcessIdentity | null {
   if (state.kind !== 'exiting' || launch.helper === 'none') return null;
@@ -162,18 +148,6 @@ function helperOf({ state, launch, cgroup }: Supervisor): ProcessIdentity | null
   const inside = unlessGone(() => cgroup.processes()) ?? [];
   const facts = inside.map(readProcess).find((process) => process?.name.startsWith('cleanup/'));
   return facts?.identity ?? null;
-}
-
-/** Both facts can be read again, or the cgroup is gone and the domain's own proves that nothing is left. */
-function isReadable(supervisor: Supervisor): boolean {
-  const { cgroup } = supervisor;
-  return (cgroup.populated().known && cgroup.memory().known) || judgeVanished(supervisor).kind === 'gone';
-}
-
-/** The live hypervisor of the state, or of the state before it was lost. */
-function recordedHypervisor({ state }: Supervisor): ProcessIdentity | null {
-  const facts = state.kind === 'lost' ? state.was : state;
-  return 'hypervisor' in facts ? facts.hypervisor : null;
 }
 
 /** After killAfterMs, once: a clock that already runs is left to run. */
@@ -249,24 +223,6 @@ function hasStragglers({ cgroup, state }: Supervisor): boolean {
   return populated.known && populated.value && cgroup.processes().some((pid) => readProcess(pid)?.exiting === false);
 }
 
-/**
- * The cgroup directory is gone without us (or never was): then its charges, if any, are the domain's cgroup's now, and
- * only that one being empty too proves that nothing is left.
- */
-function judgeVanished(supervisor: Supervisor): MemoryVerdict {
-  const exists = supervisor.cgroup.exists();
-  if (!exists.known) return { kind: 'unreadable', reason: exists.reason };
-  if (exists.value) return { kind: 'unreadable', reason: 'its figures cannot be read' };
-  const branch = supervisor.branch();
-  const branchExists = branch.exists();
-  if (branchExists.known && !branchExists.value) return { kind: 'gone', oomKilled: null };
-  return judgeMemory(branch.populated(), branch.memory());
-}
-
-function reasonOf(verdict: MemoryVerdict): string {
-  return verdict.kind === 'unreadable' ? verdict.reason : 'memory is still charged to the domain';
-}
-
 /** EBUSY right after the last exit: the kernel is a moment behind its own events. */
 async function removePatiently(supervisor: Supervisor): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
@@ -278,4 +234,8 @@ async function removePatiently(supervisor: Supervisor): Promise<void> {
       await sleep(20, undefined, { signal: supervisor.ending.signal });
     }
   }
+}
+
+function reasonOf(verdict: MemoryVerdict): string {
+  return verdict.kind === 'unreadable' ? verdict.reason : 'memory is still charged to the domain';
 }

@@ -17,6 +17,10 @@ export interface Entry {
   readonly queue: Mutex;
   /** null: undefined while an incarnation of it was still there. */
   definition: Domain | null;
+  /** Of a transient domain between its creation and its launch, which keeps the XML from then on. */
+  reserved: Domain | null;
+  /** Started when the host comes up. */
+  autostart: boolean;
   /** Not released yet, oldest first. */
   supervisors: Supervisor[];
   lastReleased: Incarnation | null;
@@ -69,6 +73,8 @@ export class Fleet {
       name,
       queue: new Mutex(),
       definition: null,
+      reserved: null,
+      autostart: false,
       supervisors: [],
       lastReleased: null,
       waiting: false,
@@ -100,7 +106,9 @@ export class Fleet {
   byUuid(reference: string): Entry | undefined {
     const uuid = reference.toLowerCase();
     return this.entries.find(
-      (entry) => entry.definition?.uuid === uuid || entry.supervisors.some(({ launch }) => launch.uuid === uuid),
+      (entry) =>
+        (entry.definition ?? entry.reserved)?.uuid === uuid ||
+        entry.supervisors.some(({ launch }) => launch.uuid === uuid),
     );
   }
 
@@ -148,7 +156,8 @@ export class Fleet {
 
   /** Takes a domain off the list once it is neither defined nor held by an incarnation. */
   forgetIfGone(entry: Entry): void {
-    if (entry.definition === null && entry.supervisors.length === 0) this.#entries.delete(entry.name);
+    const isKept = entry.definition !== null || entry.reserved !== null || entry.supervisors.length > 0;
+    if (!isKept) this.#entries.delete(entry.name);
   }
 
   /** Claims that stand: those of incarnations whose resources are not proven free. */

@@ -63,8 +63,9 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   const ramFiles = findRamFiles(hypervisor.pid);
   if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);
-  await cont(qmp);
-  await supervisor.tell({ kind: 'launched', helper, ramFiles });
+  const { startPaused } = supervisor.launch;
+  if (!startPaused) await cont(qmp);
+  await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: startPaused });
   supervisor.inBackground('monitor', async () => keepMonitor(supervisor));
 }
 

@@ -15,10 +15,12 @@ import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
 import { findPlaces, type Places, socketPath } from '../places.ts';
 import { version } from '../version.ts';
+import { autostart } from './autostart.ts';
 import { DefinitionStore } from './definitions.ts';
 import { runEffect } from './effects.ts';
 import { errorEnvelope } from '../client/envelope.ts';
 import { Fleet } from './fleet.ts';
+import { Guests } from './guests.ts';
 import { Journal, type Remembered } from './journal.ts';
 import { recover } from './recover.ts';
 import { makeRuntimeRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
@@ -57,14 +59,10 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
   };
   await fold(fleet, services, remembered, definitions);
   const about = describe(root);
-  const app = buildServer({
-    fleet,
-    services,
-    about,
-    starter: new Starter(fleet, services),
-    verbs: new Verbs(fleet, definitions),
-    stop,
-  });
+  const starter = new Starter(fleet, services);
+  const guests = new Guests(fleet);
+  const verbs = new Verbs({ fleet, definitions, starter, guests, places });
+  const app = buildServer({ fleet, services, about, starter, verbs, guests, stop });
   await listen(app, socketPath(places));
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, root, places);
@@ -73,6 +71,7 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
   process.on('SIGINT', stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
+  void autostart(fleet, starter, services);
 
   function stop(): void {
     clearInterval(trimming);
@@ -148,7 +147,11 @@ async function fold(
 ): Promise<void> {
   const { domains, damage } = await definitions.readAll();
   for (const sentence of [...remembered.damage, ...damage]) services.log.error(sentence);
-  for (const domain of domains) fleet.ensure(domain.name).definition = domain;
+  for (const domain of domains) {
+    const entry = fleet.ensure(domain.name);
+    entry.definition = domain;
+    entry.autostart = definitions.isAutostarted(domain.name);
+  }
   const supervisors = remembered.incarnations
     .filter(({ state }) => state.kind !== 'released')
     .map(({ launch, state }) => fleet.adopt(launch, state, services));

@@ -1,6 +1,6 @@
 /** QMP's side of an incarnation: connects, turns what QEMU says into events of ours, and asks how the guest is after a gap. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PauseReason } from '../domain/incarnation.ts';
+import type { Launch, PauseReason } from '../domain/incarnation.ts';
 import { type QemuStatus, ready } from '../qemu/commands.ts';
 import { QmpClient } from '../qemu/qmp.ts';
 import type { QmpEvent } from '../qemu/qmp-messages.ts';
@@ -39,7 +39,7 @@ export async function keepMonitor(supervisor: Supervisor): Promise<void> {
     try {
       if (!supervisor.qmp) {
         const status = await connectMonitor(supervisor, reconnectDeadlineMs, supervisor.ending.signal);
-        await supervisor.tell(eventOfStatus(status));
+        await supervisor.tell(eventOfStatus(status, supervisor.launch));
       }
       await supervisor.qmp?.closed;
     } catch (error) {
@@ -58,8 +58,9 @@ function isLive({ handle, state }: Supervisor): boolean {
 }
 
 /** What the guest's status says after the daemon was away. */
-function eventOfStatus(status: QemuStatus): NewEvent {
-  if (status.status === 'shutdown') return { kind: 'guestShutdown', byGuest: true };
+function eventOfStatus(status: QemuStatus, { lifecycle }: Launch): NewEvent {
+  if (status.status === 'shutdown')
+    return { kind: 'guestShutdown', byGuest: true, panicked: false, action: lifecycle.onPoweroff };
   return status.running
     ? { kind: 'guestResumed' }
     : { kind: 'guestPaused', reason: pauseReasons[status.status] ?? 'unknown' };
@@ -71,6 +72,7 @@ const pauseReasons: Readonly<Record<string, PauseReason>> = {
   'io-error': 'I/O error',
   watchdog: 'watchdog',
   'guest-panicked': 'panicked',
+  suspended: 'pmsuspended',
 };
 
 /** QEMU's event as ours; those that change no state are only logged. */
@@ -81,14 +83,19 @@ function hear(supervisor: Supervisor, event: QmpEvent): void {
     qmp: event.name,
     data: event.data,
   });
-  const told = translate(event);
+  const told = translate(event, supervisor.launch);
   if (told) supervisor.inBackground(`QMP event ${event.name}`, async () => void (await supervisor.tell(told)));
 }
 
-function translate(event: QmpEvent): NewEvent | null {
+function translate(event: QmpEvent, { lifecycle }: Launch): NewEvent | null {
   switch (event.name) {
     case 'SHUTDOWN':
-      return { kind: 'guestShutdown', byGuest: event.data['guest'] === true };
+      return {
+        kind: 'guestShutdown',
+        byGuest: event.data['guest'] === true,
+        panicked: event.data['reason'] === 'guest-panic',
+        action: event.data['reason'] === 'guest-shutdown' ? lifecycle.onPoweroff : 'destroy',
+      };
     case 'STOP':
       return { kind: 'guestPaused', reason: 'user' };
     case 'RESUME':
@@ -96,11 +103,17 @@ function translate(event: QmpEvent): NewEvent | null {
     case 'POWERDOWN':
       return { kind: 'powerdownSeen' };
     case 'GUEST_PANICKED':
-      return event.data['action'] === 'pause' ? { kind: 'guestPaused', reason: 'panicked' } : null;
+      return { kind: 'guestPanicked', action: lifecycle.onCrash };
     case 'WATCHDOG':
-      return event.data['action'] === 'pause' ? { kind: 'guestPaused', reason: 'watchdog' } : null;
+      return { kind: 'watchdogFired', action: String(event.data['action']) };
     case 'BLOCK_IO_ERROR':
-      return event.data['action'] === 'stop' ? { kind: 'guestPaused', reason: 'I/O error' } : null;
+      return { kind: 'diskFailed', action: String(event.data['action']) };
+    case 'RESET':
+      return { kind: 'guestReset' };
+    case 'SUSPEND':
+      return { kind: 'guestPaused', reason: 'pmsuspended' };
+    case 'WAKEUP':
+      return { kind: 'guestResumed' };
     default:
       return null;
   }

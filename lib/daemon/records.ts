@@ -5,7 +5,10 @@ import type { IncarnationState, Launch } from '../domain/incarnation.ts';
 const process = z.strictObject({ pid: z.int(), startTicks: z.int() });
 const ramFiles = z.array(z.strictObject({ name: z.string(), device: z.int(), inode: z.int() }));
 const sinceMs = z.int();
-const live = { hypervisor: process, helper: process.nullable(), ramFiles };
+// Defaults stand for what the journal of an earlier version does not have.
+const askMode = z.enum(['agent', 'acpi']);
+const asked = z.strictObject({ to: z.enum(['shutdown', 'reboot']), destroyAtMs: z.int().nullable() });
+const live = { hypervisor: process, helper: process.nullable(), ramFiles, asked: asked.nullable().default(null) };
 
 const outcome = z.strictObject({
   kind: z.enum(['shutdown', 'destroyed', 'crashed', 'saved', 'migrated', 'failed', 'host-reboot', 'unknown']),
@@ -22,10 +25,25 @@ const known = [
   z.strictObject({
     kind: z.literal('paused'),
     sinceMs,
-    reason: z.enum(['user', 'starting up', 'I/O error', 'watchdog', 'panicked', 'unknown']),
+    reason: z.enum([
+      'user',
+      'starting up',
+      'I/O error',
+      'watchdog',
+      'panicked',
+      'pmsuspended',
+      'shutting down',
+      'unknown',
+    ]),
     ...live,
   }),
-  z.strictObject({ kind: z.literal('stopping'), sinceMs, byGuest: z.boolean(), ...live }),
+  z.strictObject({
+    kind: z.literal('stopping'),
+    sinceMs,
+    byGuest: z.boolean(),
+    panicked: z.boolean().default(false),
+    ...live,
+  }),
   z.strictObject({
     kind: z.literal('exiting'),
     sinceMs,
@@ -73,7 +91,16 @@ const launch: z.ZodType<Launch> = z.strictObject({
   vcpus: z.int(),
   claims: z.array(claim),
   clocks: z.strictObject({ killAfterMs: z.int(), freedTimeoutMs: z.int(), stalledAfterMs: z.int() }),
-  shutdown: z.strictObject({ modes: z.array(z.enum(['agent', 'acpi'])), forceAfterMs: z.int().nullable() }),
+  shutdown: z.strictObject({ modes: z.array(askMode), forceAfterMs: z.int().nullable() }),
+  startPaused: z.boolean().default(false),
+  lifecycle: z
+    .strictObject({
+      onPoweroff: z.enum(['destroy', 'restart']),
+      onReboot: z.enum(['restart', 'destroy']),
+      onCrash: z.enum(['destroy', 'restart', 'preserve']),
+    })
+    .default({ onPoweroff: 'destroy', onReboot: 'restart', onCrash: 'destroy' }),
+  agentSocket: z.string().nullable().default(null),
   helper: z.enum(['qemu', 'none']),
   emulator: z.string(),
   emulatorVersion: z.string(),

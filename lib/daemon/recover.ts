@@ -24,7 +24,7 @@ export async function recover(supervisor: Supervisor): Promise<void> {
     case 'running':
     case 'paused':
     case 'stopping':
-      return resume(supervisor, { kind: 'followHypervisor' });
+      return resume(supervisor, { kind: 'scheduleDestroy' }, { kind: 'followHypervisor' });
     case 'exiting':
       return recoverExit(supervisor);
     case 'draining':

@@ -1,6 +1,6 @@
 /** The sentences of refusals: what stands in the way, by how much, and the way out. One place, so that they agree. */
 import type { Arithmetic, Refusal } from '../admission/decision.ts';
-import type { Incarnation } from '../domain/incarnation.ts';
+import type { Incarnation, IncarnationState } from '../domain/incarnation.ts';
 import type { RefusalCode } from '../domain/transition.ts';
 import { stateWord } from '../domain/words.ts';
 import { DomctlError, type ErrorDetails } from '../errors.ts';
@@ -43,7 +43,7 @@ export function refusedByState(verb: StartVerb, supervisor: Supervisor, code: Re
         code,
         `${cannot}: the state of incarnation ${launch.id} cannot be read: ${state.kind === 'lost' ? state.reason : ''}`,
         {
-          hint: 'it is read again every second; nothing is assumed meanwhile',
+          hint: `it is read again every second, nothing is assumed meanwhile; 'domctl recover ${launch.domain}' reads it now`,
           details,
         },
       );
@@ -96,15 +96,24 @@ export function refusedVerb(verb: string, domain: string, current: Incarnation |
   }
   if (code === 'INCARNATION_LOST') {
     return new DomctlError(code, `${cannot}: the state of incarnation ${current.launch.id} cannot be read`, {
-      hint: 'it is read again every second',
+      hint: `it is read again every second; 'domctl recover ${domain}' reads it now and says what is missing`,
     });
   }
   const word = stateWord(current.state);
-  const hint =
-    verb === 'shutdown'
-      ? `a ${word} guest cannot be asked; 'domctl destroy ${domain}' ends it without asking`
-      : undefined;
+  if (code === 'DOMAIN_ACTIVE')
+    return new DomctlError(code, `${cannot}: domain is already ${word}`, { details: { domain, state: word } });
+  const hint = wayOut(verb, domain, current.state);
   return new DomctlError(code, `${cannot}: domain is ${word}`, { hint, details: { domain, state: word } });
+}
+
+function wayOut(verb: string, domain: string, state: IncarnationState): string | undefined {
+  if (state.kind === 'paused' && state.reason === 'panicked')
+    return `its kernel panicked: 'domctl reset ${domain}' boots it anew, 'domctl destroy ${domain}' ends it`;
+  if (state.kind === 'paused' && (verb === 'shutdown' || verb === 'reboot'))
+    return `a guest that stands still cannot be asked; 'domctl resume ${domain}' first, or 'domctl shutdown ${domain} --resume'`;
+  if (verb === 'shutdown' || verb === 'reboot')
+    return `a ${stateWord(state)} guest cannot be asked; 'domctl destroy ${domain}' ends it without asking`;
+  return undefined;
 }
 
 /** A refused decision, and all that its sentence tells. */

@@ -12,7 +12,8 @@ const keptLogBytes = 256 * 1024;
 /** Enough for a hypervisor's last words. */
 const lastWordsBytes = 4096;
 
-function runtimeDirectory(places: Places, id: number): string {
+/** Directory of an incarnation's sockets. */
+export function runtimeDirectory(places: Places, id: number): string {
   return join(places.runtimeDir, 'incarnations', String(id));
 }
 

@@ -7,11 +7,20 @@ import type { Socket } from 'node:net';
 import { z } from 'zod';
 import { peerCredentials } from '../../native/index.ts';
 import { apiVersion, type VersionAnswer } from '../client/contract.ts';
-import { defineRequest, destroyRequest, shutdownRequest, startRequest } from '../client/requests.ts';
+import {
+  autostartRequest,
+  createRequest,
+  defineRequest,
+  destroyRequest,
+  rebootRequest,
+  shutdownRequest,
+  startRequest,
+} from '../client/requests.ts';
 import type { Requester } from '../domain/incarnation.ts';
 import { asDomctlError, DomctlError } from '../errors.ts';
 import { errorEnvelope } from '../client/envelope.ts';
 import type { Fleet } from './fleet.ts';
+import type { Guests } from './guests.ts';
 import { readHostConfig } from './preparation.ts';
 import type { Starter } from './starting.ts';
 import type { Services } from './supervisor.ts';
@@ -24,6 +33,7 @@ export interface Daemon {
   readonly services: Services;
   readonly starter: Starter;
   readonly verbs: Verbs;
+  readonly guests: Guests;
   readonly about: VersionAnswer;
   /** Ends the daemon; VMs go on. */
   stop(): void;
@@ -37,6 +47,7 @@ const longestReference = 1024;
 
 const byName = z.object({ domain: z.string() });
 const inactiveQuery = z.object({ inactive: z.enum(['true', 'false']).default('false') });
+const undefineQuery = z.object({ nvram: z.enum(['keep', 'remove']).optional() });
 const domainQuery = z.object({ domain: z.string().optional() });
 
 export function buildServer(daemon: Daemon): FastifyInstance {
@@ -58,6 +69,7 @@ export function buildServer(daemon: Daemon): FastifyInstance {
     async (routes) => {
       addQuestions(routes, daemon);
       addVerbs(routes, daemon);
+      addGuestVerbs(routes, daemon);
       return Promise.resolve();
     },
     { prefix: `/${apiVersion}` },
@@ -81,9 +93,32 @@ function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: D
   });
 }
 
+function addGuestVerbs(app: FastifyInstance, { guests }: Daemon): void {
+  app.post('/domains/:domain/reboot', async (request) => {
+    const { modes, wait, timeoutMs } = check(rebootRequest, request.body ?? {});
+    return guests.reboot(nameOf(request), { modes, wait, timeoutMs, signal: callerSignal(request) });
+  });
+  app.post('/domains/:domain/reset', async (request) => guests.reset(nameOf(request)));
+  app.post('/domains/:domain/suspend', async (request) => guests.suspend(nameOf(request)));
+  app.post('/domains/:domain/resume', async (request) => guests.resume(nameOf(request)));
+  app.post('/domains/:domain/recover', async (request) => guests.recover(nameOf(request)));
+}
+
 function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void {
   app.post('/domains', async (request) => verbs.define(check(defineRequest, request.body)));
-  app.delete('/domains/:domain', async (request) => verbs.undefine(nameOf(request)));
+  app.post('/domains/create', async (request) =>
+    verbs.create(check(createRequest, request.body), {
+      requester: requesterOf(request),
+      signal: callerSignal(request),
+    }),
+  );
+  app.delete('/domains/:domain', async (request) => {
+    const { nvram = null } = check(undefineQuery, request.query);
+    return verbs.undefine(nameOf(request), nvram);
+  });
+  app.post('/domains/:domain/autostart', async (request) =>
+    verbs.autostart(nameOf(request), check(autostartRequest, request.body).enabled),
+  );
   app.post('/domains/:domain/start', async (request) => {
     const body = check(startRequest, request.body ?? {});
     const order = {
@@ -95,8 +130,12 @@ function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void 
     return starter.start(nameOf(request), order);
   });
   app.post('/domains/:domain/shutdown', async (request) => {
-    const { wait = null, timeoutMs, forceAfterMs } = check(shutdownRequest, request.body ?? {});
-    return verbs.shutdown(nameOf(request), { wait, timeoutMs, forceAfterMs, signal: callerSignal(request) });
+    const { wait = null, ...order } = check(shutdownRequest, request.body ?? {});
+    const { timeoutMs, forceAfterMs, modes, resume } = order;
+    return verbs.shutdown(nameOf(request), {
+      ...{ wait, timeoutMs, forceAfterMs, modes, resume },
+      signal: callerSignal(request),
+    });
   });
   app.post('/domains/:domain/destroy', async (request) => {
     const { wait, timeoutMs, graceful } = check(destroyRequest, request.body ?? {});

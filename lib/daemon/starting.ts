@@ -15,8 +15,10 @@ import { DomctlError, type ErrorCode, isErrno } from '../errors.ts';
 import { isWriteLocked } from '../host/images.ts';
 import { readBootId } from '../host/inventory.ts';
 import { formatShare, resolveShare } from '../policy/values.ts';
+import { agentSocket } from '../qemu/chardev.ts';
 import { emitDomain } from '../xml/emit.ts';
 import { heldBy, isDraining, readLedger } from './accounts.ts';
+import { runtimeDirectory } from './runtime-files.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { launchHypervisor } from './launcher.ts';
 import { type Preparation, prepare } from './preparation.ts';
@@ -30,6 +32,8 @@ export interface StartOrder {
   readonly force: boolean;
   readonly dryRun: boolean;
   readonly wait: boolean;
+  /** Its guest stands still until somebody resumes it. */
+  readonly paused: boolean;
   readonly timeoutMs: number | undefined;
   readonly requester: Requester;
   /** Aborts when the caller is gone: a queued start is cancelled, one that was admitted goes on. */
@@ -72,7 +76,15 @@ export class Starter {
   async start(reference: string, order: StartOrder): Promise<StartAnswer> {
     const entry = this.#fleet.find(reference);
     if (order.dryRun) return this.#answer(entry, order, await this.#attempt(entry, order));
-    const admission = order.wait ? await this.#queue(entry, order) : await this.#attempt(entry, order);
+    return this.#launch(entry, order, order.wait ? await this.#queue(entry, order) : await this.#attempt(entry, order));
+  }
+
+  /** Starts a domain that was reserved and has no definition: it goes with this incarnation. Throws the refusal. */
+  async startTransient(entry: Entry, order: StartOrder): Promise<StartAnswer> {
+    return this.#launch(entry, order, await this.#attempt(entry, order));
+  }
+
+  async #launch(entry: Entry, order: StartOrder, admission: Admission): Promise<StartAnswer> {
     if (admission.error || !admission.supervisor) throw admission.error ?? new Error('no decision');
     const { domain, capabilities, user } = admission.preparation;
     await launchHypervisor(admission.supervisor, { domain, capabilities, user });
@@ -123,12 +135,12 @@ export class Starter {
 
   /** Decides, and unless it is a dry run registers the launch. Refusals come back as values: a waiter may go on. */
   async #attempt(entry: Entry, order: StartOrder): Promise<Admission> {
-    const { definition } = entry;
+    const definition = entry.definition ?? entry.reserved;
     if (!definition)
       throw new DomctlError('NO_SUCH_DOMAIN', `domain '${entry.name}' is undefined: only its last incarnation is left`);
     const preparation = await prepare(definition, this.#services.places, this.#services.log);
     return entry.queue.runExclusive(async () => {
-      if (entry.definition !== definition) {
+      if ((entry.definition ?? entry.reserved) !== definition) {
         throw new DomctlError('WRONG_STATE', `domain '${entry.name}' was redefined meanwhile`, {
           hint: 'start it again',
         });
@@ -228,6 +240,9 @@ export class Starter {
         freedTimeoutMs: policy.value.destroy.freedTimeoutMs,
         stalledAfterMs: policy.value.teardown.stalledAfterMs,
       },
+      startPaused: order.paused,
+      lifecycle: domain.lifecycle,
+      agentSocket: agentSocket(domain, runtimeDirectory(this.#services.places, id)),
       shutdown: { modes: policy.value.shutdown.mode, forceAfterMs: policy.value.shutdown.forceAfterMs },
       helper: preparation.helper,
       emulator: capabilities.emulator,

@@ -42,6 +42,10 @@ const requests: ReadonlySet<EventKind> = new Set([
   'startRequested',
   'forceStartRequested',
   'shutdownRequested',
+  'rebootRequested',
+  'resetRequested',
+  'suspendRequested',
+  'resumeRequested',
   'destroyRequested',
 ]);
 
@@ -59,7 +63,7 @@ export class Supervisor implements Incarnation {
   readonly tracker = new DrainTracker();
   /** Aborts every loop of this incarnation. */
   readonly ending = new AbortController();
-  readonly timers = new Map<'kill' | 'stragglers', NodeJS.Timeout>();
+  readonly timers = new Map<'kill' | 'stragglers' | 'destroy', NodeJS.Timeout>();
   /** Who keeps the memory, if anyone was seen to. */
   holder: string | null = null;
   /** Proven; what follows is tidying up. */

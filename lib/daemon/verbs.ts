@@ -1,20 +1,34 @@
-/** The verbs that change a domain, free of HTTP: define, undefine, shutdown, destroy. Starting has a file of its own. */
+/** The verbs that change a definition or end an incarnation, free of HTTP. Starting and the guest's own verbs have files of their own. */
+import { rm } from 'node:fs/promises';
 import { Mutex } from 'async-mutex';
-import type { DefineAnswer, DefineRequest, StopAnswer, WaitTarget } from '../client/contract.ts';
+import type {
+  AutostartAnswer,
+  CreateRequest,
+  DefineAnswer,
+  DefineRequest,
+  StartAnswer,
+  StopAnswer,
+  UndefineAnswer,
+  WaitTarget,
+} from '../client/contract.ts';
 import type { Domain } from '../domain/definition.ts';
-import type { IncarnationState } from '../domain/incarnation.ts';
+import type { AskMode, IncarnationState, Requester } from '../domain/incarnation.ts';
 import { escapeName, longestEscapedName } from '../domain/names.ts';
 import { stateWord } from '../domain/words.ts';
 import { DomctlError } from '../errors.ts';
 import { formatElapsed } from '../format.ts';
+import type { Places } from '../places.ts';
 import { emitDomain } from '../xml/emit.ts';
 import { parseDomain } from '../xml/parse.ts';
 import { readHeld } from './accounts.ts';
 import type { DefinitionStore } from './definitions.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import { generateMac, generateUuid } from './identifiers.ts';
-import { describeEnd, refusedVerb } from './refusals.ts';
-import type { NewEvent, Supervisor } from './supervisor.ts';
+import { type Guests, request } from './guests.ts';
+import { existingNvram } from './nvram.ts';
+import { describeEnd } from './refusals.ts';
+import type { Starter } from './starting.ts';
+import type { Supervisor } from './supervisor.ts';
 import { withDeadline } from './waiting.ts';
 
 export interface StopOrder {
@@ -24,31 +38,42 @@ export interface StopOrder {
   readonly signal: AbortSignal;
 }
 
-type Target = ReturnType<Fleet['locate']>;
+export interface ShutdownOrder extends StopOrder {
+  /** undefined: the policy's. */
+  readonly forceAfterMs: number | undefined;
+  readonly modes: readonly AskMode[] | undefined;
+  /** A guest that stands still is resumed first, to hear. */
+  readonly resume: boolean;
+}
+
+export type Target = ReturnType<Fleet['locate']>;
 
 export class Verbs {
   readonly #fleet: Fleet;
   readonly #definitions: DefinitionStore;
+  readonly #starter: Starter;
+  readonly #guests: Guests;
+  readonly #places: Places;
   /** One definition at a time: names and UUIDs are unique across domains. */
   readonly #defining = new Mutex();
 
-  constructor(fleet: Fleet, definitions: DefinitionStore) {
-    this.#fleet = fleet;
-    this.#definitions = definitions;
+  constructor(parts: {
+    fleet: Fleet;
+    definitions: DefinitionStore;
+    starter: Starter;
+    guests: Guests;
+    places: Places;
+  }) {
+    this.#fleet = parts.fleet;
+    this.#definitions = parts.definitions;
+    this.#starter = parts.starter;
+    this.#guests = parts.guests;
+    this.#places = parts.places;
   }
 
   /** Defines or redefines. A running incarnation keeps what it was launched with. Throws INVALID_XML, DOMAIN_EXISTS. */
   async define(request: DefineRequest): Promise<DefineAnswer> {
-    const { domain: parsed, warnings } = parseDomain(request.xml, {
-      file: request.file,
-      allowUnsupported: request.allowUnsupported ?? false,
-      generate: { uuid: generateUuid, mac: generateMac },
-    });
-    if (escapeName(parsed.name).length > longestEscapedName) {
-      throw new DomctlError('INVALID_XML', `${request.file}: /domain/name: too long once escaped for a file name`, {
-        hint: `at most ${longestEscapedName} characters, where each that is not a letter, digit, ':', '_' or '.' counts four`,
-      });
-    }
+    const { domain: parsed, warnings } = readDefinition(request);
     return this.#defining.runExclusive(async () => {
       const entry = this.#fleet.ensure(parsed.name);
       try {
@@ -75,26 +100,80 @@ export class Verbs {
     const domain = knownUuid === undefined ? parsed : { ...parsed, uuid: knownUuid };
     await this.#definitions.save(domain);
     this.#fleet.define(entry, domain);
+    entry.autostart = this.#definitions.isAutostarted(domain.name);
     return { name: domain.name, uuid: domain.uuid, updated: before !== null, warnings };
   }
 
   /** The definition goes; an incarnation that is still there keeps its record, claims and name until it is released. */
-  async undefine(reference: string): Promise<{ name: string; stillHeldBy: number | null }> {
-    return this.#defining.runExclusive(async () => this.#remove(this.#fleet.find(reference)));
+  async undefine(reference: string, nvram: 'keep' | 'remove' | null): Promise<UndefineAnswer> {
+    return this.#defining.runExclusive(async () => {
+      const entry = this.#fleet.find(reference);
+      return entry.queue.runExclusive(async () => this.#remove(entry, nvram));
+    });
   }
 
-  async #remove(entry: Entry): Promise<{ name: string; stillHeldBy: number | null }> {
-    return entry.queue.runExclusive(async () => {
-      if (!entry.definition)
-        throw new DomctlError(
-          'WRONG_STATE',
-          `cannot undefine domain '${entry.name}': it is transient, and goes with its last incarnation`,
-        );
-      await this.#definitions.remove(entry.name);
-      entry.definition = null;
+  async #remove(entry: Entry, nvram: 'keep' | 'remove' | null): Promise<UndefineAnswer> {
+    const current = currentOf(entry.supervisors);
+    if (!entry.definition) throw transient('undefine', entry.name);
+    const variables = await existingNvram(entry.definition, this.#places.stateDir);
+    if (variables !== null && nvram === null) throw nvramInTheWay(entry.name, variables);
+    if (variables !== null && nvram === 'remove' && current) throw nvramInUse(entry.name, current.launch.id);
+    await this.#definitions.remove(entry.name);
+    if (variables !== null && nvram === 'remove') await rm(variables, { force: true });
+    entry.definition = null;
+    entry.autostart = false;
+    this.#fleet.forgetIfGone(entry);
+    this.#fleet.changed();
+    return {
+      name: entry.name,
+      stillHeldBy: current?.launch.id ?? null,
+      nvram: variables === null ? null : { path: variables, removed: nvram === 'remove' },
+    };
+  }
+
+  /** Starts a domain that is not defined: it is there for as long as its incarnation. Throws as define and start do. */
+  async create(request: CreateRequest, order: { requester: Requester; signal: AbortSignal }): Promise<StartAnswer> {
+    const { domain, warnings } = readDefinition(request);
+    const entry = await this.#defining.runExclusive(() => this.#reserve(domain));
+    try {
+      const { paused = false, dryRun = false } = request;
+      const answer = await this.#starter.startTransient(entry, {
+        ...order,
+        paused,
+        dryRun,
+        force: false,
+        wait: false,
+        timeoutMs: undefined,
+      });
+      return { ...answer, warnings };
+    } finally {
+      entry.reserved = null;
       this.#fleet.forgetIfGone(entry);
       this.#fleet.changed();
-      return { name: entry.name, stillHeldBy: currentOf(entry.supervisors)?.launch.id ?? null };
+    }
+  }
+
+  #reserve(domain: Domain): Entry {
+    const other = this.#fleet.byUuid(domain.uuid);
+    if (other) throw new DomctlError('DOMAIN_EXISTS', `domain '${other.name}' already has uuid ${domain.uuid}`);
+    if (this.#fleet.entries.some(({ name }) => name === domain.name)) {
+      throw new DomctlError('DOMAIN_EXISTS', `domain '${domain.name}' exists already`, {
+        hint: `'domctl start ${domain.name}' starts it; a transient domain needs a name of its own`,
+      });
+    }
+    const entry = this.#fleet.ensure(domain.name);
+    entry.reserved = domain;
+    return entry;
+  }
+
+  /** Whether the domain is started when the host comes up. */
+  async autostart(reference: string, enabled: boolean): Promise<AutostartAnswer> {
+    const entry = this.#fleet.find(reference);
+    return entry.queue.runExclusive(async () => {
+      if (!entry.definition) throw transient('set autostart for', entry.name);
+      await this.#definitions.markAutostart(entry.name, enabled);
+      entry.autostart = enabled;
+      return { name: entry.name, autostart: enabled };
     });
   }
 
@@ -106,44 +185,28 @@ export class Verbs {
   }
 
   /** Asks the guest and returns; escalates only after `forceAfterMs` or the policy's. */
-  async shutdown(reference: string, order: StopOrder & { forceAfterMs: number | undefined }): Promise<StopAnswer> {
+  async shutdown(reference: string, order: ShutdownOrder): Promise<StopAnswer> {
     const target = this.#fleet.locate(reference);
-    requireAcpi(target.supervisor);
-    const supervisor = await this.#request('shutdown', target, { kind: 'shutdownRequested' });
-    const forceAfterMs = order.forceAfterMs ?? supervisor.launch.shutdown.forceAfterMs;
-    if (forceAfterMs !== null) this.#destroyAfter(supervisor, forceAfterMs);
+    if (order.resume && target.supervisor?.state.kind === 'paused') await this.#guests.resume(reference);
+    const rule = target.supervisor?.launch.shutdown;
+    const forceAfterMs = order.forceAfterMs ?? rule?.forceAfterMs ?? null;
+    const supervisor = await request('shutdown', target, {
+      kind: 'shutdownRequested',
+      modes: order.modes ?? rule?.modes ?? [],
+      destroyAtMs: forceAfterMs === null ? null : Date.now() + forceAfterMs,
+    });
     return this.#awaitEnd(supervisor, order, undefined);
   }
 
   /** The ladder SIGTERM, SIGKILL; returns at freed unless asked to wait for more. */
   async destroy(reference: string, order: StopOrder & { graceful: boolean }): Promise<StopAnswer> {
     const target = this.#fleet.locate(reference);
-    const supervisor = await this.#request('destroy', target, { kind: 'destroyRequested', graceful: order.graceful });
+    const supervisor = await request('destroy', target, { kind: 'destroyRequested', graceful: order.graceful });
     return this.#awaitEnd(
       supervisor,
       order,
       order.wait === 'freed' ? supervisor.launch.clocks.freedTimeoutMs : undefined,
     );
-  }
-
-  async #request(verb: string, { entry, supervisor }: Target, event: NewEvent): Promise<Supervisor> {
-    if (!supervisor) throw refusedVerb(verb, entry.name, null, 'DOMAIN_NOT_RUNNING');
-    const { verdict, work } = await supervisor.tell(event);
-    if (verdict.kind === 'refused') throw refusedVerb(verb, entry.name, supervisor, verdict.code);
-    await work;
-    return supervisor;
-  }
-
-  #destroyAfter(supervisor: Supervisor, ms: number): void {
-    const timer = setTimeout(() => {
-      supervisor.inBackground(
-        'force after shutdown',
-        async () => void (await supervisor.tell({ kind: 'destroyRequested', graceful: false })),
-      );
-    }, ms);
-    supervisor.ending.signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-    });
   }
 
   async #awaitEnd(supervisor: Supervisor, order: StopOrder, usualTimeoutMs: number | undefined): Promise<StopAnswer> {
@@ -196,16 +259,37 @@ function deadlinePassed(supervisor: Supervisor, timeoutMs: number): DomctlError 
   );
 }
 
-/** The agent is asked from a later version on; a policy that wants nothing else cannot be followed. */
-function requireAcpi(supervisor: Supervisor | null): void {
-  if (!supervisor || supervisor.launch.shutdown.modes.includes('acpi')) return;
-  throw new DomctlError(
-    'HOST_LACKS',
-    `policy ${supervisor.launch.policy} asks guests by agent only, which this version cannot do`,
-    {
-      hint: 'add acpi to shutdown.mode in the policy',
-    },
+function readDefinition(request: DefineRequest): ReturnType<typeof parseDomain> {
+  const parsed = parseDomain(request.xml, {
+    file: request.file,
+    allowUnsupported: request.allowUnsupported ?? false,
+    generate: { uuid: generateUuid, mac: generateMac },
+  });
+  if (escapeName(parsed.domain.name).length <= longestEscapedName) return parsed;
+  throw new DomctlError('INVALID_XML', `${request.file}: /domain/name: too long once escaped for a file name`, {
+    hint: `at most ${longestEscapedName} characters, where each that is not a letter, digit, ':', '_' or '.' counts four`,
+  });
+}
+
+function transient(verb: string, name: string): DomctlError {
+  return new DomctlError(
+    'WRONG_STATE',
+    `cannot ${verb} domain '${name}': it is transient, and goes with its last incarnation`,
+    { hint: `'domctl dumpxml ${name} | domctl define -' makes it persistent` },
   );
+}
+
+function nvramInTheWay(name: string, path: string): DomctlError {
+  return new DomctlError('WRONG_STATE', `cannot undefine domain '${name}' with nvram: ${path}`, {
+    hint: '--nvram removes it too, --keep-nvram leaves it',
+    details: { domain: name, nvram: path },
+  });
+}
+
+function nvramInUse(name: string, id: number): DomctlError {
+  return new DomctlError('WRONG_STATE', `cannot remove the nvram of domain '${name}': incarnation ${id} has it`, {
+    hint: '--keep-nvram leaves it, or end the incarnation first',
+  });
 }
 
 /** A generated UUID must not be taken for the operator's: then the domain's own one is kept. */

@@ -43,6 +43,7 @@ function domainRow(entry: Entry): DomainRow {
     reason: stateReason(last?.state ?? null),
     memoryBytes,
     persistent: entry.definition !== null,
+    autostart: entry.autostart,
     ...heldFields(combine(entry.supervisors.map(readHeld), (values) => values.reduce((a, b) => a + b, 0))),
     ...drainFields(entry.supervisors),
   };

@@ -18,6 +18,7 @@
  * draining and released are different types with different data on purpose: nothing may take one for the other.
  */
 import type { Claim } from './claims.ts';
+import type { Lifecycle } from './definition.ts';
 
 /** A process is known by pid and start time (clock ticks since boot, /proc/PID/stat field 22), never by a pid alone. */
 export interface ProcessIdentity {
@@ -49,6 +50,12 @@ export interface Launch {
   readonly claims: readonly Claim[];
   readonly clocks: Clocks;
   readonly shutdown: ShutdownRule;
+  /** Its guest is to stand still until somebody resumes it. */
+  readonly startPaused: boolean;
+  /** What follows each end of the guest, by its definition. */
+  readonly lifecycle: Lifecycle;
+  /** Where the guest's agent can be spoken to; null: the definition has no channel for it. */
+  readonly agentSocket: string | null;
   /** Teardown helper asked for. */
   readonly helper: 'qemu' | 'none';
   readonly emulator: string;
@@ -70,10 +77,13 @@ export interface Clocks {
 /** How its guest is asked to shut down. */
 export interface ShutdownRule {
   /** Ways to ask, in the order they are tried. */
-  readonly modes: readonly ('agent' | 'acpi')[];
+  readonly modes: readonly AskMode[];
   /** null: never ended without being asked to. */
   readonly forceAfterMs: number | null;
 }
+
+/** agent: by the agent inside it; acpi: by its power button. */
+export type AskMode = 'agent' | 'acpi';
 
 /** Who asked, from the socket's peer credentials; null where the kernel does not tell. */
 export interface Requester {
@@ -113,7 +123,15 @@ export interface Outcome {
   readonly detail: string | null;
 }
 
-export type PauseReason = 'user' | 'starting up' | 'I/O error' | 'watchdog' | 'panicked' | 'unknown';
+export type PauseReason =
+  | 'user'
+  | 'starting up'
+  | 'I/O error'
+  | 'watchdog'
+  | 'panicked'
+  | 'pmsuspended'
+  | 'shutting down'
+  | 'unknown';
 export type RunReason = 'booted' | 'unpaused';
 
 /** A resource found busy by its probe, with the holder if one could be named. */
@@ -134,6 +152,14 @@ export interface Live {
   readonly hypervisor: ProcessIdentity;
   readonly helper: ProcessIdentity | null;
   readonly ramFiles: readonly RamFile[];
+  /** What its guest was asked and has not done yet. */
+  readonly asked: Asked | null;
+}
+
+/** destroyAtMs: when patience ends, milliseconds since the epoch; null: never. */
+export interface Asked {
+  readonly to: 'shutdown' | 'reboot';
+  readonly destroyAtMs: number | null;
 }
 
 /** Times are milliseconds since the epoch. */
@@ -141,7 +167,12 @@ export type IncarnationState =
   | { readonly kind: 'launching'; readonly sinceMs: number; readonly hypervisor: ProcessIdentity | null }
   | ({ readonly kind: 'running'; readonly sinceMs: number; readonly reason: RunReason } & Live)
   | ({ readonly kind: 'paused'; readonly sinceMs: number; readonly reason: PauseReason } & Live)
-  | ({ readonly kind: 'stopping'; readonly sinceMs: number; readonly byGuest: boolean } & Live)
+  | ({
+      readonly kind: 'stopping';
+      readonly sinceMs: number;
+      readonly byGuest: boolean;
+      readonly panicked: boolean;
+    } & Live)
   | {
       readonly kind: 'exiting';
       readonly sinceMs: number;

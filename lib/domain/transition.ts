@@ -8,7 +8,9 @@
  *  - nothing but a proof leaves exiting (resourcesFree) and draining (memoryGone, then cgroupRemoved).
  */
 import type { ErrorCode } from '../errors.ts';
+import type { Lifecycle } from './definition.ts';
 import type {
+  AskMode,
   BusyResource,
   IncarnationState,
   KnownState,
@@ -28,18 +30,47 @@ import type {
 export type Event = { readonly atMs: number } & (
   | { readonly kind: 'startRequested' }
   | { readonly kind: 'forceStartRequested' }
-  | { readonly kind: 'shutdownRequested' }
+  /** `modes` in the order in which they are tried; destroyed at `destroyAtMs` if it has not ended; null: never. */
+  | { readonly kind: 'shutdownRequested'; readonly modes: readonly AskMode[]; readonly destroyAtMs: number | null }
+  | { readonly kind: 'rebootRequested'; readonly modes: readonly AskMode[] }
+  | { readonly kind: 'resetRequested' }
+  | { readonly kind: 'suspendRequested' }
+  | { readonly kind: 'resumeRequested' }
   /** graceful: SIGTERM only, whatever it takes. */
   | { readonly kind: 'destroyRequested'; readonly graceful: boolean }
   | { readonly kind: 'hypervisorSpawned'; readonly hypervisor: ProcessIdentity }
-  | { readonly kind: 'launched'; readonly helper: ProcessIdentity | null; readonly ramFiles: readonly RamFile[] }
+  /** paused: it was to be started so, and its processors have not run. */
+  | {
+      readonly kind: 'launched';
+      readonly helper: ProcessIdentity | null;
+      readonly ramFiles: readonly RamFile[];
+      readonly paused: boolean;
+    }
   | { readonly kind: 'launchFailed'; readonly detail: string }
   /** The guest was shown the power button: QMP's POWERDOWN. */
   | { readonly kind: 'powerdownSeen' }
   | { readonly kind: 'guestPaused'; readonly reason: PauseReason }
   | { readonly kind: 'guestResumed' }
-  /** The guest powered off or something asked QEMU to end: QMP's SHUTDOWN. */
-  | { readonly kind: 'guestShutdown'; readonly byGuest: boolean }
+  /**
+   * The guest powered off or something asked QEMU to end: QMP's SHUTDOWN. `action` is the definition's for this cause;
+   * panicked: it is the end of a guest whose kernel did.
+   */
+  | {
+      readonly kind: 'guestShutdown';
+      readonly byGuest: boolean;
+      readonly action: 'destroy' | 'restart';
+      readonly panicked: boolean;
+    }
+  /** QMP's GUEST_PANICKED; `action` is the definition's on_crash. */
+  | { readonly kind: 'guestPanicked'; readonly action: Lifecycle['onCrash'] }
+  /** QMP's WATCHDOG; QEMU has done what `action` says. */
+  | { readonly kind: 'watchdogFired'; readonly action: string }
+  /** QMP's BLOCK_IO_ERROR; stop: the guest is held until somebody resumes it. */
+  | { readonly kind: 'diskFailed'; readonly action: string }
+  /** Nobody in the guest could be asked. */
+  | { readonly kind: 'askFailed' }
+  /** QMP's RESET, whoever caused it. */
+  | { readonly kind: 'guestReset' }
   /** pidfd fired: every thread of the hypervisor is gone. */
   | {
       readonly kind: 'hypervisorExited';
@@ -53,6 +84,8 @@ export type Event = { readonly atMs: number } & (
   | { readonly kind: 'progressed' }
   | { readonly kind: 'memoryGone'; readonly oomKilled: boolean | null }
   | { readonly kind: 'cgroupRemoved' }
+  /** The time is up that a shutdown was given. */
+  | { readonly kind: 'destroyDue' }
   /** The clock of the ladder: SIGKILL is due. */
   | { readonly kind: 'killDue' }
   /** Processes are left in the cgroup although hypervisor and helper were ended. */
@@ -66,8 +99,20 @@ export type EventKind = Event['kind'];
 type EventOf<K extends EventKind> = Extract<Event, { kind: K }>;
 
 export type Effect =
-  /** QMP system_powerdown. */
-  | { readonly kind: 'powerdown' }
+  /** Ask the guest, by the first of `modes` that answers. */
+  | { readonly kind: 'askGuest'; readonly to: 'shutdown' | 'reboot'; readonly modes: readonly AskMode[] }
+  /** Event destroyDue at the state's `asked.destroyAtMs`. */
+  | { readonly kind: 'scheduleDestroy' }
+  /** QMP system_reset, and what a powered-off guest does from now on is the definition's word again. */
+  | { readonly kind: 'resetGuest'; readonly resume: boolean }
+  /** That alone: the guest has reset itself. */
+  | { readonly kind: 'restoreActions' }
+  /** QMP stop, cont, system_wakeup. */
+  | { readonly kind: 'stopGuest' }
+  | { readonly kind: 'resumeGuest' }
+  | { readonly kind: 'wakeGuest' }
+  /** A hypervisor that stays after its guest's power-off is asked to end; one that ends by itself is left to. */
+  | { readonly kind: 'finishShutdown' }
   | { readonly kind: 'signalHypervisor'; readonly signal: 'SIGTERM' | 'SIGKILL' }
   /** Event killDue after the launch's killAfterMs. */
   | { readonly kind: 'scheduleKill' }
@@ -119,14 +164,21 @@ type Table = { readonly [S in StateKind]: { readonly [E in EventKind]: Cell<S, E
 
 const ignored: Verdict = { kind: 'ignored' };
 
-function to(state: IncarnationState, ...effects: readonly Effect['kind'][]): Verdict {
-  return { kind: 'to', state, effects: effects.map(plainEffect) };
+/** Effects without data by their kind alone. */
+type PlainEffect =
+  Extract<Effect, { kind: EffectKind }> extends infer E
+    ? E extends Effect
+      ? keyof E extends 'kind'
+        ? E['kind']
+        : never
+      : never
+    : never;
+
+function to(state: IncarnationState, ...effects: readonly (PlainEffect | Effect)[]): Verdict {
+  return { kind: 'to', state, effects: effects.map((one) => (typeof one === 'string' ? { kind: one } : one)) };
 }
 
-/** Effects without data by their kind; the two signals have their own helpers below. */
-function plainEffect(kind: Effect['kind']): Effect {
-  return kind === 'signalHypervisor' ? { kind, signal: 'SIGKILL' } : { kind };
-}
+const sigkill: Effect = { kind: 'signalHypervisor', signal: 'SIGKILL' };
 
 const noOutcome = { exitCode: null, signal: null, rung: 'itself', oomKilled: null, detail: null } as const;
 
@@ -154,10 +206,75 @@ function exiting(state: Ending, atMs: number, how: Outcome): StateOf<'exiting'> 
 }
 
 /** destroy of a live hypervisor: SIGTERM now, SIGKILL when its clock runs out (never if graceful). */
-function destroy(state: Ending, event: EventOf<'destroyRequested'>): Verdict {
-  const next = { ...exiting(state, event.atMs, outcome('destroyed', 'SIGTERM')), killFollows: !event.graceful };
-  const effects: Effect[] = [{ kind: 'signalHypervisor', signal: 'SIGTERM' }];
-  return { kind: 'to', state: next, effects: event.graceful ? effects : [...effects, { kind: 'scheduleKill' }] };
+function destroy(state: Ending, { atMs, graceful }: { readonly atMs: number; readonly graceful: boolean }): Verdict {
+  const next = { ...exiting(state, atMs, outcome('destroyed', 'SIGTERM')), killFollows: !graceful };
+  const sigterm: Effect = { kind: 'signalHypervisor', signal: 'SIGTERM' };
+  return graceful ? to(next, sigterm) : to(next, sigterm, 'scheduleKill');
+}
+
+/** The time a shutdown was given is up; nobody asks any more once it has ended, or was asked something else. */
+function destroyLate(state: StateOf<'running' | 'paused'>, event: EventOf<'destroyDue'>): Verdict {
+  const due = state.asked?.destroyAtMs ?? null;
+  return due === null || event.atMs < due ? ignored : destroy(state, { atMs: event.atMs, graceful: false });
+}
+
+function askShutdown(state: StateOf<'running'>, { modes, destroyAtMs }: EventOf<'shutdownRequested'>): Verdict {
+  const asked = { to: 'shutdown', destroyAtMs } as const;
+  const ask: Effect = { kind: 'askGuest', to: 'shutdown', modes };
+  return destroyAtMs === null ? to({ ...state, asked }, ask) : to({ ...state, asked }, 'scheduleDestroy', ask);
+}
+
+function askReboot(state: StateOf<'running'>, { modes }: EventOf<'rebootRequested'>): Verdict {
+  const asked = { to: 'reboot', destroyAtMs: null } as const;
+  return to({ ...state, asked }, { kind: 'askGuest', to: 'reboot', modes });
+}
+
+/** Powered off: the end, or (asked to reboot, or on_poweroff=restart) the beginning of the next boot in the same incarnation. */
+function poweredOff(state: StateOf<'running' | 'paused'>, event: EventOf<'guestShutdown'>): Verdict {
+  const rebooting = state.asked?.to === 'reboot' && event.byGuest && !event.panicked;
+  if (rebooting || event.action === 'restart') {
+    const next = { ...live(state), asked: null, kind: 'paused', sinceMs: event.atMs, reason: 'shutting down' } as const;
+    return to(next, { kind: 'resetGuest', resume: true });
+  }
+  const { byGuest, panicked, atMs } = event;
+  return to({ ...live(state), kind: 'stopping', sinceMs: atMs, byGuest, panicked }, 'finishShutdown');
+}
+
+/** Its kernel panicked. destroy: the hypervisor ends by itself and says so next. */
+function panicked(state: StateOf<'running' | 'paused'>, event: EventOf<'guestPanicked'>): Verdict {
+  if (event.action === 'destroy') return ignored;
+  const next = { ...live(state), kind: 'paused', sinceMs: event.atMs, reason: 'panicked' } as const;
+  return event.action === 'preserve' ? to(next) : to(next, { kind: 'resetGuest', resume: true });
+}
+
+function pausedBy(reason: PauseReason, state: StateOf<'running' | 'paused'>, atMs: number): Verdict {
+  return to({ ...live(state), kind: 'paused', sinceMs: state.kind === 'paused' ? state.sinceMs : atMs, reason });
+}
+
+/** What a guest that stands still needs to go on; one whose kernel panicked cannot. */
+function resume(state: StateOf<'paused'>): Verdict {
+  switch (state.reason) {
+    case 'panicked':
+      return { kind: 'refused', code: 'WRONG_STATE' };
+    case 'shutting down':
+      return ignored;
+    case 'pmsuspended':
+      return to(state, 'wakeGuest');
+    default:
+      return to(state, 'resumeGuest');
+  }
+}
+
+/** A guest that stood still for its owner stays so; one that could not go on begins anew. */
+function reset(state: StateOf<'running' | 'paused'>): Verdict {
+  const stuck = state.kind === 'paused' && (state.reason === 'panicked' || state.reason === 'shutting down');
+  return to({ ...state, asked: null }, { kind: 'resetGuest', resume: stuck });
+}
+
+/** It has begun anew: whatever it was asked is done or void. */
+function begunAnew<S extends StateOf<'running' | 'paused'>>(state: S): Verdict {
+  if (state.asked === null) return ignored;
+  return state.asked.to === 'reboot' ? to({ ...state, asked: null }, 'restoreActions') : to({ ...state, asked: null });
 }
 
 const afterHypervisor = ['scanHelper', 'endHelper', 'proveFreed', 'scheduleStragglers'] as const;
@@ -176,9 +293,18 @@ function died(state: Live, event: EventOf<'hypervisorExited'>): Verdict {
   return gone(state, outcome(kind, 'itself'), event);
 }
 
+function launched({ hypervisor }: StateOf<'launching'>, event: EventOf<'launched'>): Verdict {
+  if (!hypervisor) return ignored;
+  const { helper, ramFiles, atMs } = event;
+  const alive = { sinceMs: atMs, hypervisor, helper, ramFiles, asked: null };
+  return event.paused
+    ? to({ kind: 'paused', reason: 'starting up', ...alive })
+    : to({ kind: 'running', reason: 'booted', ...alive });
+}
+
 function failLaunch(state: StateOf<'launching'>, event: EventOf<'launchFailed'>): Verdict {
   const next = exiting(state, event.atMs, outcome('failed', state.hypervisor ? 'SIGKILL' : 'itself', event.detail));
-  return state.hypervisor ? to(next, 'signalHypervisor') : to(next, ...afterHypervisor);
+  return state.hypervisor ? to(next, sigkill) : to(next, ...afterHypervisor);
 }
 
 function lose(state: KnownState, event: EventOf<'factsUnreadable'>): Verdict {
@@ -197,7 +323,7 @@ function found(state: StateOf<'lost'>, event: EventOf<'factsRead'>): Verdict {
     // Nobody is left who could finish that launch.
     if (was.kind === 'launching') {
       const how = outcome('failed', 'SIGKILL', 'its launch was interrupted');
-      return to(exiting(was, event.atMs, how), 'adoptHypervisor', 'signalHypervisor');
+      return to(exiting(was, event.atMs, how), 'adoptHypervisor', sigkill);
     }
     const killFollows = was.kind === 'exiting' && was.killFollows;
     return killFollows ? to(was, 'followHypervisor', 'scheduleKill') : to(was, 'followHypervisor');
@@ -211,25 +337,24 @@ const table = {
     startRequested: 'DOMAIN_ACTIVE',
     forceStartRequested: 'DOMAIN_ACTIVE',
     shutdownRequested: 'WRONG_STATE',
+    rebootRequested: 'WRONG_STATE',
+    resetRequested: 'WRONG_STATE',
+    suspendRequested: 'WRONG_STATE',
+    resumeRequested: 'WRONG_STATE',
     destroyRequested: (s, e) =>
       s.hypervisor ? destroy(s, e) : to({ ...exiting(s, e.atMs, outcome('destroyed', 'itself')), awaitsLaunch: true }),
     hypervisorSpawned: (s, e) => to({ ...s, hypervisor: e.hypervisor }),
-    launched: (s, e) =>
-      s.hypervisor
-        ? to({
-            kind: 'running',
-            sinceMs: e.atMs,
-            reason: 'booted',
-            hypervisor: s.hypervisor,
-            helper: e.helper,
-            ramFiles: e.ramFiles,
-          })
-        : ignored,
+    launched,
     launchFailed: failLaunch,
     powerdownSeen: 'ignore',
     guestPaused: 'ignore', // -S: it starts stopped
     guestResumed: 'ignore', // `launched` says it
     guestShutdown: 'ignore', // the exit follows
+    guestPanicked: 'ignore',
+    watchdogFired: 'ignore',
+    diskFailed: 'ignore',
+    askFailed: 'ignore',
+    guestReset: 'ignore',
     hypervisorExited: (s, e) => gone(s, outcome('failed', 'itself'), e),
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
@@ -237,6 +362,7 @@ const table = {
     progressed: 'ignore',
     memoryGone: 'ignore',
     cgroupRemoved: 'ignore',
+    destroyDue: 'ignore',
     killDue: 'ignore',
     stragglersDue: 'ignore',
     factsUnreadable: lose,
@@ -246,7 +372,11 @@ const table = {
   running: {
     startRequested: 'DOMAIN_ACTIVE',
     forceStartRequested: 'DOMAIN_ACTIVE',
-    shutdownRequested: (s) => to(s, 'powerdown'),
+    shutdownRequested: askShutdown,
+    rebootRequested: askReboot,
+    resetRequested: reset,
+    suspendRequested: (s) => to(s, 'stopGuest'),
+    resumeRequested: 'DOMAIN_ACTIVE',
     destroyRequested: destroy,
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
@@ -254,7 +384,12 @@ const table = {
     powerdownSeen: (s) => to(s), // kept in the journal: the guest was asked
     guestPaused: (s, e) => to({ ...s, kind: 'paused', sinceMs: e.atMs, reason: e.reason }),
     guestResumed: 'ignore',
-    guestShutdown: (s, e) => to({ ...live(s), kind: 'stopping', sinceMs: e.atMs, byGuest: e.byGuest }),
+    guestShutdown: poweredOff,
+    guestPanicked: panicked,
+    watchdogFired: (s, e) => (e.action === 'pause' ? pausedBy('watchdog', s, e.atMs) : ignored),
+    diskFailed: (s, e) => (e.action === 'stop' ? pausedBy('I/O error', s, e.atMs) : ignored),
+    askFailed: (s) => to({ ...s, asked: null }, 'restoreActions'),
+    guestReset: begunAnew,
     hypervisorExited: died,
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
@@ -262,6 +397,7 @@ const table = {
     progressed: 'ignore',
     memoryGone: 'ignore',
     cgroupRemoved: 'ignore',
+    destroyDue: destroyLate,
     killDue: 'ignore',
     stragglersDue: 'ignore',
     factsUnreadable: lose,
@@ -272,6 +408,10 @@ const table = {
     startRequested: 'DOMAIN_ACTIVE',
     forceStartRequested: 'DOMAIN_ACTIVE',
     shutdownRequested: 'WRONG_STATE', // a stopped guest cannot see the power button
+    rebootRequested: 'WRONG_STATE',
+    resetRequested: reset,
+    suspendRequested: 'ignore',
+    resumeRequested: resume,
     destroyRequested: destroy,
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
@@ -280,7 +420,12 @@ const table = {
     // STOP follows what stopped it, and says nothing of the reason.
     guestPaused: (s, e) => (s.reason === e.reason || e.reason === 'user' ? ignored : to({ ...s, reason: e.reason })),
     guestResumed: (s, e) => to({ ...live(s), kind: 'running', sinceMs: e.atMs, reason: 'unpaused' }),
-    guestShutdown: (s, e) => to({ ...live(s), kind: 'stopping', sinceMs: e.atMs, byGuest: e.byGuest }),
+    guestShutdown: poweredOff,
+    guestPanicked: panicked,
+    watchdogFired: (s, e) => (e.action === 'pause' ? pausedBy('watchdog', s, e.atMs) : ignored),
+    diskFailed: (s, e) => (e.action === 'stop' ? pausedBy('I/O error', s, e.atMs) : ignored),
+    askFailed: (s) => to({ ...s, asked: null }, 'restoreActions'),
+    guestReset: begunAnew,
     hypervisorExited: died,
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
@@ -288,6 +433,7 @@ const table = {
     progressed: 'ignore',
     memoryGone: 'ignore',
     cgroupRemoved: 'ignore',
+    destroyDue: destroyLate,
     killDue: 'ignore',
     stragglersDue: 'ignore',
     factsUnreadable: lose,
@@ -298,6 +444,10 @@ const table = {
     startRequested: 'DOMAIN_ACTIVE',
     forceStartRequested: 'DOMAIN_ACTIVE',
     shutdownRequested: 'ignore',
+    rebootRequested: 'WRONG_STATE',
+    resetRequested: 'WRONG_STATE',
+    suspendRequested: 'WRONG_STATE',
+    resumeRequested: 'WRONG_STATE',
     destroyRequested: destroy,
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
@@ -306,14 +456,20 @@ const table = {
     guestPaused: 'ignore',
     guestResumed: 'ignore',
     guestShutdown: 'ignore',
+    guestPanicked: 'ignore',
+    watchdogFired: 'ignore',
+    diskFailed: 'ignore',
+    askFailed: 'ignore',
+    guestReset: 'ignore',
     hypervisorExited: (s, e) =>
-      gone(s, outcome(e.signal === null && !e.exitCode ? 'shutdown' : 'crashed', 'itself'), e),
+      gone(s, outcome(e.signal === null && !e.exitCode && !s.panicked ? 'shutdown' : 'crashed', 'itself'), e),
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
     stalled: 'ignore',
     progressed: 'ignore',
     memoryGone: 'ignore',
     cgroupRemoved: 'ignore',
+    destroyDue: 'ignore',
     killDue: 'ignore', // no clock ends a guest's own shutdown: it may be flushing its disks
     stragglersDue: 'ignore',
     factsUnreadable: lose,
@@ -324,13 +480,14 @@ const table = {
     startRequested: 'INCARNATION_EXITING',
     forceStartRequested: 'INCARNATION_EXITING',
     shutdownRequested: 'DOMAIN_NOT_RUNNING',
+    rebootRequested: 'DOMAIN_NOT_RUNNING',
+    resetRequested: 'DOMAIN_NOT_RUNNING',
+    suspendRequested: 'DOMAIN_NOT_RUNNING',
+    resumeRequested: 'DOMAIN_NOT_RUNNING',
     destroyRequested: (s, e) =>
       e.graceful || !s.hypervisor ? ignored : to({ ...s, killFollows: true }, 'scheduleKill'), // the ladder goes on
     hypervisorSpawned: (s, e) =>
-      to(
-        { ...s, hypervisor: e.hypervisor, awaitsLaunch: false, outcome: { ...s.outcome, rung: 'SIGKILL' } },
-        'signalHypervisor',
-      ),
+      to({ ...s, hypervisor: e.hypervisor, awaitsLaunch: false, outcome: { ...s.outcome, rung: 'SIGKILL' } }, sigkill),
     launched: 'ignore',
     // Only where no exit has started the proofs: a hypervisor that died while starting has said it already.
     launchFailed: (s) => (s.awaitsLaunch ? to({ ...s, awaitsLaunch: false }, ...afterHypervisor) : ignored),
@@ -338,6 +495,11 @@ const table = {
     guestPaused: 'ignore',
     guestResumed: 'ignore',
     guestShutdown: 'ignore',
+    guestPanicked: 'ignore',
+    watchdogFired: 'ignore',
+    diskFailed: 'ignore',
+    askFailed: 'ignore',
+    guestReset: 'ignore',
     hypervisorExited: (s, e) => (s.hypervisor ? gone(s, s.outcome, { ...e, atMs: s.sinceMs }) : ignored),
     resourcesBusy: (s, e) => (JSON.stringify(s.busy) === JSON.stringify(e.busy) ? ignored : to({ ...s, busy: e.busy })),
     resourcesFree: (s, e) =>
@@ -359,8 +521,8 @@ const table = {
     progressed: 'ignore',
     memoryGone: 'ignore',
     cgroupRemoved: 'ignore',
-    killDue: (s) =>
-      s.hypervisor ? to({ ...s, outcome: { ...s.outcome, rung: 'SIGKILL' } }, 'signalHypervisor') : ignored,
+    destroyDue: 'ignore',
+    killDue: (s) => (s.hypervisor ? to({ ...s, outcome: { ...s.outcome, rung: 'SIGKILL' } }, sigkill) : ignored),
     stragglersDue: (s) => (s.hypervisor ? ignored : to(s, 'killCgroup')),
     factsUnreadable: lose,
     factsRead: 'ignore',
@@ -370,6 +532,10 @@ const table = {
     startRequested: 'INCARNATION_DRAINING',
     forceStartRequested: 'ignore', // the operator's explicit choice; the ledger decides
     shutdownRequested: 'DOMAIN_NOT_RUNNING',
+    rebootRequested: 'DOMAIN_NOT_RUNNING',
+    resetRequested: 'DOMAIN_NOT_RUNNING',
+    suspendRequested: 'DOMAIN_NOT_RUNNING',
+    resumeRequested: 'DOMAIN_NOT_RUNNING',
     destroyRequested: 'ignore',
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
@@ -378,6 +544,11 @@ const table = {
     guestPaused: 'ignore',
     guestResumed: 'ignore',
     guestShutdown: 'ignore',
+    guestPanicked: 'ignore',
+    watchdogFired: 'ignore',
+    diskFailed: 'ignore',
+    askFailed: 'ignore',
+    guestReset: 'ignore',
     hypervisorExited: 'ignore',
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
@@ -386,6 +557,7 @@ const table = {
     memoryGone: (s, e) =>
       to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),
     cgroupRemoved: (s, e) => to({ kind: 'released', sinceMs: e.atMs, outcome: s.outcome }, 'forget'),
+    destroyDue: 'ignore',
     killDue: 'ignore',
     stragglersDue: (s) => to(s, 'killCgroup'),
     factsUnreadable: lose,
@@ -396,6 +568,10 @@ const table = {
     startRequested: 'ignore',
     forceStartRequested: 'ignore',
     shutdownRequested: 'DOMAIN_NOT_RUNNING',
+    rebootRequested: 'DOMAIN_NOT_RUNNING',
+    resetRequested: 'DOMAIN_NOT_RUNNING',
+    suspendRequested: 'DOMAIN_NOT_RUNNING',
+    resumeRequested: 'DOMAIN_NOT_RUNNING',
     destroyRequested: 'DOMAIN_NOT_RUNNING',
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
@@ -404,6 +580,11 @@ const table = {
     guestPaused: 'ignore',
     guestResumed: 'ignore',
     guestShutdown: 'ignore',
+    guestPanicked: 'ignore',
+    watchdogFired: 'ignore',
+    diskFailed: 'ignore',
+    askFailed: 'ignore',
+    guestReset: 'ignore',
     hypervisorExited: 'ignore',
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
@@ -411,6 +592,7 @@ const table = {
     progressed: 'ignore',
     memoryGone: 'ignore',
     cgroupRemoved: 'ignore',
+    destroyDue: 'ignore',
     killDue: 'ignore',
     stragglersDue: 'ignore',
     factsUnreadable: 'ignore',
@@ -421,6 +603,10 @@ const table = {
     startRequested: 'INCARNATION_LOST',
     forceStartRequested: 'INCARNATION_LOST',
     shutdownRequested: 'INCARNATION_LOST',
+    rebootRequested: 'INCARNATION_LOST',
+    resetRequested: 'INCARNATION_LOST',
+    suspendRequested: 'INCARNATION_LOST',
+    resumeRequested: 'INCARNATION_LOST',
     destroyRequested: 'INCARNATION_LOST',
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
@@ -429,6 +615,11 @@ const table = {
     guestPaused: 'ignore',
     guestResumed: 'ignore',
     guestShutdown: 'ignore',
+    guestPanicked: 'ignore',
+    watchdogFired: 'ignore',
+    diskFailed: 'ignore',
+    askFailed: 'ignore',
+    guestReset: 'ignore',
     hypervisorExited: 'ignore', // read again: factsRead says it
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
@@ -436,6 +627,7 @@ const table = {
     progressed: 'ignore',
     memoryGone: 'ignore',
     cgroupRemoved: 'ignore',
+    destroyDue: 'ignore',
     killDue: 'ignore',
     stragglersDue: 'ignore',
     factsUnreadable: (s, e) => (s.reason === e.reason ? ignored : to({ ...s, reason: e.reason })),
@@ -445,7 +637,7 @@ const table = {
 } satisfies Table;
 
 function live(state: Live): Live {
-  return { hypervisor: state.hypervisor, helper: state.helper, ramFiles: state.ramFiles };
+  return { hypervisor: state.hypervisor, helper: state.helper, ramFiles: state.ramFiles, asked: state.asked };
 }
 
 /** The verdict of the table on `event` in `state`. */

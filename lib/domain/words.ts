@@ -12,11 +12,12 @@ const words = {
   lost: 'unknown',
 } as const satisfies Record<StateKind, string>;
 
-export type StateWord = (typeof words)[StateKind] | 'crashed';
+export type StateWord = (typeof words)[StateKind] | 'crashed' | 'pmsuspended';
 
-/** The word of one state; a panicked guest that is preserved reads `crashed`, as in virsh. */
+/** The word of one state; a guest whose kernel panicked reads `crashed`, one that sleeps `pmsuspended`, as in virsh. */
 export function stateWord(state: IncarnationState): StateWord {
   if (state.kind === 'paused' && state.reason === 'panicked') return 'crashed';
+  if (state.kind === 'paused' && state.reason === 'pmsuspended') return 'pmsuspended';
   return words[state.kind];
 }
 

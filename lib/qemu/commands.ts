@@ -2,6 +2,7 @@
  * The QMP commands domctl uses, typed. What it reads from an answer is checked here; a wrong shape is a QmpError of
  * kind `protocol`. All take the deadline of one command and reject as `QmpClient.execute` does.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { QmpError } from './qmp-error.ts';
 import type { ExecuteOptions, QmpClient } from './qmp.ts';
@@ -39,6 +40,22 @@ export async function stop(client: QmpClient, timing: Timing = {}): Promise<void
 /** Presses the power button; what follows is the guest's decision. */
 export async function systemPowerdown(client: QmpClient, timing: Timing = {}): Promise<void> {
   await client.execute('system_powerdown', undefined, timing);
+}
+
+const resetPauseMs = 20;
+const resetTries = 250;
+
+/** `cont` after `system_reset`, which the hypervisor carries out a moment after it said yes; refused until then. */
+export async function contAfterReset(client: QmpClient, timing: Timing = {}): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await cont(client, timing);
+      return;
+    } catch (error) {
+      if (!(error instanceof QmpError && error.kind === 'refused') || tries >= resetTries) throw error;
+      await sleep(resetPauseMs);
+    }
+  }
 }
 
 /** Asks the hypervisor to end itself. A connection that ends instead of an answer means it does. */

@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { DomctlError, isErrno } from '../../errors.ts';
 import { defineVerb } from '../command.ts';
-import { standardInput } from '../options.ts';
+import { describeSource, readText } from '../definition-file.ts';
 
 export const define = defineVerb({
   usage: 'define <file>',
@@ -21,7 +19,7 @@ export const define = defineVerb({
   async run(options, context) {
     const xml = await readText(options.file);
     const client = await context.connect();
-    const file = options.file === standardInput ? 'standard input' : options.file;
+    const file = describeSource(options.file);
     const answer = await client.define({ file, xml, allowUnsupported: options['allow-unsupported'] });
     for (const warning of answer.warnings) context.warn(`warning: ${warning}`);
     context.say(`Domain '${answer.name}' defined from ${file}`);
@@ -29,22 +27,3 @@ export const define = defineVerb({
     return 0;
   },
 });
-
-/** One byte more than a definition may have: enough for the daemon to refuse what is too long, whatever its size. */
-const longestBytes = 1024 * 1024 + 1;
-
-async function readText(file: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of file === standardInput ? process.stdin : createReadStream(file)) {
-      chunks.push(chunk as Buffer);
-      length += (chunk as Buffer).length;
-      if (length >= longestBytes) break;
-    }
-  } catch (error) {
-    const why = isErrno(error, 'ENOENT') ? 'no such file' : isErrno(error, 'EISDIR') ? 'is a directory' : String(error);
-    throw new DomctlError('FAILED', `${file}: ${why}`, { cause: error });
-  }
-  return Buffer.concat(chunks).toString('utf8', 0, longestBytes);
-}

@@ -1,3 +1,4 @@
+import { askModes, modeOption } from '../asking.ts';
 import { defineVerb, forEachDomain } from '../command.ts';
 import { durationOption, waitTarget } from '../options.ts';
 import { withDrainNote } from '../progress.ts';
@@ -5,7 +6,7 @@ import { stopOptions, sayStopped } from './destroy.ts';
 
 export const shutdown = defineVerb({
   usage: 'shutdown <domain..>',
-  describe: 'Ask the guest to shut down (ACPI) and return; never escalates by itself',
+  describe: 'Ask the guest to shut down (agent, then ACPI) and return; never escalates by itself',
   examples: [
     ['domctl shutdown web1', 'ask, do not wait'],
     ['domctl shutdown web1 --wait --force-after 90s', 'wait until all of it is back; end it after 90 s'],
@@ -19,14 +20,22 @@ export const shutdown = defineVerb({
         requiresArg: true,
         describe: 'Destroy it after DUR if it has not ended',
       })
-      .option('mode', { choices: ['acpi'] as const, describe: 'How the guest is asked' }),
+      .option('mode', modeOption)
+      .option('resume', {
+        type: 'boolean',
+        default: false,
+        describe: 'Resume a paused guest first, so that it can hear',
+      }),
   run: async (options, context) =>
     forEachDomain(options.domain, context, async (domain) => {
       const wait = waitTarget(options.wait);
       const timeoutMs = durationOption('timeout', options.timeout);
       const forceAfterMs = durationOption('force-after', options['force-after']);
+      const modes = askModes(options.mode);
       const client = await context.connect();
       const body = {
+        resume: options.resume,
+        ...(modes === undefined ? {} : { modes }),
         ...(wait === null ? {} : { wait }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(forceAfterMs === undefined ? {} : { forceAfterMs }),

@@ -14,7 +14,7 @@ export const start = defineVerb({
   build: (yargs) =>
     waitOptions(
       yargs.positional('domain', { type: 'string', array: true, demandOption: true, describe: 'Name or UUID' }),
-    ),
+    ).option('paused', { type: 'boolean', default: false, describe: 'Leave the guest standing still' }),
   run: async (options, context) =>
     forEachDomain(options.domain, context, async (domain) => startOne(domain, options, context)),
 });
@@ -48,13 +48,17 @@ export function waitTimeout(options: { wait: boolean | undefined; timeout: strin
 
 async function startOne(
   domain: string,
-  options: { wait: boolean | undefined; timeout: string | undefined },
+  options: { wait: boolean | undefined; timeout: string | undefined; paused: boolean },
   context: Context,
 ): Promise<number> {
   const timeoutMs = waitTimeout(options);
   const client = await context.connect();
   const answer = await withWaitingNote(client, domain, context, options.wait === true, async () =>
-    client.start(domain, { wait: options.wait === true, ...(timeoutMs === undefined ? {} : { timeoutMs }) }),
+    client.start(domain, {
+      wait: options.wait === true,
+      paused: options.paused,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    }),
   );
   context.say(`Domain '${answer.name}' started (Id ${answer.id})`);
   context.answer(answer);

@@ -1,0 +1,50 @@
+/** The facts of an incarnation, read afresh: does its recorded hypervisor live, and is there anything left to charge it for? */
+import type { ProcessIdentity } from '../domain/incarnation.ts';
+import { judgeMemory, type MemoryVerdict } from '../drain/released.ts';
+import { messageOf } from '../errors.ts';
+import { isSameProcess } from '../host/processes.ts';
+import { known, type Reading, unknown } from '../reading.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** Whether the recorded hypervisor lives; unknown: it still cannot be told, and why. */
+export function readFacts(supervisor: Supervisor): Reading<'alive' | 'gone'> {
+  try {
+    const missing = whatCannotBeRead(supervisor);
+    if (missing !== null) return unknown(missing);
+    const hypervisor = recordedHypervisor(supervisor);
+    return known(hypervisor && isSameProcess(hypervisor) ? 'alive' : 'gone');
+  } catch (error) {
+    return unknown(messageOf(error));
+  }
+}
+
+/** null: both facts can be read again, or the cgroup is gone and the domain's own proves that nothing is left. */
+function whatCannotBeRead(supervisor: Supervisor): string | null {
+  const { cgroup } = supervisor;
+  const populated = cgroup.populated();
+  const memory = cgroup.memory();
+  if (populated.known && memory.known) return null;
+  if (judgeVanished(supervisor).kind === 'gone') return null;
+  const [first] = [populated, memory].filter((reading) => !reading.known);
+  return first && !first.known ? first.reason : 'its figures cannot be read';
+}
+
+/** The live hypervisor of the state, or of the state before it was lost. */
+export function recordedHypervisor({ state }: Supervisor): ProcessIdentity | null {
+  const facts = state.kind === 'lost' ? state.was : state;
+  return 'hypervisor' in facts ? facts.hypervisor : null;
+}
+
+/**
+ * The cgroup directory is gone without us (or never was): then its charges, if any, are the domain's cgroup's now, and
+ * only that one being empty too proves that nothing is left.
+ */
+export function judgeVanished(supervisor: Supervisor): MemoryVerdict {
+  const exists = supervisor.cgroup.exists();
+  if (!exists.known) return { kind: 'unreadable', reason: exists.reason };
+  if (exists.value) return { kind: 'unreadable', reason: 'its figures cannot be read' };
+  const branch = supervisor.branch();
+  const branchExists = branch.exists();
+  if (branchExists.known && !branchExists.value) return { kind: 'gone', oomKilled: null };
+  return judgeMemory(branch.populated(), branch.memory());
+}

@@ -1,0 +1,83 @@
+/** Effects on a live guest, by its monitor or its agent. What comes of them is told by the hypervisor's own events. */
+import type { Effect } from '../domain/transition.ts';
+import {
+  cont,
+  contAfterReset,
+  queryStatus,
+  quit,
+  setAction,
+  stop,
+  systemReset,
+  systemWakeup,
+} from '../qemu/commands.ts';
+import { QmpError } from '../qemu/qmp-error.ts';
+import { afterPoweroff, askGuest, monitorOf } from './asking.ts';
+import type { Supervisor } from './supervisor.ts';
+
+type EffectOf<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
+
+export const guestHandlers = {
+  async askGuest(supervisor: Supervisor, { to, modes }: EffectOf<'askGuest'>): Promise<void> {
+    try {
+      await askGuest(supervisor, to, modes);
+    } catch (error) {
+      await supervisor.tell({ kind: 'askFailed' });
+      throw error;
+    }
+  },
+
+  async scheduleDestroy(supervisor: Supervisor): Promise<void> {
+    waitForDestroy(supervisor);
+  },
+
+  async resetGuest(supervisor: Supervisor, { resume }: EffectOf<'resetGuest'>): Promise<void> {
+    const qmp = monitorOf(supervisor);
+    // on_reboot=destroy makes every reset an end; this one was asked for.
+    const isFinal = supervisor.launch.lifecycle.onReboot === 'destroy';
+    if (isFinal) await setAction(qmp, { reboot: 'reset' });
+    await systemReset(qmp);
+    await setAction(qmp, { shutdown: afterPoweroff(supervisor), ...(isFinal ? { reboot: 'shutdown' } : {}) });
+    if (resume) await contAfterReset(qmp);
+  },
+
+  async restoreActions(supervisor: Supervisor): Promise<void> {
+    if (supervisor.qmp) await setAction(supervisor.qmp, { shutdown: afterPoweroff(supervisor) });
+  },
+
+  async stopGuest(supervisor: Supervisor): Promise<void> {
+    await stop(monitorOf(supervisor));
+  },
+
+  async resumeGuest(supervisor: Supervisor): Promise<void> {
+    await cont(monitorOf(supervisor));
+  },
+
+  async wakeGuest(supervisor: Supervisor): Promise<void> {
+    await systemWakeup(monitorOf(supervisor));
+  },
+
+  async finishShutdown(supervisor: Supervisor): Promise<void> {
+    const { qmp } = supervisor;
+    if (!qmp) return;
+    try {
+      if ((await queryStatus(qmp)).status === 'shutdown') await quit(qmp);
+    } catch (error) {
+      // It is ending by itself, as it should.
+      if (!(error instanceof QmpError && error.kind === 'closed')) throw error;
+    }
+  },
+};
+
+/** The wall clock has the say: it outlives the daemon, and a timer of this process may be a moment early. */
+function waitForDestroy(supervisor: Supervisor): void {
+  clearTimeout(supervisor.timers.get('destroy'));
+  const { state } = supervisor;
+  const due = 'asked' in state ? (state.asked?.destroyAtMs ?? null) : null;
+  if (due === null) return;
+  const wait = Math.max(0, due - supervisor.services.clock.now()) + 1;
+  const timer = setTimeout(() => {
+    if (supervisor.services.clock.now() < due) waitForDestroy(supervisor);
+    else supervisor.inBackground('destroy', async () => void (await supervisor.tell({ kind: 'destroyDue' })));
+  }, wait);
+  supervisor.timers.set('destroy', timer);
+}

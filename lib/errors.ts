@@ -12,7 +12,7 @@ interface Meaning {
 
 const meanings = {
   /** The guest, or its agent, gives no answer. */
-  GUEST_SILENT: { exit: 1, http: 504 },
+  GUEST_SILENT: { exit: 1, http: 409 },
   /** Something went wrong that no other code names. */
   FAILED: { exit: 1, http: 500 },
   /** Another domain has that name or UUID already. */

@@ -262,7 +262,7 @@ describeEndToEnd('definitions asked for at the same time', () => {
     const client = host.client();
     for (let round = 0; round < 20; round += 1) {
       await client.define(body);
-      const undefining = codeOf(client.undefine('x'));
+      const undefining = codeOf(client.undefine('x', null));
       const defining = Array.from({ length: 1 + (round % 2) }, async () => codeOf(client.define(body)));
       expect(await Promise.all([undefining, ...defining])).toEqual([null, ...defining.map(() => null)]);
       const listed = (await client.list()).map(({ name }) => name);

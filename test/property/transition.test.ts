@@ -32,7 +32,9 @@ const anyEvent: fc.Arbitrary<Event> = fc
       byGuest: fc.boolean(),
       exitCode: fc.constantFrom(null, 0, 1),
       signal: fc.constantFrom(null, 9, 15),
-      reason: fc.constantFrom('user', 'I/O error', 'panicked', 'unknown'),
+      reason: fc.constantFrom('user', 'I/O error', 'panicked', 'pmsuspended', 'unknown'),
+      panicked: fc.boolean(),
+      action: fc.constantFrom('destroy', 'restart', 'preserve', 'pause', 'stop'),
       oomKilled: fc.constantFrom(null, false, true),
       hypervisor: fc.boolean(),
     }),
@@ -217,7 +219,7 @@ class World {
   }
 
   request(kind: Extract<EventKind, `${string}Requested`>, graceful: boolean): void {
-    this.tell(kind === 'destroyRequested' ? { atMs, kind, graceful } : { atMs, kind });
+    this.tell(kind === 'destroyRequested' ? { atMs, kind, graceful } : eventOfKind[kind]);
   }
 
   act(step: Step): void {
@@ -232,6 +234,20 @@ class World {
         return this.request('destroyRequested', false);
       case 'destroy gracefully':
         return this.request('destroyRequested', true);
+      case 'reboot':
+        return this.request('rebootRequested', false);
+      case 'reset':
+        return this.request('resetRequested', false);
+      case 'suspend':
+        return this.request('suspendRequested', false);
+      case 'resume':
+        return this.request('resumeRequested', false);
+      case 'guest panics':
+        return this.process === 'alive'
+          ? this.tell({ ...eventOfKind.guestPanicked, action: 'preserve' })
+          : undefined;
+      case 'guest resets':
+        return this.process === 'alive' ? this.tell(eventOfKind.guestReset) : undefined;
       case 'guest stops':
         return this.process === 'alive' ? this.tell(eventOfKind.guestShutdown) : undefined;
       case 'guest pauses':
@@ -256,6 +272,12 @@ const steps = [
   'start',
   'force-start',
   'shutdown',
+  'reboot',
+  'reset',
+  'suspend',
+  'resume',
+  'guest panics',
+  'guest resets',
   'destroy',
   'destroy gracefully',
   'guest stops',

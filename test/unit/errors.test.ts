@@ -3,6 +3,7 @@ import { asDomctlError, DomctlError, type ErrorCode, isErrno, isErrorCode, Kerne
 
 /** CONTRACT.md, Exit codes: what each means, and the words that mean it. Complete by type. */
 const exits: Record<ErrorCode, number> = {
+  GUEST_SILENT: 1,
   FAILED: 1,
   DOMAIN_EXISTS: 1,
   USAGE: 2,

@@ -28,6 +28,15 @@ import {
 const events = {
   ...eventOfKind,
   'destroyRequested gracefully': { ...eventOfKind.destroyRequested, graceful: true },
+  'shutdownRequested with a deadline': { ...eventOfKind.shutdownRequested, destroyAtMs: 5000 },
+  'launched, standing still': { ...eventOfKind.launched, paused: true },
+  'guestShutdown, on_poweroff=restart': { ...eventOfKind.guestShutdown, action: 'restart' },
+  'guestShutdown of a panic': { ...eventOfKind.guestShutdown, panicked: true },
+  'guestShutdown by the host': { ...eventOfKind.guestShutdown, byGuest: false },
+  'guestPanicked, on_crash=restart': { ...eventOfKind.guestPanicked, action: 'restart' },
+  'guestPanicked, on_crash=preserve': { ...eventOfKind.guestPanicked, action: 'preserve' },
+  'watchdogFired, action=pause': { ...eventOfKind.watchdogFired, action: 'pause' },
+  'diskFailed, error_policy=stop': { ...eventOfKind.diskFailed, action: 'stop' },
   'factsRead gone': { ...eventOfKind.factsRead, hypervisor: 'gone' },
 } as const satisfies Record<string, Event>;
 type Row = keyof typeof events;
@@ -51,10 +60,22 @@ const isDestroyed = {
   destroyRequested: 'exiting: SIGTERM scheduleKill',
   'destroyRequested gracefully': 'exiting: SIGTERM',
 };
+/** What a guest that is not there cannot be asked. */
+const askingGuests = [
+  'shutdownRequested',
+  'shutdownRequested with a deadline',
+  'rebootRequested',
+  'resetRequested',
+  'suspendRequested',
+  'resumeRequested',
+] as const;
+function eachGuestVerb<Code extends string>(code: Code): Record<(typeof askingGuests)[number], Code> {
+  return Object.fromEntries(askingGuests.map((row) => [row, code])) as Record<(typeof askingGuests)[number], Code>;
+}
 const isRefused = {
   startRequested: 'INCARNATION_LOST',
   forceStartRequested: 'INCARNATION_LOST',
-  shutdownRequested: 'INCARNATION_LOST',
+  ...eachGuestVerb('INCARNATION_LOST'),
   destroyRequested: 'INCARNATION_LOST',
   'destroyRequested gracefully': 'INCARNATION_LOST',
   factsUnreadable: 'lost',
@@ -68,11 +89,45 @@ const factsOfTheEnd = [
   'progressed',
   'memoryGone',
   'cgroupRemoved',
+  'destroyDue',
   'killDue',
   'stragglersDue',
 ] as const;
-const factsOfTheLaunch = ['hypervisorSpawned', 'launched', 'launchFailed'] as const;
-const factsOfTheGuest = ['powerdownSeen', 'guestPaused', 'guestResumed', 'guestShutdown'] as const;
+const factsOfTheLaunch = ['hypervisorSpawned', 'launched', 'launched, standing still', 'launchFailed'] as const;
+const launchedAlready = ['launched', 'launched, standing still'] as const;
+/** Ends of a guest, by what its definition wants done. */
+const endsOfTheGuest = [
+  'guestShutdown',
+  'guestShutdown, on_poweroff=restart',
+  'guestShutdown of a panic',
+  'guestShutdown by the host',
+  'guestPanicked',
+  'guestPanicked, on_crash=restart',
+  'guestPanicked, on_crash=preserve',
+  'watchdogFired',
+  'watchdogFired, action=pause',
+  'diskFailed',
+  'diskFailed, error_policy=stop',
+] as const;
+const factsOfTheGuest = [
+  'powerdownSeen',
+  'guestPaused',
+  'guestResumed',
+  ...endsOfTheGuest,
+  'askFailed',
+  'guestReset',
+] as const;
+/** What follows them where there is a guest. */
+const endsOfALiveGuest = {
+  guestShutdown: 'stopping: finishShutdown',
+  'guestShutdown, on_poweroff=restart': 'paused: resetGuest',
+  'guestShutdown of a panic': 'stopping: finishShutdown',
+  'guestShutdown by the host': 'stopping: finishShutdown',
+  'guestPanicked, on_crash=restart': 'paused: resetGuest',
+  'guestPanicked, on_crash=preserve': 'paused',
+  'watchdogFired, action=pause': 'paused',
+  'diskFailed, error_policy=stop': 'paused',
+} as const;
 const facts = ['factsRead', 'factsRead gone'] as const;
 
 /** Next state and effects, or the refusal; `ignore` lists the rest. Every row must be in one of the two. */
@@ -84,7 +139,7 @@ interface Expected {
 const drains: Expected = {
   does: {
     startRequested: 'INCARNATION_DRAINING',
-    shutdownRequested: 'DOMAIN_NOT_RUNNING',
+    ...eachGuestVerb('DOMAIN_NOT_RUNNING'),
     stalled: 'draining',
     memoryGone: 'draining: removeCgroup',
     cgroupRemoved: 'released: forget',
@@ -101,6 +156,7 @@ const drains: Expected = {
     'resourcesBusy',
     'resourcesFree',
     'progressed',
+    'destroyDue',
     'killDue',
     ...facts,
   ],
@@ -110,69 +166,138 @@ const isLost: Expected = {
   ignore: [...factsOfTheLaunch, ...factsOfTheGuest, 'hypervisorExited', ...factsOfTheEnd],
 };
 
+function without<T extends object, K extends keyof T>(rows: T, ...dropped: readonly K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(rows).filter(([row]) => !dropped.includes(row as K))) as Omit<T, K>;
+}
+
+const aRunning: Expected = {
+  does: {
+    ...isActive,
+    ...lose,
+    ...isDestroyed,
+    ...endsOfALiveGuest,
+    shutdownRequested: 'running: askGuest',
+    'shutdownRequested with a deadline': 'running: scheduleDestroy askGuest',
+    rebootRequested: 'running: askGuest',
+    resetRequested: 'running: resetGuest',
+    suspendRequested: 'running: stopGuest',
+    resumeRequested: 'DOMAIN_ACTIVE',
+    powerdownSeen: 'running',
+    guestPaused: 'paused',
+    askFailed: 'running: restoreActions',
+    hypervisorExited: ended,
+  },
+  ignore: [
+    ...factsOfTheLaunch,
+    'guestResumed',
+    'guestPanicked',
+    'watchdogFired',
+    'diskFailed',
+    'guestReset',
+    ...factsOfTheEnd,
+    ...facts,
+  ],
+};
+const aPaused: Expected = {
+  does: {
+    ...isActive,
+    ...lose,
+    ...isDestroyed,
+    ...endsOfALiveGuest,
+    shutdownRequested: 'WRONG_STATE',
+    'shutdownRequested with a deadline': 'WRONG_STATE',
+    rebootRequested: 'WRONG_STATE',
+    resetRequested: 'paused: resetGuest',
+    resumeRequested: 'paused: resumeGuest',
+    guestPaused: 'paused',
+    guestResumed: 'running',
+    askFailed: 'paused: restoreActions',
+    hypervisorExited: ended,
+  },
+  ignore: [
+    ...factsOfTheLaunch,
+    'suspendRequested',
+    'powerdownSeen',
+    'guestPanicked',
+    'watchdogFired',
+    'diskFailed',
+    'guestReset',
+    ...factsOfTheEnd,
+    ...facts,
+  ],
+};
+
 const matrix: Record<Column, Expected> = {
   'launching, unborn': {
     does: {
       ...isActive,
       ...lose,
-      shutdownRequested: 'WRONG_STATE',
+      ...eachGuestVerb('WRONG_STATE'),
       destroyRequested: 'exiting',
       'destroyRequested gracefully': 'exiting',
       hypervisorSpawned: 'launching',
       launchFailed: ended,
       hypervisorExited: ended,
     },
-    ignore: ['launched', ...factsOfTheGuest, ...factsOfTheEnd, ...facts],
+    ignore: [...launchedAlready, ...factsOfTheGuest, ...factsOfTheEnd, ...facts],
   },
   'launching, born': {
     does: {
       ...isActive,
       ...lose,
       ...isDestroyed,
-      shutdownRequested: 'WRONG_STATE',
+      ...eachGuestVerb('WRONG_STATE'),
       hypervisorSpawned: 'launching',
       launched: 'running',
+      'launched, standing still': 'paused',
       launchFailed: 'exiting: SIGKILL',
       hypervisorExited: ended,
     },
     ignore: [...factsOfTheGuest, ...factsOfTheEnd, ...facts],
   },
-  running: {
+  running: aRunning,
+  'running, asked to reboot': {
     does: {
-      ...isActive,
-      ...lose,
-      ...isDestroyed,
-      shutdownRequested: 'running: powerdown',
-      powerdownSeen: 'running',
-      guestPaused: 'paused',
-      guestShutdown: 'stopping',
-      hypervisorExited: ended,
+      ...aRunning.does,
+      guestShutdown: 'paused: resetGuest',
+      guestReset: 'running: restoreActions',
     },
-    ignore: [...factsOfTheLaunch, 'guestResumed', ...factsOfTheEnd, ...facts],
+    ignore: aRunning.ignore.filter((row) => row !== 'guestReset'),
   },
-  paused: {
-    does: {
-      ...isActive,
-      ...lose,
-      ...isDestroyed,
-      shutdownRequested: 'WRONG_STATE',
-      guestPaused: 'paused',
-      guestResumed: 'running',
-      guestShutdown: 'stopping',
-      hypervisorExited: ended,
-    },
-    ignore: [...factsOfTheLaunch, 'powerdownSeen', ...factsOfTheEnd, ...facts],
+  'running, asked to shut down by 500': {
+    does: { ...aRunning.does, destroyDue: 'exiting: SIGTERM scheduleKill', guestReset: 'running' },
+    ignore: aRunning.ignore.filter((row) => row !== 'guestReset' && row !== 'destroyDue'),
+  },
+  paused: aPaused,
+  'paused, panicked': { ...aPaused, does: { ...aPaused.does, resumeRequested: 'WRONG_STATE' } },
+  'paused, asleep': { ...aPaused, does: { ...aPaused.does, resumeRequested: 'paused: wakeGuest' } },
+  'paused, shutting down': {
+    does: without(aPaused.does, 'resumeRequested'),
+    ignore: [...aPaused.ignore, 'resumeRequested'],
   },
   stopping: {
-    does: { ...isActive, ...lose, ...isDestroyed, hypervisorExited: ended },
-    ignore: ['shutdownRequested', ...factsOfTheLaunch, ...factsOfTheGuest, ...factsOfTheEnd, ...facts],
+    does: {
+      ...isActive,
+      ...lose,
+      ...isDestroyed,
+      ...without(eachGuestVerb('WRONG_STATE'), 'shutdownRequested', 'shutdownRequested with a deadline'),
+      hypervisorExited: ended,
+    },
+    ignore: [
+      'shutdownRequested',
+      'shutdownRequested with a deadline',
+      ...factsOfTheLaunch,
+      ...factsOfTheGuest,
+      ...factsOfTheEnd,
+      ...facts,
+    ],
   },
   'exiting, alive': {
     does: {
       ...lose,
       startRequested: 'INCARNATION_EXITING',
       forceStartRequested: 'INCARNATION_EXITING',
-      shutdownRequested: 'DOMAIN_NOT_RUNNING',
+      ...eachGuestVerb('DOMAIN_NOT_RUNNING'),
       destroyRequested: 'exiting: scheduleKill',
       hypervisorSpawned: 'exiting: SIGKILL',
       hypervisorExited: ended,
@@ -181,7 +306,7 @@ const matrix: Record<Column, Expected> = {
     },
     ignore: [
       'destroyRequested gracefully',
-      'launched',
+      ...launchedAlready,
       'launchFailed',
       ...factsOfTheGuest,
       'resourcesFree',
@@ -189,6 +314,7 @@ const matrix: Record<Column, Expected> = {
       'progressed',
       'memoryGone',
       'cgroupRemoved',
+      'destroyDue',
       'stragglersDue',
       ...facts,
     ],
@@ -198,7 +324,7 @@ const matrix: Record<Column, Expected> = {
       ...lose,
       startRequested: 'INCARNATION_EXITING',
       forceStartRequested: 'INCARNATION_EXITING',
-      shutdownRequested: 'DOMAIN_NOT_RUNNING',
+      ...eachGuestVerb('DOMAIN_NOT_RUNNING'),
       hypervisorSpawned: 'exiting: SIGKILL',
       resourcesBusy: 'exiting',
       resourcesFree: 'draining: watchMemory',
@@ -208,13 +334,14 @@ const matrix: Record<Column, Expected> = {
       'launchFailed',
       'destroyRequested',
       'destroyRequested gracefully',
-      'launched',
+      ...launchedAlready,
       ...factsOfTheGuest,
       'hypervisorExited',
       'stalled',
       'progressed',
       'memoryGone',
       'cgroupRemoved',
+      'destroyDue',
       'killDue',
       ...facts,
     ],
@@ -224,7 +351,7 @@ const matrix: Record<Column, Expected> = {
       ...lose,
       startRequested: 'INCARNATION_EXITING',
       forceStartRequested: 'INCARNATION_EXITING',
-      shutdownRequested: 'DOMAIN_NOT_RUNNING',
+      ...eachGuestVerb('DOMAIN_NOT_RUNNING'),
       hypervisorSpawned: 'exiting: SIGKILL',
       launchFailed: ended,
       resourcesBusy: 'exiting',
@@ -234,13 +361,14 @@ const matrix: Record<Column, Expected> = {
       'resourcesFree',
       'destroyRequested',
       'destroyRequested gracefully',
-      'launched',
+      ...launchedAlready,
       ...factsOfTheGuest,
       'hypervisorExited',
       'stalled',
       'progressed',
       'memoryGone',
       'cgroupRemoved',
+      'destroyDue',
       'killDue',
       ...facts,
     ],
@@ -252,7 +380,7 @@ const matrix: Record<Column, Expected> = {
   },
   released: {
     does: {
-      shutdownRequested: 'DOMAIN_NOT_RUNNING',
+      ...eachGuestVerb('DOMAIN_NOT_RUNNING'),
       destroyRequested: 'DOMAIN_NOT_RUNNING',
       'destroyRequested gracefully': 'DOMAIN_NOT_RUNNING',
     },
@@ -398,7 +526,7 @@ describe('an end', () => {
   );
 
   test('goes through exiting, whatever began it', () => {
-    const liveColumns = ['launching, unborn', 'launching, born', 'running', 'paused', 'stopping'] as const;
+    const liveColumns = columns.filter((column) => /^(launching|running|paused|stopping)/.test(column));
     const kinds = liveColumns.flatMap((column) =>
       rows
         .filter((row) => row !== 'hostRebooted')
@@ -551,6 +679,54 @@ describe('a launch', () => {
     expect(next(failed, eventOfKind.hypervisorExited)).toMatchObject({
       outcome: { kind: 'failed', detail: 'no such machine', signal: 9 },
     });
+  });
+});
+
+describe('the end of a guest', () => {
+  test('by power-off begins anew in the same incarnation when it was asked to reboot, and stands still until it has', () => {
+    const off = next(states['running, asked to reboot'], eventOfKind.guestShutdown);
+    expect(off).toMatchObject({ kind: 'paused', reason: 'shutting down', asked: null, hypervisor });
+    expect(next(off, eventOfKind.guestResumed)).toMatchObject({ kind: 'running', hypervisor });
+    expect(describeVerdict(transition(off, { ...eventOfKind.guestPaused, reason: 'user' }))).toBe('ignore');
+  });
+
+  test('by the host is an end, even when it was asked to reboot', () => {
+    expect(next(states['running, asked to reboot'], events['guestShutdown by the host'])).toMatchObject({
+      kind: 'stopping',
+      byGuest: false,
+    });
+  });
+
+  test('by panic counts as crashed, whatever the exit code', () => {
+    const stopping = next(states.running, events['guestShutdown of a panic']);
+    const exit = { ...eventOfKind.hypervisorExited, exitCode: 0, signal: null };
+    expect(next(stopping, exit)).toMatchObject({ outcome: { kind: 'crashed', exitCode: 0 } });
+  });
+
+  test('by panic that is preserved reads crashed until somebody resets it, which boots it', () => {
+    const panicked = next(states.running, events['guestPanicked, on_crash=preserve']);
+    expect(panicked).toMatchObject({ kind: 'paused', reason: 'panicked' });
+    expect(transition(panicked, eventOfKind.resetRequested)).toMatchObject({
+      effects: [{ kind: 'resetGuest', resume: true }],
+    });
+    expect(transition(states.paused, eventOfKind.resetRequested)).toMatchObject({
+      effects: [{ kind: 'resetGuest', resume: false }],
+    });
+  });
+
+  test('that was given a time is a destroy when it is up, not a moment earlier', () => {
+    const asked = states['running, asked to shut down by 500'];
+    expect(describeVerdict(transition(asked, { ...eventOfKind.destroyDue, atMs: 499 }))).toBe('ignore');
+    expect(next(asked, { ...eventOfKind.destroyDue, atMs: 500 })).toMatchObject({ outcome: { kind: 'destroyed' } });
+  });
+
+  test('asked for again forgets the time it was given', () => {
+    const again = next(states['running, asked to shut down by 500'], eventOfKind.shutdownRequested);
+    expect(again).toMatchObject({ asked: { to: 'shutdown', destroyAtMs: null } });
+  });
+
+  test('that nobody could be asked for leaves nothing behind', () => {
+    expect(next(states['running, asked to shut down by 500'], eventOfKind.askFailed)).toMatchObject({ asked: null });
   });
 });
 

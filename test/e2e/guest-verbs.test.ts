@@ -1,0 +1,207 @@
+/** Verbs of a live guest, on machines that have no operating system: what the hypervisor itself does and says. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { DomainRow, GuestAnswer } from '../../lib/client/contract.ts';
+import { eventually, isAlive } from './facts.ts';
+import { byGeneration, createHost, describeEndToEnd, type Host } from './harness.ts';
+
+/** QMP events of the journal's states, in order. */
+function eventsOf(host: Host): string[] {
+  return host.journal().flatMap(({ event }) => (event === undefined ? [] : [event]));
+}
+
+describeEndToEnd('suspend and resume', () => {
+  test.for(byGeneration)('QEMU %s: hold a guest and let it go on', async ([, qemu], context) => {
+    if (qemu.skipReason !== null) context.skip(qemu.skipReason);
+    await using host = await createHost();
+    const { pid } = await host.run({ name: 'web1', emulator: qemu.emulator });
+    expect(await host.ok('suspend', 'web1')).toBe("Domain 'web1' suspended\n");
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('paused (user)\n');
+    expect(await host.ok('suspend', 'web1')).toBe("Domain 'web1' suspended\n");
+    expect(await host.ok('resume', 'web1')).toBe("Domain 'web1' resumed\n");
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('running (unpaused)\n');
+    const again = await host.domctl(['resume', 'web1']);
+    expect(again.exit).toBe(4);
+    expect(again.stderr).toMatch(/^error: cannot resume domain 'web1': domain is already running/);
+    expect(await host.info('web1')).toMatchObject({ pid, state: 'running' });
+  });
+
+  test('a held guest cannot be asked to shut down, until it is resumed or --resume does it', async () => {
+    await using host = await createHost();
+    await host.run({ name: 'web1' });
+    await host.ok('suspend', 'web1');
+    for (const verb of ['shutdown', 'reboot']) {
+      const refused = await host.domctl([verb, 'web1']);
+      expect(refused.exit).toBe(4);
+      expect(refused.stderr).toMatch(/domain is paused\nhint: .*domctl resume web1/);
+    }
+    await host.ok('shutdown', 'web1', '--resume');
+    expect(await host.word('web1')).toBe('running');
+    await eventually('the guest was asked', () => eventsOf(host).includes('powerdownSeen'));
+  });
+
+  test('start --paused stands still until resume, and a restarted daemon knows it', async () => {
+    await using host = await createHost();
+    await host.define({ name: 'web1' });
+    await host.ok('start', 'web1', '--paused');
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('paused (starting up)\n');
+    await host.killDaemon();
+    await host.nextDaemon();
+    expect(await host.word('web1')).toBe('paused');
+    await eventually('the monitor is back', async () => (await host.domctl(['resume', 'web1'])).exit === 0);
+    expect(await host.word('web1')).toBe('running');
+  });
+
+  test('all of them are refused (4) where nothing runs', async () => {
+    await using host = await createHost();
+    await host.define({ name: 'web1' });
+    for (const verb of ['suspend', 'resume', 'reset', 'reboot', 'recover']) {
+      const { exit, stderr } = await host.domctl([verb, 'web1']);
+      expect({ exit, stderr }).toEqual({
+        exit: 4,
+        stderr: `error: cannot ${verb} domain 'web1': domain is not running\n`,
+      });
+    }
+  });
+});
+
+describeEndToEnd('reset and reboot', () => {
+  test('reset: the same incarnation and process, from the start again; a held guest stays held', async () => {
+    await using host = await createHost();
+    const { pid } = await host.run({ name: 'web1' });
+    expect(await host.ok('reset', 'web1')).toBe("Domain 'web1' was reset\n");
+    expect(await host.info('web1')).toMatchObject({ id: 1, pid, state: 'running' });
+    await host.ok('suspend', 'web1');
+    await host.ok('reset', 'web1');
+    expect(await host.word('web1')).toBe('paused');
+  });
+
+  test('reboot asks and returns; --wait gives up at its deadline with nothing undone', async () => {
+    await using host = await createHost();
+    const { pid } = await host.run({ name: 'web1' });
+    expect(await host.ok('reboot', 'web1')).toBe("Domain 'web1' is being rebooted\n");
+    await eventually('the guest was asked', () => eventsOf(host).includes('powerdownSeen'));
+    const late = await host.domctl(['reboot', 'web1', '--wait', '--timeout', '300ms']);
+    expect(late.exit).toBe(10);
+    expect(late.stderr).toMatch(/^error: domain 'web1' has not rebooted after 300 ms\n/);
+    expect(await host.info('web1')).toMatchObject({ pid, state: 'running' });
+  });
+
+  test('a domain without a guest agent says how to get one (8), and is left as it was', async () => {
+    await using host = await createHost();
+    await host.run({ name: 'web1' });
+    const refused = await host.domctl(['shutdown', 'web1', '--mode', 'agent', '--force-after', '300ms']);
+    expect(refused.exit).toBe(8);
+    expect(refused.stderr).toMatch(/QEMU guest agent is not configured\nhint: .*org\.qemu\.guest_agent\.0/);
+    expect(host.journal().at(-1)).toMatchObject({ event: 'askFailed', state: { kind: 'running', asked: null } });
+    const wrong = await host.domctl(['shutdown', 'web1', '--mode', 'foo']);
+    expect(wrong).toMatchObject({ exit: 2, stderr: expect.stringMatching(/^error: Unknown mode foo value/) as string });
+  });
+});
+
+describeEndToEnd('a deadline given with a shutdown', () => {
+  test('outlives the daemon that took it', async () => {
+    await using host = await createHost();
+    const { pid } = await host.run({ name: 'web1' });
+    await host.ok('shutdown', 'web1', '--force-after', '3s');
+    await host.killDaemon();
+    expect(isAlive(pid!)).toBe(true);
+    await host.nextDaemon();
+    expect((await host.becomes('web1', 'shut off')).lastOutcome).toMatchObject({ kind: 'destroyed' });
+  });
+});
+
+describeEndToEnd('a transient domain', () => {
+  test('is there for as long as its incarnation, and can be kept by defining it', async () => {
+    await using host = await createHost();
+    const file = host.writeXml({ name: 'job', uuid: '11111111-2222-4333-8444-555555555555' });
+    expect(await host.ok('create', file)).toBe(`Domain 'job' created from ${file} (Id 1)\n`);
+    const [row] = await host.json<DomainRow[]>('list');
+    expect(row).toMatchObject({ name: 'job', state: 'running', persistent: false });
+    expect((await host.domctl(['create', file])).exit).toBe(1);
+    for (const verb of ['undefine', 'autostart']) {
+      const { exit, stderr } = await host.domctl([verb, 'job']);
+      expect(exit).toBe(4);
+      expect(stderr).toMatch(/it is transient/);
+    }
+    await host.ok('destroy', 'job', '--wait');
+    expect((await host.domctl(['domstate', 'job'])).exit).toBe(3);
+
+    await host.ok('create', file, '--paused');
+    expect(await host.word('job')).toBe('paused');
+    await host.define(await host.ok('dumpxml', 'job'));
+    await host.ok('destroy', 'job', '--wait');
+    expect(await host.state('job')).toBe('shut off');
+    expect((await host.domctl(['create', file])).exit).toBe(1);
+  });
+
+  test('that cannot start leaves nothing behind', async () => {
+    await using host = await createHost();
+    const file = host.writeXml({ name: 'job', disks: [host.at('missing.img')] });
+    expect((await host.domctl(['create', file])).exit).toBe(8);
+    expect(await host.json('list', '--all')).toEqual([]);
+  });
+});
+
+describeEndToEnd('autostart', () => {
+  test('starts what is marked once after each boot of the host, and nothing else', async () => {
+    await using host = await createHost();
+    for (const name of ['a', 'b', 'c']) await host.define({ name });
+    expect(await host.ok('autostart', 'a', 'c')).toBe(
+      "Domain 'a' marked as autostarted\nDomain 'c' marked as autostarted\n",
+    );
+    expect(await host.ok('autostart', 'c', '--disable')).toBe("Domain 'c' unmarked as autostarted\n");
+    expect(await host.json<DomainRow[]>('list', '--all')).toMatchObject([
+      { name: 'a', autostart: true },
+      { name: 'b', autostart: false },
+      { name: 'c', autostart: false },
+    ]);
+    await host.stopDaemon();
+    await host.nextDaemon();
+    expect(await host.word('a')).toBe('shut off');
+
+    await host.stopDaemon();
+    writeFileSync(host.at('state/autostarted'), 'another boot');
+    await host.nextDaemon();
+    await host.becomes('a', 'running');
+    expect(await host.word('b')).toBe('shut off');
+    expect(await host.word('c')).toBe('shut off');
+  });
+});
+
+describeEndToEnd('recover', () => {
+  test('of a domain that is not lost tells how it is', async () => {
+    await using host = await createHost();
+    await host.run({ name: 'web1' });
+    expect(await host.ok('recover', 'web1')).toBe("Domain 'web1' is running (booted)\n");
+    expect(await host.json<GuestAnswer>('recover', 'web1')).toEqual({
+      name: 'web1',
+      id: 1,
+      state: 'running',
+      reason: 'booted',
+    });
+  });
+});
+
+describeEndToEnd('undefine of a domain with UEFI variables', () => {
+  test('needs to be told what becomes of them', async () => {
+    await using host = await createHost();
+    const loader = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>";
+    const xml = host.xml({ name: 'web1' }).replace('</os>', `${loader}<nvram>${host.at('vars/web1.fd')}</nvram></os>`);
+    mkdirSync(host.at('vars'));
+    for (const [flag, isLeft] of [
+      ['--keep-nvram', true],
+      ['--nvram', false],
+    ] as const) {
+      writeFileSync(host.at('vars/web1.fd'), 'variables');
+      await host.define(xml);
+      const refused = await host.domctl(['undefine', 'web1']);
+      expect(refused.exit).toBe(4);
+      expect(refused.stderr).toMatch(/with nvram: .*web1\.fd\nhint: --nvram removes it too, --keep-nvram leaves it\n/);
+      await host.ok('undefine', 'web1', flag);
+      expect(existsSync(host.at('vars/web1.fd'))).toBe(isLeft);
+      if (isLeft) expect(readFileSync(host.at('vars/web1.fd'), 'utf8')).toBe('variables');
+    }
+    expect((await host.domctl(['undefine', 'web1', '--nvram', '--keep-nvram'])).exit).toBe(2);
+  });
+});

@@ -121,6 +121,8 @@ export interface IncarnationInfo extends HeldFields, DrainFields {
   readonly emulator: string;
   readonly emulatorVersion: string;
   readonly requester: Requester;
+  /** What its guest was asked and has not done yet; destroyAt null: it is given all the time it needs. */
+  readonly asked: { readonly to: 'shutdown' | 'reboot'; readonly destroyAt: string | null } | null;
   /** Ids it was force-started over. */
   readonly startedOver: readonly number[];
   readonly busy: readonly BusyResource[];

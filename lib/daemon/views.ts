@@ -10,7 +10,7 @@ import type {
   ResourcesAnswer,
 } from '../client/contract.ts';
 import type { Domain } from '../domain/definition.ts';
-import type { Incarnation } from '../domain/incarnation.ts';
+import type { Incarnation, IncarnationState } from '../domain/incarnation.ts';
 import { stateReason, stateWord } from '../domain/words.ts';
 import { isSameProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';
@@ -114,11 +114,18 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
     emulator: launch.emulator,
     emulatorVersion: launch.emulatorVersion,
     requester: launch.requester,
+    asked: askedOf(state),
     startedOver: launch.forced?.overIncarnations ?? [],
     ...endFields(supervisor),
     ...heldFields(readHeld(supervisor)),
     ...drainFields([supervisor]),
   };
+}
+
+function askedOf(state: IncarnationState): IncarnationInfo['asked'] {
+  if (!('asked' in state) || state.asked === null) return null;
+  const { to, destroyAtMs } = state.asked;
+  return { to, destroyAt: destroyAtMs === null ? null : isoTime(destroyAtMs) };
 }
 
 /** What only an incarnation on its way out has. */

@@ -32,6 +32,7 @@ export function renderInfo(info: DomainInfo): string {
     ['Memory:', formatBytes(info.memoryBytes)],
     ['Held:', heldText(info)],
     ['Persistent:', info.persistent ? 'yes' : 'no'],
+    ['Autostart:', info.autostart ? 'enable' : 'disable'],
     ['Policy:', info.policy ?? "the host's default"],
     ['Queued start:', info.queuedStart ? 'yes' : 'no'],
     ...(outcome ? ([['Last outcome:', `incarnation ${outcome.id}: ${outcomeText(outcome)}`]] as Field[]) : []),
@@ -53,6 +54,7 @@ function outcomeText(outcome: NonNullable<DomainInfo['lastOutcome']>): string {
 function renderIncarnation(one: IncarnationInfo): string {
   const fields: Field[] = [
     ['Incarnation:', `${one.id}, ${one.state} (${one.reason}) since ${one.since}`],
+    ...askedFields(one),
     ['PID:', one.pid === null ? '-' : String(one.pid)],
     ['Cgroup:', one.cgroup],
     ['Promised:', formatBytes(one.promisedBytes)],
@@ -72,6 +74,12 @@ function renderIncarnation(one: IncarnationInfo): string {
     ...(one.holder === null ? [] : ([['Held by:', one.holder]] as Field[])),
   ];
   return renderFields(fields);
+}
+
+function askedFields({ asked }: IncarnationInfo): Field[] {
+  if (asked === null) return [];
+  const what = asked.to === 'shutdown' ? 'shut down' : 'reboot';
+  return [['Asked to:', asked.destroyAt === null ? what : `${what}, destroyed at ${asked.destroyAt} if it has not`]];
 }
 
 function renderFields(fields: readonly Field[]): string {

@@ -11,6 +11,7 @@ import { DomctlError, messageOf } from '../errors.ts';
 import { findRamFiles, findTeardownHelper, readProcess } from '../host/processes.ts';
 import type { User } from '../host/users.ts';
 import { buildArgv } from '../qemu/argv.ts';
+import { clockEnvironment } from '../qemu/argv-clock.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
 import { balloon, cont } from '../qemu/commands.ts';
 import { connectMonitor, keepMonitor } from './monitor.ts';
@@ -123,6 +124,13 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
     capabilities: plan.capabilities,
     qmpSocket: qmpSocket(services.places, launch.id),
     asyncTeardown: launch.helper === 'qemu',
+    socketDir: dirname(qmpSocket(services.places, launch.id)),
+    nowMs: services.clock.now(),
+    taps: new Map(),
+    vncPorts: new Map(),
+    firmware: null,
+    tpmSocket: null,
+    filesystemSockets: new Map(),
   });
   services.log.info({ domain: launch.domain, incarnation: launch.id, argv: [launch.emulator, ...argv] });
   await using input = await open(devNull, 'r');
@@ -132,7 +140,7 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
     const { pid, pidfd } = spawn({
       file: launch.emulator,
       argv: [launch.emulator, ...argv],
-      env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/' },
+      env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/', ...clockEnvironment(plan.domain) },
       cwd: '/',
       stdin: input.fd,
       stdout: output.fd,

@@ -15,6 +15,8 @@ const capabilitiesSchema = z.object({
   asyncTeardown: z.enum(['run-with', 'async-teardown']).nullable(),
   machines: z.array(z.object({ name: z.string(), alias: z.string().nullable() })).readonly(),
   kvm: z.boolean(),
+  processors: z.array(z.string()).readonly(),
+  devices: z.array(z.string()).readonly().nullable(),
 });
 
 /** What an emulator can do. */
@@ -24,7 +26,7 @@ export interface Capabilities extends Answers {
 }
 
 /** Raised when the shape or the meaning of a cached field changes. */
-const cacheFormat = 1;
+const cacheFormat = 2;
 const cacheSchema = z.object({
   format: z.literal(cacheFormat),
   identity: z.string(),
@@ -61,6 +63,38 @@ export function requireMachine(capabilities: Capabilities, machine: string): voi
     hint: `${capabilities.emulator} -machine help lists them; short names are ${aliases.sort().join(', ')}`,
     details: { emulator: capabilities.emulator, machine },
   });
+}
+
+/** Throws HOST_LACKS unless the emulator has this processor model. */
+export function requireProcessor(capabilities: Capabilities, model: string): void {
+  if (capabilities.processors.includes(model)) return;
+  throw new DomctlError('HOST_LACKS', `QEMU ${capabilities.version} has no processor model ${JSON.stringify(model)}`, {
+    hint: `${capabilities.emulator} -cpu help lists them`,
+    details: { emulator: capabilities.emulator, model },
+  });
+}
+
+/** Drivers that -device takes under another name than their type's. */
+const aliases: Readonly<Record<string, string>> = { lsi: 'lsi53c895a', ahci: 'ich9-ahci' };
+
+/** Throws HOST_LACKS for the first -device of `argv` that the emulator has not; one that lists none is believed. */
+export function requireDevices(capabilities: Capabilities, argv: readonly string[]): void {
+  const { devices } = capabilities;
+  if (devices === null) return;
+  const there = new Set(devices);
+  const lacking = driversOf(argv).find((driver) => !there.has(aliases[driver] ?? driver));
+  if (lacking === undefined) return;
+  throw new DomctlError('HOST_LACKS', `QEMU ${capabilities.version} has no device ${JSON.stringify(lacking)}`, {
+    hint: `some devices are packages of their own, see 'apt-cache search qemu-system'; or choose another model`,
+    details: { emulator: capabilities.emulator, device: lacking },
+  });
+}
+
+const driverSchema = z.object({ driver: z.string() });
+
+function driversOf(argv: readonly string[]): string[] {
+  const values = argv.filter((_value, index) => argv[index - 1] === '-device');
+  return values.map((value) => driverSchema.parse(JSON.parse(value)).driver);
 }
 
 interface Request {

@@ -17,14 +17,34 @@ export interface Answers {
   readonly machines: readonly { readonly name: string; readonly alias: string | null }[];
   /** True when the binary knows the KVM accelerator; whether /dev/kvm works is another question. */
   readonly kvm: boolean;
+  /** Names of processor models, `host` and `max` among them. */
+  readonly processors: readonly string[];
+  /** Types of devices; null: it would not say, which is no reason not to run it. */
+  readonly devices: readonly string[] | null;
 }
 
 const version = z.object({ qemu: z.object({ major: z.int(), minor: z.int(), micro: z.int() }) });
 const machines = z.array(z.object({ name: z.string(), alias: z.string().optional() }));
 const kvm = z.object({ present: z.boolean() });
+const names = z.array(z.object({ name: z.string() }));
 
-const questions = ['qmp_capabilities', 'query-version', 'query-machines', 'query-kvm', 'quit'] as const;
+const questions = [
+  'qmp_capabilities',
+  'query-version',
+  'query-machines',
+  'query-kvm',
+  'query-cpu-definitions',
+  'qom-list-types',
+  'quit',
+] as const;
 type Question = (typeof questions)[number];
+
+const basics = questions.filter((each) => each !== 'qom-list-types');
+/**
+ * Asked in a run of its own: to list its devices QEMU loads every module it finds, and aborts on one of another build,
+ * as there is while a package is upgraded.
+ */
+const inventory: readonly Question[] = ['qmp_capabilities', 'qom-list-types', 'quit'];
 
 const idle = ['-S', '-nodefaults', '-no-user-config', '-machine', 'none', '-display', 'none', '-qmp', 'stdio'];
 const longestAnswer = 16 * 1024 * 1024;
@@ -36,13 +56,17 @@ export interface Asking {
   readonly user: { readonly uid: number; readonly gid: number } | null;
 }
 
-/** Asks the binary, twice within one deadline. Throws HOST_LACKS when it does not run, or does not answer as QEMU. */
+/** Asks the binary, in three runs within one deadline. Throws HOST_LACKS when it does not run, or does not answer as QEMU. */
 export async function interrogate(emulator: string, { deadlineMs, user }: Asking): Promise<Answers> {
   const endsAtMs = performance.now() + deadlineMs;
   try {
-    const answers = readAnswers(await run({ emulator, args: idle, endsAtMs, input: script(), user }));
+    const ask = async (asked: readonly Question[]): Promise<Map<Question, unknown>> => {
+      return readAnswers(await run({ emulator, args: idle, endsAtMs, input: script(asked), user }));
+    };
+    const answers = await ask(basics);
+    const listing = ask(inventory).then(deviceTypes, () => null);
     const help = await run({ emulator, args: ['-help'], endsAtMs, input: '', user });
-    return { ...describe(answers), asyncTeardown: teardownForm(help) };
+    return { ...describe(answers), asyncTeardown: teardownForm(help), devices: await listing };
   } catch (cause) {
     throw unusable(emulator, cause);
   }
@@ -57,18 +81,27 @@ export function teardownForm(help: string): Answers['asyncTeardown'] {
   return /^-async-teardown\b/m.test(help) ? 'async-teardown' : null;
 }
 
-function describe(answers: Map<Question, unknown>): Omit<Answers, 'asyncTeardown'> {
+function deviceTypes(answers: Map<Question, unknown>): string[] | null {
+  const { data } = names.safeParse(answers.get('qom-list-types'));
+  return data?.map(({ name }) => name) ?? null;
+}
+
+function describe(answers: Map<Question, unknown>): Omit<Answers, 'asyncTeardown' | 'devices'> {
   const { qemu } = version.parse(answers.get('query-version'));
   const listed = machines.parse(answers.get('query-machines'));
   return {
     version: `${qemu.major}.${qemu.minor}.${qemu.micro}`,
     machines: listed.map(({ name, alias }) => ({ name, alias: alias ?? null })),
     kvm: kvm.parse(answers.get('query-kvm')).present,
+    processors: names.parse(answers.get('query-cpu-definitions')).map(({ name }) => name),
   };
 }
 
-function script(): string {
-  return questions.map((execute) => `${JSON.stringify({ execute, id: execute })}\n`).join('');
+const parameters: Partial<Record<Question, object>> = { 'qom-list-types': { implements: 'device', abstract: false } };
+
+function script(asked: readonly Question[]): string {
+  const commands = asked.map((execute) => ({ execute, arguments: parameters[execute], id: execute }));
+  return commands.map((each) => `${JSON.stringify(each)}\n`).join('');
 }
 
 const answerSchema = z.object({ id: z.enum(questions), return: z.unknown() });

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import { QmpClient } from '../../lib/qemu/qmp.ts';
 import type { QmpEvent } from '../../lib/qemu/qmp-messages.ts';
+import { images } from '../fixtures/qmp/machines.ts';
 
 /** A fresh directory, removed with the test. */
 export async function temporaryDirectory(): Promise<string> {
@@ -21,6 +22,14 @@ export async function writeDomainFiles(directory: string): Promise<void> {
   await writeFile(path.join(directory, 'layers.qcow2'), emptyQcow2());
   await writeFile(path.join(directory, 'kernel'), kernelHeader());
   await writeFile(path.join(directory, 'initrd'), 'initrd');
+}
+
+/** Writes what `wholeMachine(directory)` names. */
+export async function writeImages(directory: string): Promise<void> {
+  for (const name of images) {
+    if (name.endsWith('.qcow2')) await writeFile(path.join(directory, name), emptyQcow2());
+    else await writeRaw(path.join(directory, name));
+  }
 }
 
 /** An empty raw image of one MiB. */

@@ -5,7 +5,7 @@ import type { Domain } from '../../lib/domain/definition.ts';
 import { buildArgv } from '../../lib/qemu/argv.ts';
 import { type Capabilities, probeCapabilities } from '../../lib/qemu/capabilities.ts';
 import { balloon, cont, queryBalloon, quit, ready, stop } from '../../lib/qemu/commands.ts';
-import { bareDomain, fullDomain } from '../fixtures/qmp/domains.ts';
+import { bareDomain, disk, fullDomain, plainLaunch, serial } from '../fixtures/qmp/domains.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import {
   type Machine,
@@ -34,13 +34,12 @@ async function setUp({ emulator }: TestQemu): Promise<Setting> {
 
 function start({ capabilities, directory }: Setting, domain: Domain, socket = 'qmp'): Machine {
   const qmpSocket = path.join(directory, socket);
-  const argv = buildArgv(domain, { capabilities, qmpSocket, asyncTeardown: true });
+  const argv = buildArgv(domain, { ...plainLaunch, capabilities, qmpSocket, socketDir: directory });
   return startMachine(capabilities.emulator, argv, qmpSocket);
 }
 
 function withDisk(directory: string): Domain {
-  const [disk] = fullDomain(directory).disks;
-  return { ...bareDomain, disks: [disk!] };
+  return { ...bareDomain, disks: [disk(path.join(directory, 'plain.raw'))] };
 }
 
 describe.for(qemus)('QEMU $label', { timeout: 30_000 }, (qemu) => {
@@ -95,9 +94,8 @@ describe.for(qemus)('QEMU $label', { timeout: 30_000 }, (qemu) => {
     const setting = await setUp(qemu);
     const nasty = path.join(setting.directory, `a,b=c,,"d'e`);
     await writeRaw(nasty);
-    const [disk] = fullDomain('').disks;
-    const serials = [{ kind: 'serial', path: `${nasty}.log`, append: null, port: 0 }] as const;
-    const domain = { ...bareDomain, name: `n,process=x,"'`, serials, disks: [{ ...disk!, path: nasty }] };
+    const serials = [serial({ type: 'file', path: `${nasty}.log`, append: null })];
+    const domain = { ...bareDomain, name: `n,process=x,"'`, serials, disks: [disk(nasty)] };
     const client = await start(setting, domain, 'q,server=off').connect();
     await ready(client);
     expect(await client.execute('query-name')).toEqual({ name: domain.name });
@@ -108,7 +106,7 @@ describe.for(qemus)('QEMU $label', { timeout: 30_000 }, (qemu) => {
   test.skipIf(qemu.skipReason)('never becomes ready on a disk that another one has locked', async () => {
     const setting = await setUp(qemu);
     const domain = withDisk(setting.directory);
-    await writeRaw(domain.disks[0]!.path);
+    await writeRaw(path.join(setting.directory, 'plain.raw'));
     const holder = await start(setting, domain).connect();
     await ready(holder);
     const second = start(setting, domain, 'second');
@@ -122,7 +120,7 @@ describe.for(qemus)('QEMU $label', { timeout: 30_000 }, (qemu) => {
     const setting = await setUp(qemu);
     const domain = withDisk(setting.directory);
     const shared = { ...domain, disks: [{ ...domain.disks[0]!, shareable: true }] };
-    await writeRaw(shared.disks[0]!.path);
+    await writeRaw(path.join(setting.directory, 'plain.raw'));
     for (const socket of ['first', 'second']) {
       expect(await ready(await start(setting, shared, socket).connect())).toMatchObject({ status: 'prelaunch' });
     }

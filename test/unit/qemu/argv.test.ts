@@ -1,30 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Domain } from '../../../lib/domain/definition.ts';
-import { type LaunchSettings, buildArgv } from '../../../lib/qemu/argv.ts';
-import { bareDomain, fullDomain, qemu10 } from '../../fixtures/qmp/domains.ts';
+import { buildArgv } from '../../../lib/qemu/argv.ts';
+import { bareDomain, disk, fullDomain, plainLaunch as launch, qemu10, serial } from '../../fixtures/qmp/domains.ts';
+import { argvOf, lines, objectsOf, valuesOf } from './argv-of.ts';
 
-const launch: LaunchSettings = { capabilities: qemu10, qmpSocket: '/run/d/qmp', asyncTeardown: true };
 const sandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
-
-/** Options with their values, one line each. */
-function lines(argv: readonly string[]): string[] {
-  return argv
-    .join('\n')
-    .replaceAll(/\n(?!-)/g, ' ')
-    .split('\n');
-}
-
-function argvOf(change: Partial<Domain>, settings: Partial<LaunchSettings> = {}): string[] {
-  return buildArgv({ ...bareDomain, ...change }, { ...launch, ...settings });
-}
-
-function valuesOf(option: string, argv: readonly string[]): string[] {
-  return argv.filter((_value, index) => argv[index - 1] === option);
-}
-
-function objectsOf(option: string, argv: readonly string[]): unknown[] {
-  return valuesOf(option, argv).map((value) => JSON.parse(value) as unknown);
-}
 
 describe('the arguments', () => {
   test('of a domain without devices are these, in the order of libvirt', () => {
@@ -61,31 +40,31 @@ describe('the arguments', () => {
       '-kernel /d/kernel',
       '-initrd /d/initrd',
       '-append console=ttyS0 root=/dev/vda,rw',
-      '-device {"driver":"virtio-serial-pci","id":"virtio-serial0"}',
+      '-device {"driver":"virtio-serial-pci","id":"virtio-serial0","bus":"pcie.0","addr":"0x5"}',
       '-blockdev {"driver":"file","filename":"/d/plain.raw","node-name":"libvirt-4-storage","locking":"on","read-only":false}',
-      '-device {"driver":"virtio-blk-pci","drive":"libvirt-4-storage","id":"virtio-disk0","bootindex":2}',
+      '-device {"driver":"virtio-blk-pci","id":"virtio-disk0","drive":"libvirt-4-storage","bootindex":2,"bus":"pcie.0","addr":"0x6"}',
       '-blockdev {"driver":"file","filename":"/d/layers.qcow2","node-name":"libvirt-3-storage","locking":"on","auto-read-only":true,"discard":"unmap"}',
       '-blockdev {"node-name":"libvirt-3-format","read-only":false,"driver":"qcow2","file":"libvirt-3-storage"}',
-      '-device {"driver":"virtio-blk-pci","drive":"libvirt-3-format","id":"virtio-disk1"}',
+      '-device {"driver":"virtio-blk-pci","id":"virtio-disk1","drive":"libvirt-3-format","bus":"pcie.0","addr":"0x7"}',
       '-blockdev {"driver":"file","filename":"/d/fixed.raw","node-name":"libvirt-2-storage","locking":"on","read-only":true}',
-      '-device {"driver":"virtio-blk-pci","drive":"libvirt-2-storage","id":"virtio-disk2"}',
+      '-device {"driver":"virtio-blk-pci","id":"virtio-disk2","drive":"libvirt-2-storage","bus":"pcie.0","addr":"0x8"}',
       '-blockdev {"driver":"file","filename":"/d/common.raw","node-name":"libvirt-1-storage","locking":"on","read-only":false}',
-      '-device {"driver":"virtio-blk-pci","share-rw":true,"drive":"libvirt-1-storage","id":"virtio-disk3"}',
+      '-device {"driver":"virtio-blk-pci","id":"virtio-disk3","drive":"libvirt-1-storage","share-rw":true,"bus":"pcie.0","addr":"0x9"}',
       '-netdev {"type":"user","id":"hostnet0"}',
-      '-device {"driver":"virtio-net-pci","netdev":"hostnet0","id":"net0","mac":"52:54:00:00:00:00","bootindex":1}',
+      '-device {"driver":"virtio-net-pci","netdev":"hostnet0","id":"net0","mac":"52:54:00:00:00:00","bootindex":1,"bus":"pcie.0","addr":"0x1"}',
       '-netdev {"type":"user","id":"hostnet1"}',
-      '-device {"driver":"e1000","netdev":"hostnet1","id":"net1","mac":"52:54:00:00:00:01"}',
+      '-device {"driver":"e1000","netdev":"hostnet1","id":"net1","mac":"52:54:00:00:00:01","bus":"pcie.0","addr":"0x2"}',
       '-netdev {"type":"user","id":"hostnet2"}',
-      '-device {"driver":"e1000e","netdev":"hostnet2","id":"net2","mac":"52:54:00:00:00:02"}',
+      '-device {"driver":"e1000e","netdev":"hostnet2","id":"net2","mac":"52:54:00:00:00:02","bus":"pcie.0","addr":"0x3"}',
       '-netdev {"type":"user","id":"hostnet3"}',
-      '-device {"driver":"rtl8139","netdev":"hostnet3","id":"net3","mac":"52:54:00:00:00:03"}',
+      '-device {"driver":"rtl8139","netdev":"hostnet3","id":"net3","mac":"52:54:00:00:00:03","bus":"pcie.0","addr":"0x4"}',
       '-chardev file,id=charserial0,path=/d/serial0.log',
       '-device {"driver":"isa-serial","chardev":"charserial0","id":"serial0","index":0}',
       '-chardev file,id=charserial1,path=/d/serial1.log,append=on',
       '-device {"driver":"isa-serial","chardev":"charserial1","id":"serial1","index":1}',
       '-chardev file,id=charconsole1,path=/d/console1.log,append=off',
       '-device {"driver":"virtconsole","chardev":"charconsole1","id":"console1"}',
-      '-device {"driver":"virtio-balloon-pci","id":"balloon0"}',
+      '-device {"driver":"virtio-balloon-pci","id":"balloon0","bus":"pcie.0","addr":"0xa"}',
     ]);
   });
 
@@ -123,8 +102,7 @@ describe('the arguments', () => {
   });
 
   test('take disks by target, vdz before vdaa', () => {
-    const [disk] = fullDomain('/d').disks;
-    const disks = ['vdaa', 'vdz', 'vdb'].map((target) => ({ ...disk!, target, path: `/d/${target}` }));
+    const disks = ['vdaa', 'vdz', 'vdb'].map((target) => disk(`/d/${target}`, { target }));
     expect(objectsOf('-blockdev', argvOf({ disks }))).toMatchObject([
       { filename: '/d/vdb', 'node-name': 'libvirt-3-storage' },
       { filename: '/d/vdz', 'node-name': 'libvirt-2-storage' },
@@ -163,15 +141,14 @@ describe('a value never becomes an option', () => {
   });
 
   test('in the path of a serial port', () => {
-    const serial = { kind: 'serial', path: `/log/${nasty}`, append: true, port: 0 } as const;
-    const [, chardev] = valuesOf('-chardev', argvOf({ serials: [serial] }));
+    const line = serial({ type: 'file', path: `/log/${nasty}`, append: true });
+    const [, chardev] = valuesOf('-chardev', argvOf({ serials: [line] }));
     expect(chardev).toBe(`file,id=charserial0,path=/log/${nasty.replaceAll(',', ',,')},append=on`);
   });
 
   test('in the path of a disk, which stays one JSON string', () => {
-    const [disk] = fullDomain('/d').disks;
     const path = `/d/${nasty}","read-only":false,"x":"`;
-    expect(objectsOf('-blockdev', argvOf({ disks: [{ ...disk!, path, readonly: true }] }))).toEqual([
+    expect(objectsOf('-blockdev', argvOf({ disks: [disk(path, { readonly: true })] }))).toEqual([
       { driver: 'file', filename: path, 'node-name': 'libvirt-1-storage', locking: 'on', 'read-only': true },
     ]);
   });

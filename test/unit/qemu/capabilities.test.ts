@@ -21,6 +21,8 @@ const answers = [
   { return: [{ name: 'pc-q35-7.2', alias: 'q35' }, { name: 'none' }], id: 'query-machines' },
   { timestamp: { seconds: 1, microseconds: 1 }, event: 'SHUTDOWN', data: {} },
   { return: { enabled: false, present: true }, id: 'query-kvm' },
+  { return: [{ name: 'qemu64' }, { name: 'max', typename: 'max-x86_64-cpu' }], id: 'query-cpu-definitions' },
+  { return: [{ name: 'virtio-blk-pci', parent: 'virtio-blk-pci-base' }], id: 'qom-list-types' },
   { return: {}, id: 'quit' },
 ];
 
@@ -29,12 +31,17 @@ async function emulator(lines: readonly object[] = answers, mode = 0o755): Promi
   const file = path.join(directory, 'emulator');
   const said = lines.map((line) => JSON.stringify(line)).join('\n');
   const help = '-async-teardown enable asynchronous teardown';
-  const answer = ['echo >>"$0.runs"', 'cat >/dev/null', "cat <<'END'", said, 'END'];
+  const asked = ['echo >>"$0.runs"', 'asked=$(cat)'];
+  const fragile = '[ -e "$0.fragile" ] && case $asked in *qom-list-types*) exit 134;; esac';
+  const answer = [...asked, fragile, "cat <<'END'", said, 'END'];
   const script = ['#!/bin/sh', `[ "$1" = -help ] && { echo '${help}'; exit; }`, ...answer];
   await writeFile(file, `${script.join('\n')}\n`);
   await chmod(file, mode);
   return file;
 }
+
+/** One for what it is, one for its devices; its help is not counted. */
+const runsOfOneAsking = 2;
 
 async function runsOf(file: string): Promise<number> {
   return (await readFile(`${file}.runs`, 'utf8')).length;
@@ -48,6 +55,8 @@ const expected = {
     { name: 'none', alias: null },
   ],
   kvm: true,
+  processors: ['qemu64', 'max'],
+  devices: ['virtio-blk-pci'],
 };
 
 describe('an emulator', () => {
@@ -55,7 +64,7 @@ describe('an emulator', () => {
     const file = await emulator();
     const found = await Promise.all([1, 2, 3].map(() => probeCapabilities(file, cache)));
     expect(found).toEqual([1, 2, 3].map(() => ({ emulator: file, ...expected })));
-    expect(await runsOf(file)).toBe(1);
+    expect(await runsOf(file)).toBe(runsOfOneAsking);
   });
 
   test('is not asked again while the file on disk is right', async () => {
@@ -67,7 +76,7 @@ describe('an emulator', () => {
       await writeFile(path.join(copy, name), await readFile(path.join(cache, name)));
     }
     expect(await probeCapabilities(file, copy)).toEqual({ emulator: file, ...expected });
-    expect(await runsOf(file)).toBe(1);
+    expect(await runsOf(file)).toBe(runsOfOneAsking);
   });
 
   test('is asked again when the binary changes', async () => {
@@ -91,6 +100,12 @@ describe('an emulator', () => {
       expect(await readFile(path.join(damaged, name!), 'utf8')).toBe(await readFile(path.join(cache, name!), 'utf8'));
     },
   );
+
+  test('is believed to have every device when it dies of listing them', async () => {
+    const file = await emulator();
+    await writeFile(`${file}.fragile`, '');
+    expect(await probeCapabilities(file, cache)).toEqual({ emulator: file, ...expected, devices: null });
+  });
 
   test('is usable without a cache', async () => {
     await writeFile(cache, 'a file where the directory should be');

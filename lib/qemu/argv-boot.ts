@@ -1,0 +1,27 @@
+/** Which device a guest boots from first. Pure. Owns how `<boot dev>` becomes the order of single devices. */
+import type { BootDevice, Domain } from '../domain/definition.ts';
+import type { Disk, Interface } from '../domain/devices.ts';
+
+/** Place of a device in the boot order; devices that are not there are not booted from. */
+export type BootOrder = ReadonlyMap<Disk | Interface, number>;
+
+/**
+ * Each device's own `<boot order>`; without any, the first device of each kind in `<os><boot>`: a place is one number,
+ * and those are unique. `disks` are in the order of the command line.
+ */
+export function bootOrder(domain: Domain, disks: readonly Disk[]): BootOrder {
+  const devices = [...disks, ...domain.interfaces];
+  const ordered = devices.flatMap((each) => (each.bootOrder === null ? [] : [[each, each.bootOrder] as const]));
+  if (ordered.length > 0) return new Map(ordered);
+  return new Map(
+    domain.os.boot.flatMap((kind, index) => {
+      const first = devices.find((each) => kindOf(each) === kind);
+      return first ? [[first, index + 1] as const] : [];
+    }),
+  );
+}
+
+function kindOf(each: Disk | Interface): BootDevice {
+  if (!('device' in each)) return 'network';
+  return each.device === 'cdrom' ? 'cdrom' : 'hd';
+}

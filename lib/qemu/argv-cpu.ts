@@ -1,0 +1,68 @@
+/** Virtual processors as QEMU's arguments. Pure. Owns what each mode of `<cpu>` comes to: docs/decisions/0012. */
+import type { Cpu, Domain } from '../domain/definition.ts';
+import { DomctlError } from '../errors.ts';
+import { processorTimers } from './argv-clock.ts';
+import { impossible, onOff } from './arguments.ts';
+import { type Capabilities, requireProcessor } from './capabilities.ts';
+
+/** Without `<cpu>` the model is pinned: `host` and `max` abort under some nested KVM, and a default may change. */
+const pinnedModel = 'qemu64';
+
+/** `-cpu`. Throws HOST_LACKS for the host's own processor without KVM, and for a model this emulator has not. */
+export function processorArguments(domain: Domain, capabilities: Capabilities): string[] {
+  const model = modelOf(domain);
+  requireProcessor(capabilities, model);
+  const options = [...migratable(domain.cpu), ...features(domain.cpu), ...processorTimers(domain)];
+  return ['-cpu', [model, ...options].join(',')];
+}
+
+/** `-smp`: how many there are at boot, how many there can be, and how they are grouped. */
+export function topologyArguments({ vcpus, currentVcpus, cpu }: Domain): string[] {
+  const maximum = currentVcpus < vcpus ? `,maxcpus=${vcpus}` : '';
+  const { sockets, dies, cores, threads } = cpu?.topology ?? { sockets: vcpus, dies: null, cores: 1, threads: 1 };
+  const inner = dies === null ? '' : `,dies=${dies},clusters=1`;
+  return ['-smp', `${currentVcpus}${maximum},sockets=${sockets}${inner},cores=${cores},threads=${threads}`];
+}
+
+function modelOf({ type, cpu }: Domain): string {
+  switch (cpu?.mode) {
+    case undefined:
+      return pinnedModel;
+    case 'custom':
+      return plain(cpu.model?.name ?? pinnedModel);
+    case 'maximum':
+      return 'max';
+    case 'host-model':
+      return type === 'kvm' ? 'host' : 'max';
+    case 'host-passthrough':
+      if (type === 'kvm') return 'host';
+      throw new DomctlError('HOST_LACKS', "the host's processor cannot be passed through without KVM", {
+        hint: "use <domain type='kvm'>, or <cpu mode='maximum'/>",
+      });
+  }
+}
+
+function migratable(cpu: Cpu | null): string[] {
+  const settable = cpu?.mode === 'host-passthrough' || cpu?.mode === 'maximum';
+  return settable && cpu.migratable !== null ? [`migratable=${onOff(cpu.migratable)}`] : [];
+}
+
+/** `optional` leaves it to the model, as libvirt does when it cannot ask. */
+function features(cpu: Cpu | null): string[] {
+  const decided = (cpu?.features ?? []).filter(({ policy }) => policy !== 'optional');
+  return decided.map(({ name, policy }) => {
+    const wanted = policy === 'force' || policy === 'require';
+    return `${qemuFeature(plain(name))}=${onOff(wanted)}`;
+  });
+}
+
+/** QEMU's spelling of libvirt's names: hyphens, and one name that was misspelt long ago. */
+function qemuFeature(name: string): string {
+  return name === 'pclmuldq' ? 'pclmulqdq' : name.replaceAll('_', '-');
+}
+
+/** -cpu is cut at every comma, doubled or not: such a name could only be another setting. */
+function plain(name: string): string {
+  if (/^[\w.+-]+$/.test(name)) return name;
+  throw impossible(`${JSON.stringify(name)} is no name of a processor or feature`, 'see <cpu> in the definition');
+}

@@ -1,0 +1,78 @@
+/** Devices that serve the guest rather than its user, as QEMU's arguments: entropy, balloon, TPM, shared directories. Pure. */
+import type { Domain } from '../domain/definition.ts';
+import { type Part, device, given, impossible, json, pciDevice, text } from './arguments.ts';
+import { machineFamily } from './machine-family.ts';
+
+/** The emulated TPM behind swtpm's control socket. */
+export function tpmArguments({ tpm }: Domain, socket: string | null): string[] {
+  if (tpm === null) return [];
+  if (socket === null) throw new Error('the TPM has no socket');
+  return [
+    ...['-chardev', `socket,id=chrtpm,path=${text(socket)}`],
+    ...['-tpmdev', 'emulator,id=tpm-tpm0,chardev=chrtpm'],
+    ...device({ driver: tpm.model, tpmdev: 'tpm-tpm0', id: 'tpm0' }),
+  ];
+}
+
+/** Shared directories, each behind the socket of its virtiofsd, by index in `filesystems`. */
+export function filesystemParts({ filesystems }: Domain, sockets: ReadonlyMap<number, string>): Part[] {
+  return filesystems.flatMap(({ target, queueSize, address }, index): Part[] => {
+    const socket = sockets.get(index);
+    if (socket === undefined) throw new Error(`the directory ${target} has no socket`);
+    const chardev = `chr-vu-fs${index}`;
+    const properties = { driver: 'vhost-user-fs-pci', id: `fs${index}`, chardev, ...given('queue-size', queueSize) };
+    return [
+      ...['-chardev', `socket,id=${chardev},path=${text(socket)}`],
+      pciDevice('filesystem', address, { ...properties, tag: target }),
+    ];
+  });
+}
+
+/** Sources of entropy, each a back end and a device. */
+export function rngParts({ rngs }: Domain): Part[] {
+  return rngs.flatMap(({ backend, rate, address }, index): Part[] => {
+    const rng = `objrng${index}`;
+    const source = backend.type === 'random' ? { filename: backend.path } : {};
+    const limit = rate === null ? {} : { 'max-bytes': rate.bytes, period: rate.periodMs ?? usualPeriodMs };
+    return [
+      ...json('-object', { 'qom-type': `rng-${backend.type}`, id: rng, ...source }),
+      pciDevice('rng', address, { driver: 'virtio-rng-pci', rng, id: `rng${index}`, ...limit }),
+    ];
+  });
+}
+
+/** What libvirt takes for a rate without a period. */
+const usualPeriodMs = 1000;
+
+export function balloonParts({ memballoon }: Domain): Part[] {
+  if (memballoon.model === 'none') return [];
+  const deflate = memballoon.autodeflate ? { 'deflate-on-oom': true } : {};
+  return [pciDevice('balloon', memballoon.address, { driver: 'virtio-balloon-pci', id: 'balloon0', ...deflate })];
+}
+
+/** What becomes of a guest whose watchdog barks is an `-action` of the machine. */
+export function watchdogParts({ watchdog, os }: Domain): Part[] {
+  switch (watchdog?.model) {
+    case undefined:
+      return [];
+    case 'i6300esb':
+      return [pciDevice('watchdog', watchdog.address, { driver: 'i6300esb', id: 'watchdog0' })];
+    case 'ib700':
+      return device({ driver: 'ib700', id: 'watchdog0' });
+    case 'itco':
+      if (machineFamily(os.machine) === 'q35') return ['-global', 'ICH9-LPC.noreboot=off'];
+      throw impossible(`machine type ${os.machine} has no itco watchdog`, "use <watchdog model='i6300esb'/>");
+  }
+}
+
+/** How a panicking kernel says so: an I/O port that ACPI names, or a card. */
+export function panicParts({ panic }: Domain): Part[] {
+  switch (panic?.model) {
+    case undefined:
+      return [];
+    case 'isa':
+      return device({ driver: 'pvpanic', id: 'panic0' });
+    case 'pvpanic':
+      return [pciDevice('panic', null, { driver: 'pvpanic-pci', id: 'panic0' })];
+  }
+}

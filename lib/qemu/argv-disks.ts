@@ -88,18 +88,35 @@ function errorPolicies({ errorPolicy, readErrorPolicy }: Disk['driver']): object
 }
 
 function refuseImpossible(disk: Disk, domain: Domain): void {
-  const name = `disk '${disk.target}'`;
-  const drives = disk.bus === 'ide' || disk.bus === 'sata';
-  if (disk.source === null && (disk.device !== 'cdrom' || !(drives || disk.bus === 'scsi'))) {
-    throw impossible(`${name} has no <source>`, "only a cdrom on bus 'sata', 'scsi' or 'ide' can be empty");
-  }
-  if (disk.device === 'cdrom' && disk.bus === 'virtio') {
-    throw impossible(`${name}: a cdrom cannot be on bus 'virtio'`, "use bus='sata' or bus='scsi'");
-  }
-  if (disk.device === 'disk' && disk.readonly && drives) {
-    throw impossible(`${name}: a read-only disk cannot be on bus '${disk.bus}'`, "use bus='virtio' or bus='scsi'");
-  }
-  if (disk.bus === 'ide' && machineFamily(domain.os.machine) !== 'pc') {
-    throw impossible(`${name}: machine type ${domain.os.machine} has no IDE`, "use bus='sata'");
-  }
+  const fault = faults.find(({ holds }) => holds(disk, domain));
+  if (fault) throw impossible(`disk '${disk.target}' on bus '${disk.bus}': ${fault.what}`, fault.remedy);
 }
+
+const onDriveBus = ({ bus }: Disk): boolean => bus === 'ide' || bus === 'sata';
+
+const faults: readonly {
+  readonly what: string;
+  readonly remedy: string;
+  holds(disk: Disk, domain: Domain): boolean;
+}[] = [
+  {
+    what: 'a cdrom needs a drive',
+    remedy: "use bus='sata' or bus='scsi'",
+    holds: ({ bus, device }) => device === 'cdrom' && bus === 'virtio',
+  },
+  {
+    what: 'it has no <source>',
+    remedy: "only a cdrom on bus 'sata', 'scsi' or 'ide' can be empty",
+    holds: ({ bus, device, source }) => source === null && (device === 'disk' || bus === 'usb'),
+  },
+  {
+    what: 'such a disk cannot be read-only',
+    remedy: "use bus='virtio' or bus='scsi'",
+    holds: (disk) => onDriveBus(disk) && disk.device === 'disk' && disk.readonly,
+  },
+  {
+    what: 'this machine type has no IDE',
+    remedy: "use bus='sata'",
+    holds: ({ bus }, { os }) => bus === 'ide' && machineFamily(os.machine) !== 'pc',
+  },
+];

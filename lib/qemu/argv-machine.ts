@@ -1,10 +1,10 @@
 /** The board and its firmware as QEMU's arguments. Pure. */
 import type { Domain, OperatingSystem } from '../domain/definition.ts';
+import type { Firmware } from '../domain/firmware.ts';
 import { DomctlError } from '../errors.ts';
 import { machineTimers } from './argv-clock.ts';
 import { given, impossible, json, onOff } from './arguments.ts';
 import { type Capabilities, requireMachine } from './capabilities.ts';
-import type { Firmware } from './launch-settings.ts';
 import { machineFamily } from './machine-family.ts';
 
 /** Flash chips, -machine and -accel. Throws HOST_LACKS when this emulator lacks the machine type or KVM. */
@@ -43,18 +43,32 @@ export function bootArguments({ os }: Domain): string[] {
 
 function properties(domain: Domain, firmware: Firmware | null): string {
   const { features, memoryBacking, os } = domain;
-  const smm = features.smm ?? (firmware?.secure === true ? true : null);
   return [
     `${os.machine},usb=off`,
-    features.vmport === null ? '' : `,vmport=${onOff(features.vmport)}`,
-    smm === null ? '' : `,smm=${onOff(smm)}`,
+    toggle('vmport', features.vmport),
+    toggle('smm', managementMode(domain, firmware)),
     ',dump-guest-core=off',
     memoryBacking.mergePages ? '' : ',mem-merge=off',
     ',memory-backend=pc.ram',
     firmware?.type === 'pflash' ? flashChips(firmware) : '',
     machineTimers(domain),
-    `,acpi=${onOff(features.acpi)}`,
+    toggle('acpi', features.acpi),
   ].join('');
+}
+
+/** Nothing for null: QEMU's default. */
+function toggle(name: string, value: boolean | null): string {
+  return value === null ? '' : `,${name}=${onOff(value)}`;
+}
+
+/** SMM, which a firmware that guards its variables needs: only q35 has it whole. */
+function managementMode({ features, os }: Domain, firmware: Firmware | null): boolean | null {
+  if (!firmware?.secure) return features.smm;
+  if (features.smm !== false && machineFamily(os.machine) === 'q35') return true;
+  throw impossible(
+    `${firmware.code} guards its variables by SMM, which this machine has not`,
+    "use machine='q35' with <smm state='on'/>, or a firmware without Secure Boot",
+  );
 }
 
 const codeNode = 'libvirt-pflash0';

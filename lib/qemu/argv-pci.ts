@@ -24,7 +24,7 @@ const roots: Readonly<Record<Exclude<MachineFamily, 'other'>, RootBus>> = {
 const slotsOfABus = 32;
 
 /** Id of a PCI bus, as libvirt's aliases: that of the machine for 0, of the controller with that index otherwise. */
-export function busName(family: MachineFamily, bus: number): string {
+function busName(family: MachineFamily, bus: number): string {
   return bus === 0 && family !== 'other' ? roots[family].name : `pci.${bus}`;
 }
 

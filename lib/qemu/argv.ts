@@ -14,7 +14,7 @@ import { text } from './arguments.ts';
 import { requireDevices } from './capabilities.ts';
 import type { LaunchSettings } from './launch-settings.ts';
 
-export type { Firmware, LaunchSettings } from './launch-settings.ts';
+export type { LaunchSettings } from './launch-settings.ts';
 
 /**
  * The arguments after argv[0]. The hypervisor starts paused (-S), in the foreground, and ends itself at power-off

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import type { WatchdogAction } from '../domain/devices.ts';
 import { QmpError } from './qmp-error.ts';
 import type { ExecuteOptions, QmpClient } from './qmp.ts';
 
@@ -77,6 +78,105 @@ const balloonSchema = z.object({ actual: z.int().nonnegative() });
 /** Bytes of memory the guest has now; refused with class `DeviceNotActive` without a balloon device. */
 export async function queryBalloon(client: QmpClient, timing: Timing = {}): Promise<number> {
   return read('query-balloon', balloonSchema, await client.execute('query-balloon', undefined, timing)).actual;
+}
+
+/** Resets the machine as its button does. */
+export async function systemReset(client: QmpClient, timing: Timing = {}): Promise<void> {
+  await client.execute('system_reset', undefined, timing);
+}
+
+/** Wakes a guest that suspended to memory; refused unless it is. */
+export async function systemWakeup(client: QmpClient, timing: Timing = {}): Promise<void> {
+  await client.execute('system_wakeup', undefined, timing);
+}
+
+/** What QEMU does by itself at each end of the guest; what is not named stays as it is. */
+export interface Actions {
+  readonly reboot?: 'reset' | 'shutdown';
+  readonly shutdown?: 'poweroff' | 'pause';
+  readonly panic?: 'pause' | 'shutdown' | 'exit-failure' | 'none';
+  readonly watchdog?: WatchdogAction;
+}
+
+/** Exchanges what follows an end of the guest, at any time. */
+export async function setAction(client: QmpClient, actions: Actions, timing: Timing = {}): Promise<void> {
+  await client.execute('set-action', actions, timing);
+}
+
+/** Plugs the cable of a network card in or out; `id` is the device's, e.g. `net0`. */
+export async function setLink(client: QmpClient, id: string, up: boolean, timing: Timing = {}): Promise<void> {
+  await client.execute('set_link', { name: id, up }, timing);
+}
+
+/** Sends every virtual processor a non-maskable interrupt. */
+export async function injectNmi(client: QmpClient, timing: Timing = {}): Promise<void> {
+  await client.execute('inject-nmi', undefined, timing);
+}
+
+const chardevSchema = z.array(z.object({ label: z.string(), filename: z.string() }));
+
+/** A character device: `filename` is QEMU's description of what is behind it, `pty:/dev/pts/3` for a pty. */
+export type ChardevInfo = z.infer<typeof chardevSchema>[number];
+
+/** Every character device, the monitor's own among them. */
+export async function queryChardev(client: QmpClient, timing: Timing = {}): Promise<ChardevInfo[]> {
+  return read('query-chardev', chardevSchema, await client.execute('query-chardev', undefined, timing));
+}
+
+const cpusSchema = z.array(
+  z
+    .object({ 'cpu-index': z.int().nonnegative(), 'thread-id': z.int().positive() })
+    .transform((cpu) => ({ index: cpu['cpu-index'], threadId: cpu['thread-id'] })),
+);
+
+/** A virtual processor and the thread of the host that runs it. */
+export type CpuInfo = z.infer<typeof cpusSchema>[number];
+
+/** The virtual processors there are now. */
+export async function queryCpus(client: QmpClient, timing: Timing = {}): Promise<CpuInfo[]> {
+  return read('query-cpus-fast', cpusSchema, await client.execute('query-cpus-fast', undefined, timing));
+}
+
+const count = z.int().nonnegative();
+const blockStatsSchema = z.array(
+  z
+    .object({
+      qdev: z.string().optional(),
+      stats: z.object({
+        rd_bytes: count,
+        rd_operations: count,
+        rd_total_time_ns: count,
+        wr_bytes: count,
+        wr_operations: count,
+        wr_total_time_ns: count,
+        flush_operations: count,
+        flush_total_time_ns: count,
+      }),
+    })
+    .transform(({ qdev, stats }) => ({
+      id: deviceId(qdev),
+      readBytes: stats.rd_bytes,
+      readRequests: stats.rd_operations,
+      readNs: stats.rd_total_time_ns,
+      writtenBytes: stats.wr_bytes,
+      writeRequests: stats.wr_operations,
+      writeNs: stats.wr_total_time_ns,
+      flushRequests: stats.flush_operations,
+      flushNs: stats.flush_total_time_ns,
+    })),
+);
+
+/** What a guest's disk has done since the machine began; `id` is the device's, e.g. `virtio-disk0`, null: it has none. */
+export type BlockStats = z.infer<typeof blockStatsSchema>[number];
+
+/** Of every disk, and empty drive. */
+export async function queryBlockStats(client: QmpClient, timing: Timing = {}): Promise<BlockStats[]> {
+  return read('query-blockstats', blockStatsSchema, await client.execute('query-blockstats', undefined, timing));
+}
+
+/** `virtio-disk0` of `/machine/peripheral/virtio-disk0/virtio-backend`, the object that is behind the card. */
+function deviceId(qdev: string | undefined): string | null {
+  return /^\/machine\/peripheral\/([^/]+)/.exec(qdev ?? '')?.[1] ?? qdev ?? null;
 }
 
 function read<Answer>(command: string, shape: z.ZodType<Answer>, answer: unknown): Answer {

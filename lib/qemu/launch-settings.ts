@@ -1,4 +1,5 @@
 /** What a launch knows beside the definition: descriptors, ports, sockets and firmware of this host. Pure data. */
+import type { Firmware } from '../domain/firmware.ts';
 import type { Tap } from './argv-network.ts';
 import type { Capabilities } from './capabilities.ts';
 
@@ -23,18 +24,4 @@ export interface LaunchSettings {
   /** Sockets of companions, made before QEMU is: swtpm's control socket; virtiofsd's by index in `domain.filesystems`. */
   readonly tpmSocket: string | null;
   readonly filesystemSockets: ReadonlyMap<number, string>;
-}
-
-/** Firmware as files of this host. */
-export interface Firmware {
-  readonly code: string;
-  readonly codeFormat: 'raw' | 'qcow2';
-  /** `rom` stands in for the BIOS, `pflash` is two flash chips: code, and the guest's variables. */
-  readonly type: 'rom' | 'pflash';
-  readonly readonly: boolean;
-  /** Only the firmware's own mode (SMM) may write the variables. */
-  readonly secure: boolean;
-  /** null: the firmware keeps none. */
-  readonly vars: string | null;
-  readonly varsFormat: 'raw' | 'qcow2';
 }

@@ -1,6 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { queryStatus, quit, ready } from '../../../lib/qemu/commands.ts';
-import { connect, serve } from '../../fixtures/qmp/client.ts';
+import {
+  injectNmi,
+  queryBlockStats,
+  queryChardev,
+  queryCpus,
+  queryStatus,
+  quit,
+  ready,
+  setAction,
+  setLink,
+  systemReset,
+  systemWakeup,
+} from '../../../lib/qemu/commands.ts';
+import type { QmpClient } from '../../../lib/qemu/qmp.ts';
+import { connect, only, serve } from '../../fixtures/qmp/client.ts';
 
 describe('typed commands', () => {
   test('ready means that a status was answered', async () => {
@@ -24,5 +37,68 @@ describe('typed commands', () => {
   test('quit takes the end of the connection for an answer', async () => {
     const server = await serve({ command: (_command, peer) => peer.end() });
     await expect(quit(await connect(server.path))).resolves.toBeUndefined();
+  });
+
+  test.each<[string, (client: QmpClient) => Promise<void>, object | undefined]>([
+    ['system_reset', (client) => systemReset(client), undefined],
+    ['system_wakeup', (client) => systemWakeup(client), undefined],
+    ['inject-nmi', (client) => injectNmi(client), undefined],
+    ['set_link', (client) => setLink(client, 'net0', false), { name: 'net0', up: false }],
+    ['set-action', (client) => setAction(client, { panic: 'pause' }), { panic: 'pause' }],
+  ])('%s is sent with its arguments', async (command, send, args) => {
+    const server = await serve({ command: ({ id }, peer) => peer.send({ return: {}, id }) });
+    await send(await connect(server.path));
+    expect(only(server).commands.at(-1)).toMatchObject({ execute: command, ...(args && { arguments: args }) });
+  });
+
+  async function answering(answer: unknown): Promise<QmpClient> {
+    const server = await serve({ command: ({ id }, peer) => peer.send({ return: answer, id }) });
+    return connect(server.path);
+  }
+
+  test('query-chardev tells what is behind each', async () => {
+    const answer = [{ 'frontend-open': true, filename: 'pty:/dev/pts/3', label: 'charserial0' }];
+    expect(await queryChardev(await answering(answer))).toEqual([{ filename: 'pty:/dev/pts/3', label: 'charserial0' }]);
+  });
+
+  test('query-cpus-fast tells the thread of each processor', async () => {
+    const answer = [
+      { 'thread-id': 4711, 'cpu-index': 0, 'qom-path': '/machine/unattached/device[0]', target: 'x86_64' },
+    ];
+    expect(await queryCpus(await answering(answer))).toEqual([{ index: 0, threadId: 4711 }]);
+  });
+
+  const stats = {
+    rd_bytes: 1,
+    rd_operations: 2,
+    rd_total_time_ns: 3,
+    wr_bytes: 4,
+    wr_operations: 5,
+    wr_total_time_ns: 6,
+    flush_operations: 7,
+    flush_total_time_ns: 8,
+  };
+
+  test('query-blockstats names disks as their devices', async () => {
+    const [found] = await queryBlockStats(await answering([{ qdev: '/machine/peripheral/ide0-0-0', stats }]));
+    expect(found).toEqual({
+      id: 'ide0-0-0',
+      readBytes: 1,
+      readRequests: 2,
+      readNs: 3,
+      writtenBytes: 4,
+      writeRequests: 5,
+      writeNs: 6,
+      flushRequests: 7,
+      flushNs: 8,
+    });
+  });
+
+  test.each([
+    ['/machine/peripheral/virtio-disk0/virtio-backend', 'virtio-disk0'],
+    ['sata0-0-0', 'sata0-0-0'],
+    [undefined, null],
+  ])('query-blockstats: a device %j has the id %j', async (qdev, id) => {
+    expect(await queryBlockStats(await answering([{ qdev, stats }]))).toMatchObject([{ id }]);
   });
 });

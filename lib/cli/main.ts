@@ -17,6 +17,7 @@ import { dominfo } from './verbs/dominfo.ts';
 import { domstate } from './verbs/domstate.ts';
 import { drain } from './verbs/drain.ts';
 import { dumpxml } from './verbs/dumpxml.ts';
+import { event } from './verbs/event.ts';
 import { forceStart } from './verbs/force-start.ts';
 import { list } from './verbs/list.ts';
 import { reboot } from './verbs/reboot.ts';
@@ -127,6 +128,7 @@ function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(dominfo);
   add(resources);
   add(drain);
+  add(event);
   add(daemon);
   add(version);
   add(create);

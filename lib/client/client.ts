@@ -41,6 +41,11 @@ export class Client {
     this.#socketPath = socketPath;
   }
 
+  /** For the streams, which have connections of their own. */
+  get socketPath(): string {
+    return this.#socketPath;
+  }
+
   async version(): Promise<VersionAnswer> {
     const answer = (await this.#send('GET', '/version', undefined, greetingDeadlineMs)) as VersionAnswer;
     if (answer.name === 'domctl') return answer;
@@ -186,7 +191,7 @@ function settle(answer: Answer, resolve: (value: unknown) => void, reject: (erro
 }
 
 /** The daemon's refusal as the error it was, or null when the answer is none. */
-function asFailure(json: unknown): DomctlError | null {
+export function asFailure(json: unknown): DomctlError | null {
   const error = isRecord(json) && isRecord(json['error']) ? json['error'] : null;
   if (!error) return null;
   const code = String(error['code']);
@@ -199,7 +204,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-function connectionError(error: Error, path: string, connected: boolean): DomctlError {
+/** What a failed connection means; `connected`: it had stood. */
+export function connectionError(error: Error, path: string, connected: boolean): DomctlError {
   if (error instanceof DomctlError) return error;
   if (connected) {
     if ('code' in error && String(error.code).startsWith('HPE_')) return notOurs(path, 'another program answers there');
@@ -236,7 +242,7 @@ function silent(path: string, deadlineMs: number): DomctlError {
   });
 }
 
-function notOurs(path: string, why: string): DomctlError {
+export function notOurs(path: string, why: string): DomctlError {
   return new DomctlError('SOCKET_NOT_OURS', `${path} is not domctl's: ${why}`, {
     hint: 'end that program, remove the file, or choose another DOMCTL_RUNTIME_DIR',
   });

@@ -251,3 +251,40 @@ export interface DrainAnswer {
     readonly releasedAfterMs: number;
   }[];
 }
+
+/** Something that happened to a domain. */
+export interface DomainEvent {
+  /** Grows by one, is never used again, and goes on where it was when the daemon starts anew. */
+  readonly id: number;
+  readonly at: string;
+  readonly atMs: number;
+  /** virsh's event name (lifecycle, reboot, watchdog, io-error, agent-lifecycle, ...) or ours: exiting draining stalled released lost found. */
+  readonly event: string;
+  readonly domain: string;
+  readonly uuid: string;
+  /** null: it is about the definition. */
+  readonly incarnation: number | null;
+  /** virsh's words after the name, e.g. `Started Booted`; '' when the event has none. */
+  readonly text: string;
+  readonly data: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** In place of events that are not kept any more: those after `afterId` and before `nextId`. */
+export interface EventGap {
+  readonly event: 'gap';
+  readonly afterId: number;
+  readonly nextId: number;
+}
+
+/** What to be told: all of it for absent fields. */
+export interface EventQuery {
+  /** Name, UUID or id. */
+  readonly domain?: string | undefined;
+  readonly events?: readonly string[] | undefined;
+  /** Events after this one; without it and `sinceMs`: those from now on. */
+  readonly since?: number | undefined;
+  /** Events not older, milliseconds since the epoch. */
+  readonly sinceMs?: number | undefined;
+  /** False: what is recorded, and then the end. */
+  readonly follow?: boolean | undefined;
+}

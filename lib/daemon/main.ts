@@ -11,14 +11,17 @@ import { setSubreaper, tryLockFile } from '../../native/index.ts';
 import { judgeMemory } from '../drain/released.ts';
 import { apiVersion, type VersionAnswer } from '../client/contract.ts';
 import { systemClock } from '../clock.ts';
+import type { IncarnationState } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
 import { findPlaces, type Places, socketPath } from '../places.ts';
 import { version } from '../version.ts';
 import { autostart } from './autostart.ts';
+import { announceState } from './announcements.ts';
 import { DefinitionStore } from './definitions.ts';
 import { runEffect } from './effects.ts';
 import { errorEnvelope } from '../client/envelope.ts';
+import { EventLog } from './events.ts';
 import { Fleet } from './fleet.ts';
 import { Guests } from './guests.ts';
 import { Journal, type Remembered } from './journal.ts';
@@ -45,6 +48,7 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
   setSubreaper();
   const { journal, remembered } = await Journal.open(places.stateDir, systemClock);
   const definitions = await DefinitionStore.open(places.stateDir);
+  const events = await EventLog.open(places.stateDir, { clock: systemClock, log });
   const fleet = new Fleet(Math.max(remembered.lastId, ...[...cgroupIds(root).values()].flat()));
   const services: Services = {
     journal,
@@ -52,16 +56,15 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
     log,
     root,
     places,
+    events,
     runEffect,
-    published: (supervisor, before) => {
-      fleet.published(supervisor, before);
-    },
+    published: (supervisor, before) => publish(fleet, supervisor, before),
   };
   await fold(fleet, services, remembered, definitions);
   const about = describe(root);
   const starter = new Starter(fleet, services);
   const guests = new Guests(fleet);
-  const verbs = new Verbs({ fleet, definitions, starter, guests, places });
+  const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
   const app = buildServer({ fleet, services, about, starter, verbs, guests, stop });
   await listen(app, socketPath(places));
   // Only now is it sure that these directories are ours alone.
@@ -80,6 +83,7 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
       .then(async () => {
         for (const supervisor of fleet.supervisors) supervisor.close();
         await journal.close();
+        await events.close();
         await root.at().removeIfEmpty();
         await rootLock.close();
         await lock.close();
@@ -91,6 +95,12 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
         process.exit(1);
       });
   }
+}
+
+/** Those who listen are told before the fleet lets go of what was released. */
+function publish(fleet: Fleet, supervisor: Supervisor, before: IncarnationState): void {
+  announceState(supervisor, before);
+  fleet.published(supervisor, before);
 }
 
 /** One daemon a state directory: the kernel's lock dies with the process, however it dies. */

@@ -4,6 +4,7 @@ import type { Launch, PauseReason } from '../domain/incarnation.ts';
 import { type QemuStatus, ready } from '../qemu/commands.ts';
 import { QmpClient } from '../qemu/qmp.ts';
 import type { QmpEvent } from '../qemu/qmp-messages.ts';
+import { announceHypervisor } from './announcements.ts';
 import { qmpSocket } from './runtime-files.ts';
 import type { NewEvent, Supervisor } from './supervisor.ts';
 
@@ -83,6 +84,7 @@ function hear(supervisor: Supervisor, event: QmpEvent): void {
     qmp: event.name,
     data: event.data,
   });
+  announceHypervisor(supervisor, event);
   const told = translate(event, supervisor.launch);
   if (told) supervisor.inBackground(`QMP event ${event.name}`, async () => void (await supervisor.tell(told)));
 }

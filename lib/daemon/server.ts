@@ -19,6 +19,7 @@ import {
 import type { Requester } from '../domain/incarnation.ts';
 import { asDomctlError, DomctlError } from '../errors.ts';
 import { errorEnvelope } from '../client/envelope.ts';
+import { addEventStream } from './event-stream.ts';
 import type { Fleet } from './fleet.ts';
 import type { Guests } from './guests.ts';
 import { readHostConfig } from './preparation.ts';
@@ -70,6 +71,7 @@ export function buildServer(daemon: Daemon): FastifyInstance {
       addQuestions(routes, daemon);
       addVerbs(routes, daemon);
       addGuestVerbs(routes, daemon);
+      addEventStream(routes, daemon);
       return Promise.resolve();
     },
     { prefix: `/${apiVersion}` },

@@ -14,6 +14,7 @@ import { DrainTracker } from '../drain/progress.ts';
 import type { Log } from '../log.ts';
 import type { Places } from '../places.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
+import type { EventLog } from './events.ts';
 import type { Journal } from './journal.ts';
 
 /** What every supervisor works with. */
@@ -23,6 +24,7 @@ export interface Services {
   readonly log: Log;
   readonly root: CgroupRoot;
   readonly places: Places;
+  readonly events: EventLog;
   /** Runs one effect; the returned promise ends when its work does. */
   runEffect(supervisor: Supervisor, effect: Effect): Promise<void>;
   /** Called after each change of state. */

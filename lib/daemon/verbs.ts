@@ -21,7 +21,9 @@ import type { Places } from '../places.ts';
 import { emitDomain } from '../xml/emit.ts';
 import { parseDomain } from '../xml/parse.ts';
 import { readHeld } from './accounts.ts';
+import { announceDefinition } from './announcements.ts';
 import type { DefinitionStore } from './definitions.ts';
+import type { EventLog } from './events.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import { generateMac, generateUuid } from './identifiers.ts';
 import { type Guests, request } from './guests.ts';
@@ -54,6 +56,7 @@ export class Verbs {
   readonly #starter: Starter;
   readonly #guests: Guests;
   readonly #places: Places;
+  readonly #events: EventLog;
   /** One definition at a time: names and UUIDs are unique across domains. */
   readonly #defining = new Mutex();
 
@@ -63,12 +66,14 @@ export class Verbs {
     starter: Starter;
     guests: Guests;
     places: Places;
+    events: EventLog;
   }) {
     this.#fleet = parts.fleet;
     this.#definitions = parts.definitions;
     this.#starter = parts.starter;
     this.#guests = parts.guests;
     this.#places = parts.places;
+    this.#events = parts.events;
   }
 
   /** Defines or redefines. A running incarnation keeps what it was launched with. Throws INVALID_XML, DOMAIN_EXISTS. */
@@ -101,6 +106,7 @@ export class Verbs {
     await this.#definitions.save(domain);
     this.#fleet.define(entry, domain);
     entry.autostart = this.#definitions.isAutostarted(domain.name);
+    announceDefinition(this.#events, before, domain);
     return { name: domain.name, uuid: domain.uuid, updated: before !== null, warnings };
   }
 
@@ -120,6 +126,7 @@ export class Verbs {
     if (variables !== null && nvram === 'remove' && current) throw nvramInUse(entry.name, current.launch.id);
     await this.#definitions.remove(entry.name);
     if (variables !== null && nvram === 'remove') await rm(variables, { force: true });
+    announceDefinition(this.#events, entry.definition, null);
     entry.definition = null;
     entry.autostart = false;
     this.#fleet.forgetIfGone(entry);

@@ -113,9 +113,16 @@ export async function injectNmi(client: QmpClient, timing: Timing = {}): Promise
   await client.execute('inject-nmi', undefined, timing);
 }
 
-const chardevSchema = z.array(z.object({ label: z.string(), filename: z.string() }));
+const chardevSchema = z.array(
+  z
+    .object({ label: z.string(), filename: z.string(), 'frontend-open': z.boolean() })
+    .transform(({ label, filename, 'frontend-open': frontendOpen }) => ({ label, filename, frontendOpen })),
+);
 
-/** A character device: `filename` is QEMU's description of what is behind it, `pty:/dev/pts/3` for a pty. */
+/**
+ * A character device: `filename` is QEMU's description of what is behind it, `pty:/dev/pts/3` for a pty; `frontendOpen`:
+ * somebody in the guest has it open.
+ */
 export type ChardevInfo = z.infer<typeof chardevSchema>[number];
 
 /** Every character device, the monitor's own among them. */

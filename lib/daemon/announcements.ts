@@ -1,0 +1,105 @@
+/**
+ * What the daemon's parts tell to those who listen: changes of state, what a hypervisor says, changes of definitions.
+ * Reads the figures of the moment and publishes; whatever goes wrong here is logged, and is nobody else's failure.
+ */
+import type { Domain } from '../domain/definition.ts';
+import { definitionHappening, type Happening, happenings, hypervisorHappening } from '../domain/events.ts';
+import type { IncarnationState, Launch } from '../domain/incarnation.ts';
+import type { QmpEvent } from '../qemu/qmp-messages.ts';
+import { parseDomain } from '../xml/parse.ts';
+import { readHeld } from './accounts.ts';
+import type { EventLog } from './events.ts';
+import { generateMac, generateUuid } from './identifiers.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** Tells what a change of state means. */
+export function announceState(supervisor: Supervisor, before: IncarnationState): void {
+  guarded(supervisor, () => {
+    const { launch, state, tracker } = supervisor;
+    const held = state.kind === 'draining' ? readHeld(supervisor) : null;
+    const figures = { heldBytes: held?.known ? held.value : null, fromBytes: tracker.progress?.fromBytes ?? null };
+    for (const one of happenings(launch, before, state, figures)) publish(supervisor, one);
+  });
+}
+
+/** Tells what a hypervisor says beside its changes of state. A guest can make it say much: beyond its budget it is only counted. */
+export function announceHypervisor(supervisor: Supervisor, said: QmpEvent): void {
+  guarded(supervisor, () => {
+    const agentPort = said.name === 'VSERPORT_CHANGE' ? agentPortOf(supervisor.launch) : null;
+    const happening = hypervisorHappening(said, { state: supervisor.state, agentPort });
+    if (!happening) return;
+    const suppressed = budgetOf(supervisor).spend(supervisor.services.clock.now());
+    if (suppressed === null) return;
+    publish(supervisor, suppressed === 0 ? happening : { ...happening, data: { ...happening.data, suppressed } });
+  });
+}
+
+/** Tells that a definition came (no `before`), changed, or went (no `after`). */
+export function announceDefinition(events: EventLog, before: Domain | null, after: Domain | null): void {
+  const domain = after ?? before;
+  if (!domain) return;
+  const what = before === null ? 'added' : after === null ? 'removed' : 'updated';
+  events.publish({ domain: domain.name, uuid: domain.uuid, incarnation: null, ...definitionHappening(what) });
+}
+
+function publish({ launch, services }: Supervisor, happening: Happening): void {
+  services.events.publish({ domain: launch.domain, uuid: launch.uuid, incarnation: launch.id, ...happening });
+}
+
+function guarded({ launch, services }: Supervisor, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    services.log.error({ domain: launch.domain, incarnation: launch.id, err: error }, 'announce');
+  }
+}
+
+const agentName = 'org.qemu.guest_agent.0';
+
+/** Device id of the guest agent's channel, e.g. `channel0`; null: it has none. */
+function agentPortOf({ xml }: Launch): string | null {
+  const { domain } = parseDomain(xml, {
+    file: 'launch',
+    allowUnsupported: true,
+    generate: { uuid: generateUuid, mac: generateMac },
+  });
+  const index = domain.channels.findIndex(({ name }) => name === agentName);
+  return index < 0 ? null : `channel${index}`;
+}
+
+const budgets = new WeakMap<Supervisor, GuestBudget>();
+
+function budgetOf(supervisor: Supervisor): GuestBudget {
+  const budget = budgets.get(supervisor) ?? new GuestBudget(supervisor.services.clock.now());
+  budgets.set(supervisor, budget);
+  return budget;
+}
+
+/** So many at once, then one a second: a guest that reboots in a loop must not push all others out of the log. */
+const burst = 60;
+const perEventMs = 1000;
+
+/** What one guest may cause to be told. */
+export class GuestBudget {
+  #left = burst;
+  #atMs: number;
+  #suppressed = 0;
+
+  constructor(nowMs: number) {
+    this.#atMs = nowMs;
+  }
+
+  /** How many were suppressed since the last one that was told; null: this one is too. */
+  spend(nowMs: number): number | null {
+    this.#left = Math.min(burst, this.#left + Math.max(0, nowMs - this.#atMs) / perEventMs);
+    this.#atMs = nowMs;
+    if (this.#left < 1) {
+      this.#suppressed += 1;
+      return null;
+    }
+    const suppressed = this.#suppressed;
+    this.#left -= 1;
+    this.#suppressed = 0;
+    return suppressed;
+  }
+}

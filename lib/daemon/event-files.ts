@@ -1,0 +1,118 @@
+/**
+ * Events on disk: one JSON line each in `events.jsonl`, the ones before in `events.1.jsonl`; together they stay bounded.
+ * Owns the files; must not know who listens. A line that is not whole is passed over: its number is missing, and said to be.
+ */
+import { type FileHandle, open, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DomainEvent } from '../client/contract.ts';
+import { isErrno } from '../errors.ts';
+
+/** Past this size the file becomes the older one, and the older one goes. */
+const usualFileBytes = 8 * 1024 * 1024;
+/** A safe integer in decimal. */
+const numberWidth = 16;
+
+export class EventFiles {
+  readonly #directory: string;
+  readonly #longestBytes: number;
+  #file: FileHandle;
+  #sizeBytes: number;
+  /** The last line may be torn: the next one must not be glued to it. */
+  #ragged: '' | '\n' = '\n';
+
+  private constructor(directory: string, longestBytes: number, file: FileHandle, sizeBytes: number) {
+    this.#directory = directory;
+    this.#longestBytes = longestBytes;
+    this.#file = file;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  static async open(directory: string, longestBytes = usualFileBytes): Promise<EventFiles> {
+    const file = await open(currentFile(directory), 'a', 0o600);
+    return new EventFiles(directory, longestBytes, file, (await file.stat()).size);
+  }
+
+  /** Resolves when the events are on disk. Rejects where they are not, or not all of them: then append them again. */
+  async append(events: readonly DomainEvent[]): Promise<void> {
+    const text = events.map((event) => `${JSON.stringify(event)}\n`).join('');
+    if (this.#sizeBytes > 0 && this.#sizeBytes + text.length > this.#longestBytes) await this.#rotate();
+    const before = this.#ragged;
+    this.#ragged = '\n';
+    await this.#file.appendFile(before + text);
+    await this.#file.datasync();
+    this.#ragged = '';
+    this.#sizeBytes += Buffer.byteLength(text);
+  }
+
+  /** Keeps the last number given out, where it can be written even on a full disk: over itself. */
+  async keepNumber(id: number): Promise<void> {
+    await writeFile(numberFile(this.#directory), String(id).padStart(numberWidth), { flag: 'r+' }).catch(
+      async (error: unknown) => {
+        if (!isErrno(error, 'ENOENT')) throw error;
+        await writeFile(numberFile(this.#directory), String(id).padStart(numberWidth), { mode: 0o600 });
+      },
+    );
+  }
+
+  /** The number kept last; 0: none was. */
+  async keptNumber(): Promise<number> {
+    await using file = await openOrNull(numberFile(this.#directory));
+    const id = Number((await file?.readFile('utf8')) ?? 0);
+    return Number.isSafeInteger(id) ? id : 0;
+  }
+
+  /** All that is kept, oldest first, read as it is asked for. What is appended meanwhile may be there or not. */
+  async *read(): AsyncGenerator<DomainEvent> {
+    // Both before the first line: a rotation takes neither away from us.
+    await using current = await open(currentFile(this.#directory), 'r');
+    await using older = await openOrNull(olderFile(this.#directory));
+    for (const file of [older, current]) {
+      if (!file) continue;
+      for await (const line of file.readLines({ autoClose: false })) {
+        const event = parseLine(line);
+        if (event) yield event;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  async #rotate(): Promise<void> {
+    await rename(currentFile(this.#directory), olderFile(this.#directory));
+    const next = await open(currentFile(this.#directory), 'a', 0o600);
+    await this.#file.close();
+    this.#file = next;
+    this.#sizeBytes = 0;
+    this.#ragged = '';
+  }
+}
+
+function currentFile(directory: string): string {
+  return join(directory, 'events.jsonl');
+}
+
+function olderFile(directory: string): string {
+  return join(directory, 'events.1.jsonl');
+}
+
+function numberFile(directory: string): string {
+  return join(directory, 'events.last');
+}
+
+async function openOrNull(path: string): Promise<FileHandle | null> {
+  return open(path, 'r').catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return null;
+    throw error;
+  });
+}
+
+function parseLine(line: string): DomainEvent | null {
+  try {
+    const event = JSON.parse(line) as DomainEvent | null;
+    return typeof event?.id === 'number' && typeof event.atMs === 'number' ? event : null;
+  } catch {
+    return null;
+  }
+}

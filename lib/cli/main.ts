@@ -17,6 +17,7 @@ import { dominfo } from './verbs/dominfo.ts';
 import { domstate } from './verbs/domstate.ts';
 import { drain } from './verbs/drain.ts';
 import { dumpxml } from './verbs/dumpxml.ts';
+import { edit } from './verbs/edit.ts';
 import { event } from './verbs/event.ts';
 import { forceStart } from './verbs/force-start.ts';
 import { list } from './verbs/list.ts';
@@ -120,6 +121,7 @@ function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(undefine);
   add(list);
   add(dumpxml);
+  add(edit);
   add(start);
   add(forceStart);
   add(shutdown);

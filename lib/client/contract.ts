@@ -18,6 +18,14 @@ export interface DefineRequest {
   readonly file: string;
   readonly xml: string;
   readonly allowUnsupported?: boolean | undefined;
+  /** The definition this one was made from: refused when the name is another, or, with `xml`, when it has changed since. */
+  readonly edits?: EditedDefinition | undefined;
+}
+
+export interface EditedDefinition {
+  readonly name: string;
+  /** As it was read; absent: whatever it is now is replaced. */
+  readonly xml?: string | undefined;
 }
 
 export interface StartRequestBody {

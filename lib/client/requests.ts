@@ -19,6 +19,7 @@ export const defineRequest = z.strictObject({
   file: z.string().max(4096),
   xml: z.string(),
   allowUnsupported: z.boolean().default(false),
+  edits: z.strictObject({ name: z.string(), xml: z.string().optional() }).optional(),
 }) satisfies z.ZodType<unknown, DefineRequest>;
 
 export const startRequest = z.strictObject({

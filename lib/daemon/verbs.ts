@@ -6,6 +6,7 @@ import type {
   CreateRequest,
   DefineAnswer,
   DefineRequest,
+  EditedDefinition,
   StartAnswer,
   StopAnswer,
   UndefineAnswer,
@@ -79,10 +80,14 @@ export class Verbs {
   /** Defines or redefines. A running incarnation keeps what it was launched with. Throws INVALID_XML, DOMAIN_EXISTS. */
   async define(request: DefineRequest): Promise<DefineAnswer> {
     const { domain: parsed, warnings } = readDefinition(request);
+    requireSameName(parsed, request);
     return this.#defining.runExclusive(async () => {
       const entry = this.#fleet.ensure(parsed.name);
       try {
-        return await entry.queue.runExclusive(async () => this.#store(entry, parsed, hasUuid(request.xml), warnings));
+        return await entry.queue.runExclusive(async () => {
+          requireUnchanged(entry, request.edits);
+          return this.#store(entry, parsed, hasUuid(request.xml), warnings);
+        });
       } finally {
         this.#fleet.forgetIfGone(entry);
       }
@@ -296,6 +301,23 @@ function nvramInTheWay(name: string, path: string): DomctlError {
 function nvramInUse(name: string, id: number): DomctlError {
   return new DomctlError('WRONG_STATE', `cannot remove the nvram of domain '${name}': incarnation ${id} has it`, {
     hint: '--keep-nvram leaves it, or end the incarnation first',
+  });
+}
+
+/** An edited definition is the same domain's: another name would define another domain beside it. */
+function requireSameName({ name }: Domain, { edits, file }: DefineRequest): void {
+  if (edits === undefined || edits.name === name) return;
+  throw new DomctlError('INVALID_XML', `${file}: /domain/name: '${edits.name}' cannot be renamed to '${name}'`, {
+    hint: "keep the name; a domain of another name is made by 'domctl define'",
+  });
+}
+
+/** Nobody's change is overwritten by one who has not seen it. */
+function requireUnchanged({ name, definition }: Entry, edits: EditedDefinition | undefined): void {
+  if (edits?.xml === undefined || (definition && emitDomain(definition) === edits.xml)) return;
+  const what = definition ? 'was changed by somebody else' : 'was undefined';
+  throw new DomctlError('WRONG_STATE', `the definition of domain '${name}' ${what} in the meantime`, {
+    details: { domain: name, changedMeanwhile: true },
   });
 }
 

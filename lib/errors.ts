@@ -138,6 +138,15 @@ export function messageOf(error: unknown): string {
 /** Any thrown thing as a DomctlError; what is not one already becomes FAILED with its cause kept. */
 export function asDomctlError(error: unknown): DomctlError {
   if (error instanceof DomctlError) return error;
+  if (isTwin(error)) {
+    const { code, message, hint, details, cause } = error;
+    return new DomctlError(code, message, { hint: hint ?? undefined, details, cause });
+  }
   const message = messageOf(error);
   return new DomctlError('FAILED', message, { cause: error });
+}
+
+/** A DomctlError of another bundle, which has a copy of this class. */
+function isTwin(error: unknown): error is DomctlError {
+  return error instanceof Error && error.name === 'DomctlError' && 'code' in error && isErrorCode(String(error.code));
 }

@@ -18,6 +18,20 @@ export async function readHostMemory(): Promise<Reading<HostMemory>> {
   }
 }
 
+/** MemTotal and all of the swap there is, in bytes. */
+export async function readMemoryAndSwap(): Promise<{
+  readonly total: Reading<number>;
+  readonly swap: Reading<number>;
+}> {
+  try {
+    const { total, swaptotal } = await mem();
+    return { total: known(total), swap: known(swaptotal) };
+  } catch (error) {
+    const reason = unknown(messageOf(error));
+    return { total: reason, swap: reason };
+  }
+}
+
 /** Bytes in all pools, used or not: none of them serves 4 KiB memory. */
 function readHugePools(): number {
   return readdirSync(hugePages).reduce((sum, name) => {

@@ -22,14 +22,19 @@ interface Draft {
 
 /** The host's configuration: the operator's `host.yaml` over the shipped one. INVALID_POLICY names what is wrong where. */
 export async function loadHostConfig(places: Places): Promise<Loaded<HostConfig>> {
+  return loadHostFile(hostFiles(places).operator, places);
+}
+
+/** The configuration a host would have with this file as its `host.yaml`, as `policy check FILE` asks. */
+export async function loadHostFile(file: string, places: Places): Promise<Loaded<HostConfig>> {
   const files = hostFiles(places);
   const shipped = await readHost(files.shipped);
   if (shipped === null) throw invalidPolicy({ file: files.shipped, what: 'the shipped host.yaml is missing' });
   const defaults = draftOf(shipped, hostKeys);
   requireAll(defaults, hostKeys, shipped, 'copy the shipped file again');
-  const own = await readHost(files.operator);
+  const own = await readHost(file);
   const whole = own === null ? defaults : over(defaults, draftOf(own, hostKeys));
-  return { value: toHostConfig(whole.data), origins: whole.origins };
+  return { value: toHostConfig(whole.data), origins: ordered(whole.origins, hostKeys), written: whole.data };
 }
 
 /** The policy of that name: the operator's file, else the shipped one. INVALID_POLICY names what is wrong where. */
@@ -78,7 +83,7 @@ async function complete(own: Source, places: Places): Promise<Loaded<Policy>> {
   const draft = draftOf(own, policyKeys);
   if (base === null) requireAll(draft, policyKeys, own, "add 'extends: balanced' to inherit what is left out");
   const whole = base === null ? draft : over(base, draft);
-  return { value: toPolicy(whole.data), origins: whole.origins };
+  return { value: toPolicy(whole.data), origins: ordered(whole.origins, policyKeys), written: whole.data };
 }
 
 /** The file that `own` extends; it must be complete by itself, for inheritance is one level deep. */
@@ -117,6 +122,11 @@ function over(base: Draft, own: Draft): Draft {
     data[key] = isSection(value) && isSection(inherited) ? { ...inherited, ...value } : value;
   }
   return { data, origins: new Map([...base.origins, ...own.origins]) };
+}
+
+/** As the schema has them, whoever said them first. */
+function ordered(origins: Draft['origins'], keys: readonly string[]): Draft['origins'] {
+  return new Map(keys.flatMap((key) => [...origins].filter(([name]) => name === key)));
 }
 
 function isSection(value: unknown): value is object {

@@ -2,7 +2,7 @@
  * The text of a policy file as data, with the place of every key and value. The only user of the YAML library.
  * Owns: YAML, and what of YAML is refused (aliases, tags, several documents, depth). Must not know: which keys exist.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, stringify } from 'yaml';
 import { invalidPolicy, type Position } from './problem.ts';
 
 /** A path into the data: keys, and indices of lists. */
@@ -43,6 +43,22 @@ export function readSource(text: string, file: string): Source {
   const data = toData(root, [], walk) as Record<string, unknown>;
   const place = (path: Path): Place | undefined => walk.places.get(placeKey(path));
   return { file, data, keyAt: (path) => place(path)?.key, valueAt: (path) => place(path)?.value };
+}
+
+/** Data as the text of a file. */
+export function yamlOf(data: Readonly<Record<string, unknown>>): string {
+  return stringify(data, { lineWidth: 0 });
+}
+
+/** A value on one line, as a file would write it. */
+export function inlineYaml(value: unknown): string {
+  return stringify(value, { collectionStyle: 'flow', lineWidth: 0, flowCollectionPadding: false }).trimEnd();
+}
+
+/** What a text says it is, in its key `kind`; null when it says neither, or is not YAML. */
+export function fileKind(text: string): 'host' | 'policy' | null {
+  const kind = /^kind:[ \t]*["']?(host|policy)\b/m.exec(text)?.[1];
+  return kind === 'host' || kind === 'policy' ? kind : null;
 }
 
 /** A path as people write it: keys joined by dots, the index of a list's entry left out. */

@@ -90,4 +90,6 @@ export interface Origin {
 export interface Loaded<T> {
   readonly value: T;
   readonly origins: ReadonlyMap<string, Origin>;
+  /** The same values as the files write them, e.g. `25%`, with what is inherited filled in. */
+  readonly written: Readonly<Record<string, unknown>>;
 }

@@ -11,6 +11,7 @@ import {
   chownSync,
   constants,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -366,10 +367,21 @@ export class Host implements AsyncDisposable {
     return child;
   }
 
+  /** Words that run a copy of domctl and of what it needs as an ordinary user, for `through`. */
+  asNobody(): string[] {
+    const copy = this.at('install');
+    const built = ['dist', 'policies', 'native/build/Release/domctl_native.node'];
+    for (const path of built) cpSync(join(dirname(dirname(program)), path), join(copy, path), { recursive: true });
+    const who = `setpriv --reuid=${nobody} --regid=${nobody} --clear-groups env HOME=${this.at('home')}`;
+    // The words that follow are our own node and program: those may lie where nobody can read.
+    return ['sh', '-c', `shift 2; exec ${who} ${this.#nodeForAnyone()} ${copy}/dist/domctl.cjs "$@"`, 'sh'];
+  }
+
   /** A node that `nobody` can run: our own where it lies open, else a copy. */
   #nodeForAnyone(): string {
     if (isOpenToAll(process.execPath)) return process.execPath;
     const copy = this.at('bin/node');
+    mkdirSync(this.at('bin'), { recursive: true });
     if (!existsSync(copy)) copyFileSync(process.execPath, copy);
     chmodSync(copy, 0o755);
     return copy;

@@ -213,7 +213,7 @@ function buildBundles() {
   return keepBuilt({
     what: 'the bundles',
     stamp: 'dist/inputs.sha256',
-    products: ['dist/domctl.cjs', 'dist/cli.cjs', 'dist/domctld.cjs'],
+    products: ['domctl', 'cli', 'doctor', 'policy', 'domctld'].map((name) => `dist/${name}.cjs`),
     inputs: fingerprint(sources),
     build: () => run(process.execPath, ['test/setup/build.mjs']),
   });

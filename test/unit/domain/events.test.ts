@@ -21,6 +21,8 @@ const ways: Record<PauseReason, string> = {
   'I/O error': 'Suspended I/O Error',
   watchdog: 'Suspended Watchdog',
   panicked: 'Crashed Panicked',
+  pmsuspended: 'PMSuspended Memory',
+  'shutting down': 'Shutdown Finished after guest request',
   unknown: 'Suspended Paused',
 };
 

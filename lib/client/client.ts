@@ -17,6 +17,7 @@ import {
   type DrainAnswer,
   type GuestAnswer,
   type RebootRequestBody,
+  type PolicyExplanation,
   type ResourcesAnswer,
   type ShutdownRequestBody,
   type StartAnswer,
@@ -71,6 +72,10 @@ export class Client {
   async drain(domain: string | null): Promise<DrainAnswer> {
     const query = domain === null ? '' : `?domain=${encodeURIComponent(domain)}`;
     return (await this.#ask('GET', `/drain${query}`)) as DrainAnswer;
+  }
+
+  async policy(domain: string): Promise<PolicyExplanation> {
+    return (await this.#ask('GET', `${domainPath(domain)}/policy`)) as PolicyExplanation;
   }
 
   async define(body: DefineRequest): Promise<DefineAnswer> {

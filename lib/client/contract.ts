@@ -295,4 +295,27 @@ export interface EventQuery {
   readonly sinceMs?: number | undefined;
   /** False: what is recorded, and then the end. */
   readonly follow?: boolean | undefined;
+/** One value of a policy, as its file writes it, and where. */
+export interface PolicyValue {
+  /** Dotted YAML path, e.g. `forceStart.maxShortfall`. */
+  readonly key: string;
+  /** E.g. `25%`. */
+  readonly value: string;
+  /** Name of the file and 1-based line, as in `balanced.yaml:8`; `path` is the whole of it. */
+  readonly file: string;
+  readonly line: number;
+  readonly path: string;
+}
+
+/** The policy a start of the domain would go by now, whole. */
+export interface PolicyExplanation {
+  readonly name: string;
+  readonly policy: string;
+  /** Who chose it: the domain's XML, or `defaultPolicy` of host.yaml. */
+  readonly chosenBy: 'xml' | 'host.yaml';
+  /** False: the XML names one that host.yaml does not allow, and every start is refused. */
+  readonly allowed: boolean;
+  readonly values: readonly PolicyValue[];
+  /** What incarnations that are left were launched with, which their teardown goes by. */
+  readonly launchedWith: readonly { readonly id: number; readonly policy: string }[];
 }

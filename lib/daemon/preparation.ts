@@ -65,7 +65,7 @@ export async function prepare(domain: Domain, places: Places, log: Log): Promise
 }
 
 /** Where the operator's policies are, and ours. */
-function policyPlaces({ configDir }: Places): { configDir: string; shippedDir: string } {
+export function policyPlaces({ configDir }: Places): { configDir: string; shippedDir: string } {
   return { configDir, shippedDir: `${packageDir()}/policies` };
 }
 

@@ -20,6 +20,7 @@ import type { Requester } from '../domain/incarnation.ts';
 import { asDomctlError, DomctlError } from '../errors.ts';
 import { errorEnvelope } from '../client/envelope.ts';
 import { addEventStream } from './event-stream.ts';
+import { explainPolicy } from './explain.ts';
 import type { Fleet } from './fleet.ts';
 import type { Guests } from './guests.ts';
 import { readHostConfig } from './preparation.ts';
@@ -88,6 +89,9 @@ function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: D
     const { inactive } = check(inactiveQuery, request.query);
     return reply.type('application/xml').send(verbs.xml(nameOf(request), inactive === 'true'));
   });
+  app.get('/domains/:domain/policy', async (request) =>
+    explainPolicy(fleet.locate(nameOf(request)).entry, services.places),
+  );
   app.get('/resources', async () => resourcesView(fleet, (await readHostConfig(services.places)).value));
   app.get('/drain', (request) => {
     const { domain } = check(domainQuery, request.query);

@@ -9,7 +9,7 @@ import { isErrno, messageOf } from '../lib/errors.ts';
 import { known, type Reading, unknown } from '../lib/reading.ts';
 import { listCgroup, makeCgroup, readCgroupFile, removeCgroup, writeCgroupFile } from './files.ts';
 import { type MemoryCharge, type MemoryFiles, memoryReading, twinMemory, unifiedMemory } from './memory.ts';
-import { parseFlatKeyed, parsePressure, parseProcs, requireKey } from './parse.ts';
+import { type CpuUsage, parseCpuStat, parseFlatKeyed, parsePressure, parseProcs, requireKey } from './parse.ts';
 
 /** Descriptors a child is born with; close them with `close` after the spawn, whether it worked or not. */
 export interface BirthPlace {
@@ -104,6 +104,15 @@ export class Cgroup {
   memoryPressure(): Reading<number> {
     try {
       return known(parsePressure(readCgroupFile(`${this.directory}/memory.pressure`)));
+    } catch (error) {
+      return unknown(messageOf(error));
+    }
+  }
+
+  /** Processor time of all that ever ran inside; kept with and without the cpu controller. */
+  cpu(): Reading<CpuUsage> {
+    try {
+      return known(parseCpuStat(readCgroupFile(`${this.directory}/cpu.stat`)));
     } catch (error) {
       return unknown(messageOf(error));
     }

@@ -60,6 +60,23 @@ export function parseWords(text: string): string[] {
   return text.split(/\s+/).filter((word) => word !== '');
 }
 
+/** Processor time in microseconds. */
+export interface CpuUsage {
+  readonly timeUs: number;
+  readonly userUs: number;
+  readonly systemUs: number;
+}
+
+/** `cpu.stat`: its first three figures are there without the cpu controller too. */
+export function parseCpuStat(text: string): CpuUsage {
+  const stat = parseFlatKeyed(text);
+  return {
+    timeUs: requireKey(stat, 'usage_usec'),
+    userUs: requireKey(stat, 'user_usec'),
+    systemUs: requireKey(stat, 'system_usec'),
+  };
+}
+
 /** PSI's `some avg10` in percent, from the text of a pressure file. */
 export function parsePressure(text: string): number {
   const found = /^some avg10=(\d+(?:\.\d+)?) /m.exec(text);

@@ -14,9 +14,11 @@ import {
   type DestroyRequestBody,
   type DomainInfo,
   type DomainRow,
+  type DomainStats,
   type DrainAnswer,
   type GuestAnswer,
   type RebootRequestBody,
+  type NodeAnswer,
   type PolicyExplanation,
   type ResourcesAnswer,
   type ShutdownRequestBody,
@@ -76,6 +78,14 @@ export class Client {
 
   async policy(domain: string): Promise<PolicyExplanation> {
     return (await this.#ask('GET', `${domainPath(domain)}/policy`)) as PolicyExplanation;
+  }
+
+  async stats(domain: string): Promise<DomainStats> {
+    return (await this.#ask('GET', `${domainPath(domain)}/stats`)) as DomainStats;
+  }
+
+  async node(): Promise<NodeAnswer> {
+    return (await this.#ask('GET', '/node')) as NodeAnswer;
   }
 
   async define(body: DefineRequest): Promise<DefineAnswer> {

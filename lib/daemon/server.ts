@@ -25,6 +25,7 @@ import type { Fleet } from './fleet.ts';
 import type { Guests } from './guests.ts';
 import { readHostConfig } from './preparation.ts';
 import type { Starter } from './starting.ts';
+import { domainStats, nodeView } from './stats.ts';
 import type { Services } from './supervisor.ts';
 import type { Verbs } from './verbs.ts';
 import { domainInfo, drainView, listDomains, resourcesView } from './views.ts';
@@ -92,6 +93,8 @@ function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: D
   app.get('/domains/:domain/policy', async (request) =>
     explainPolicy(fleet.locate(nameOf(request)).entry, services.places),
   );
+  app.get('/domains/:domain/stats', async (request) => domainStats(fleet.locate(nameOf(request)).entry));
+  app.get('/node', nodeView);
   app.get('/resources', async () => resourcesView(fleet, (await readHostConfig(services.places)).value));
   app.get('/drain', (request) => {
     const { domain } = check(domainQuery, request.query);

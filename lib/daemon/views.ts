@@ -31,7 +31,7 @@ function byIdThenName(a: DomainRow, b: DomainRow): number {
   return a.id === null ? 1 : -1;
 }
 
-function domainRow(entry: Entry): DomainRow {
+export function domainRow(entry: Entry): DomainRow {
   const current = currentOf(entry.supervisors);
   const last: Incarnation | null = current ?? entry.lastReleased;
   const { uuid, memoryBytes } = shapeOf(entry, current);

@@ -115,7 +115,7 @@ export interface Mode {
 
 export interface EmulatorReading {
   readonly path: string;
-  readonly answers: Reading<Omit<Answers, 'machines'>>;
+  readonly answers: Reading<Pick<Answers, 'version' | 'asyncTeardown' | 'kvm'>>;
 }
 
 export interface DeviceReadings {

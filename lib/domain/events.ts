@@ -3,7 +3,15 @@
  * virsh's words, and our own where virsh has none. Pure and total: a state, reason or outcome without words does not compile.
  * Order and wording that differ from libvirt's are in docs/decisions/0013.
  */
-import type { IncarnationState, KnownState, Launch, Outcome, OutcomeKind, PauseReason, StateOf } from './incarnation.ts';
+import type {
+  IncarnationState,
+  KnownState,
+  Launch,
+  Outcome,
+  OutcomeKind,
+  PauseReason,
+  StateOf,
+} from './incarnation.ts';
 
 /** Every event there is: virsh's first, then ours. */
 export const eventNames = [
@@ -142,7 +150,11 @@ function drained(was: Was, after: StateOf<'draining'>, { heldBytes }: Figures): 
 function released(was: Was, after: StateOf<'released'>, { fromBytes }: Figures): readonly Happening[] {
   const drain =
     was.kind === 'draining'
-      ? { fromBytes, freedAfterMs: was.sinceMs - was.exitingSinceMs, releasedAfterMs: after.sinceMs - was.exitingSinceMs }
+      ? {
+          fromBytes,
+          freedAfterMs: was.sinceMs - was.exitingSinceMs,
+          releasedAfterMs: after.sinceMs - was.exitingSinceMs,
+        }
       : {};
   const data = outcomeData(after.outcome);
   return [ours('released', { ...data, ...drain }), lifecycle(`Stopped ${stoppedWords[after.outcome.kind]}`, data)];

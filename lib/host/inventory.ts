@@ -1,7 +1,8 @@
 /** What the host has: memory, huge page pools, boot, processors. Facts only, as readings. */
-import { messageOf } from '../errors.ts';
+import { isErrno, messageOf } from '../errors.ts';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mem } from 'systeminformation';
+import { arch, cpus } from 'node:os';
+import { cpu, mem } from 'systeminformation';
 import type { HostMemory } from '../admission/ledger.ts';
 import { known, type Reading, unknown } from '../reading.ts';
 
@@ -38,6 +39,65 @@ function readHugePools(): number {
     const kib = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0);
     return sum + kib * 1024 * Number(readFileSync(`${hugePages}/${name}/nr_hugepages`, 'utf8'));
   }, 0);
+}
+
+/** The host's processors and memory, as libvirt's nodeinfo has them; null: not known. */
+export interface NodeFacts {
+  /** The kernel's word for the instruction set, e.g. `x86_64`. */
+  readonly cpuModel: string;
+  readonly cpuName: string | null;
+  readonly cpus: number;
+  readonly cpuFrequencyMhz: number | null;
+  readonly sockets: number;
+  readonly coresPerSocket: number;
+  readonly threadsPerCore: number;
+  readonly numaCells: number;
+  readonly memoryBytes: number;
+}
+
+export async function readNode(): Promise<NodeFacts> {
+  const [{ brand, manufacturer, speed, processors, physicalCores, cores }, { total }] = await Promise.all([
+    cpu(),
+    mem(),
+  ]);
+  const sockets = Math.max(1, processors);
+  const coresPerSocket = Math.max(1, Math.floor(physicalCores / sockets));
+  const name = `${manufacturer} ${brand}`.trim();
+  return {
+    cpuModel: kernelArch[arch()] ?? arch(),
+    cpuName: name === '' ? null : name,
+    cpus: cpus().length,
+    cpuFrequencyMhz: frequency(speed),
+    sockets,
+    coresPerSocket,
+    threadsPerCore: Math.max(1, Math.round(cores / (sockets * coresPerSocket))),
+    numaCells: countNodes(),
+    memoryBytes: total,
+  };
+}
+
+const kernelArch: Readonly<Record<string, string>> = {
+  x64: 'x86_64',
+  arm64: 'aarch64',
+  ia32: 'i686',
+  ppc64: 'ppc64le',
+};
+
+/** As the kernel sees it now, like libvirt; else what the processor calls itself by, in GHz. */
+function frequency(nominalGhz: number): number | null {
+  const mhz = cpus()[0]?.speed ?? 0;
+  if (mhz > 0) return mhz;
+  return nominalGhz > 0 ? Math.round(nominalGhz * 1000) : null;
+}
+
+/** A kernel without NUMA shows no node: then there is one cell. */
+function countNodes(): number {
+  try {
+    return Math.max(1, readdirSync('/sys/devices/system/node').filter((name) => /^node\d+$/.test(name)).length);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return 1;
+    throw error;
+  }
 }
 
 /** The identity of this boot; pids mean nothing under another one. */

@@ -30,6 +30,38 @@ export function parseStat(text: string): ProcessFacts {
   return { identity, name: text.slice(open + 1, close), exiting: (Number(fields[6]) & exitingFlag) !== 0 };
 }
 
+/** What a thread has had of the processors, in microseconds; null when it is gone. */
+export interface ThreadTime {
+  readonly usedUs: number;
+  /** Runnable, and kept waiting by others; null where the kernel does not tell. */
+  readonly waitedUs: number | null;
+}
+
+/** sysconf(_SC_CLK_TCK), which is 100 on every architecture QEMU runs on as a host (asm-generic/param.h). */
+const tickUs = 10_000;
+
+/** utime and stime of the thread (fields 14 and 15 of its stat), and run_delay of its schedstat. */
+export function readThreadTime(pid: number, thread: number): ThreadTime | null {
+  const directory = `/proc/${pid}/task/${thread}`;
+  const stat = unlessGone(() => readFileSync(`${directory}/stat`, 'utf8'));
+  if (stat === null) return null;
+  const schedstat = unlessGone(() => readFileSync(`${directory}/schedstat`, 'utf8'));
+  return { usedUs: parseThreadTicks(stat) * tickUs, waitedUs: schedstat === null ? null : parseRunDelay(schedstat) };
+}
+
+/** utime + stime, in ticks. */
+export function parseThreadTicks(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  if (!Number.isSafeInteger(ticks)) throw new Error(`cannot understand ${stat.slice(0, 60)}`);
+  return ticks;
+}
+
+/** The second of schedstat's three figures, from nanoseconds. */
+function parseRunDelay(schedstat: string): number {
+  return Math.floor(Number(schedstat.split(' ')[1]) / 1000);
+}
+
 /** True when the very process of `identity` exists (it may be a zombie). */
 export function isSameProcess(identity: ProcessIdentity): boolean {
   return readProcess(identity.pid)?.identity.startTicks === identity.startTicks;

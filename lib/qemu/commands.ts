@@ -144,46 +144,68 @@ export async function queryCpus(client: QmpClient, timing: Timing = {}): Promise
   return read('query-cpus-fast', cpusSchema, await client.execute('query-cpus-fast', undefined, timing));
 }
 
-const count = z.int().nonnegative();
+const count = z.number().nonnegative();
 const blockStatsSchema = z.array(
-  z
-    .object({
-      qdev: z.string().optional(),
-      stats: z.object({
-        rd_bytes: count,
-        rd_operations: count,
-        rd_total_time_ns: count,
-        wr_bytes: count,
-        wr_operations: count,
-        wr_total_time_ns: count,
-        flush_operations: count,
-        flush_total_time_ns: count,
-      }),
-    })
-    .transform(({ qdev, stats }) => ({
-      id: deviceId(qdev),
-      readBytes: stats.rd_bytes,
-      readRequests: stats.rd_operations,
-      readNs: stats.rd_total_time_ns,
-      writtenBytes: stats.wr_bytes,
-      writeRequests: stats.wr_operations,
-      writeNs: stats.wr_total_time_ns,
-      flushRequests: stats.flush_operations,
-      flushNs: stats.flush_total_time_ns,
-    })),
+  z.object({
+    qdev: z.string().optional(),
+    stats: z.object({
+      rd_operations: count,
+      rd_bytes: count,
+      rd_total_time_ns: count,
+      wr_operations: count,
+      wr_bytes: count,
+      wr_total_time_ns: count,
+      flush_operations: count,
+      flush_total_time_ns: count,
+      wr_highest_offset: count,
+    }),
+  }),
+);
+const blockSchema = z.array(
+  z.object({
+    qdev: z.string().optional(),
+    inserted: z.object({ file: z.string(), image: z.object({ 'virtual-size': count }) }).optional(),
+  }),
 );
 
-/** What a guest's disk has done since the machine began; `id` is the device's, e.g. `virtio-disk0`, null: it has none. */
-export type BlockStats = z.infer<typeof blockStatsSchema>[number];
-
-/** Of every disk, and empty drive. */
-export async function queryBlockStats(client: QmpClient, timing: Timing = {}): Promise<BlockStats[]> {
-  return read('query-blockstats', blockStatsSchema, await client.execute('query-blockstats', undefined, timing));
+/** How often and how long one device's image was used; bytes, and nanoseconds in all. */
+export interface BlockStats {
+  /** Path of the image; null: no medium in the drive. */
+  readonly file: string | null;
+  readonly reads: { readonly requests: number; readonly bytes: number; readonly timeNs: number };
+  readonly writes: { readonly requests: number; readonly bytes: number; readonly timeNs: number };
+  readonly flushes: { readonly requests: number; readonly timeNs: number };
+  /** Highest byte that was written to; what the guest sees as the disk's size, null without a medium. */
+  readonly highestOffsetBytes: number;
+  readonly capacityBytes: number | null;
 }
 
-/** `virtio-disk0` of `/machine/peripheral/virtio-disk0/virtio-backend`, the object that is behind the card. */
-function deviceId(qdev: string | undefined): string | null {
-  return /^\/machine\/peripheral\/([^/]+)/.exec(qdev ?? '')?.[1] ?? qdev ?? null;
+/** Figures of every block device of the guest, in QEMU's order. */
+export async function queryBlockStats(client: QmpClient, timing: Timing = {}): Promise<readonly BlockStats[]> {
+  const [stats, blocks] = await Promise.all([
+    client.execute('query-blockstats', undefined, timing),
+    client.execute('query-block', undefined, timing),
+  ]);
+  const media = new Map(read('query-block', blockSchema, blocks).map(({ qdev, inserted }) => [qdev, inserted]));
+  return read('query-blockstats', blockStatsSchema, stats).map((device) => {
+    const medium = media.get(device.qdev);
+    return toBlockStats(device.stats, medium?.file ?? null, medium?.image['virtual-size'] ?? null);
+  });
+}
+
+function toBlockStats(
+  stats: z.infer<typeof blockStatsSchema>[number]['stats'],
+  file: string | null,
+  capacityBytes: number | null,
+): BlockStats {
+  return {
+    file,
+    reads: { requests: stats.rd_operations, bytes: stats.rd_bytes, timeNs: stats.rd_total_time_ns },
+    writes: { requests: stats.wr_operations, bytes: stats.wr_bytes, timeNs: stats.wr_total_time_ns },
+    flushes: { requests: stats.flush_operations, timeNs: stats.flush_total_time_ns },
+    highestOffsetBytes: stats.wr_highest_offset,
+    capacityBytes,
+  };
 }
 
 function read<Answer>(command: string, shape: z.ZodType<Answer>, answer: unknown): Answer {

@@ -243,9 +243,7 @@ class World {
       case 'resume':
         return this.request('resumeRequested', false);
       case 'guest panics':
-        return this.process === 'alive'
-          ? this.tell({ ...eventOfKind.guestPanicked, action: 'preserve' })
-          : undefined;
+        return this.process === 'alive' ? this.tell({ ...eventOfKind.guestPanicked, action: 'preserve' }) : undefined;
       case 'guest resets':
         return this.process === 'alive' ? this.tell(eventOfKind.guestReset) : undefined;
       case 'guest stops':

@@ -61,7 +61,9 @@ describe('a change of state', () => {
 
   test.each(Object.entries(ways))('paused for %s', (reason, words) => {
     expect(told(states.running, pausedFor(reason as PauseReason))).toEqual([words]);
-    expect(told(pausedFor(reason as PauseReason), states.running)).toEqual(['Resumed Unpaused']);
+    expect(told(pausedFor(reason as PauseReason), states.running)).toEqual([
+      reason === 'pmsuspended' ? 'Started Event wakeup' : 'Resumed Unpaused',
+    ]);
   });
 
   test('what stopped it, known after it stopped, is told too', () => {

@@ -52,6 +52,7 @@ export function yamlOf(data: Readonly<Record<string, unknown>>): string {
 
 /** A value on one line, as a file would write it. */
 export function inlineYaml(value: unknown): string {
+  if (typeof value === 'string') return stringify(value, { lineWidth: 0 }).trimEnd();
   return stringify(value, { collectionStyle: 'flow', lineWidth: 0, flowCollectionPadding: false }).trimEnd();
 }
 

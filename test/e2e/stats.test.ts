@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { DomainStats, NodeAnswer } from '../../lib/client/contract.ts';
 import { cgroupsOf, hierarchy, MiB } from './facts.ts';
 import { byGeneration, createHost, describeEndToEnd } from './harness.ts';
@@ -61,13 +61,12 @@ describeEndToEnd('nodeinfo', () => {
 });
 
 describeEndToEnd('domstats', () => {
-  test.for(byGeneration)(
-    'gives figures of a running machine that the kernel confirms: %s',
-    async ([, qemu], context) => {
-      if (qemu.skipReason !== null) context.skip(qemu.skipReason);
+  describe.each(byGeneration)('QEMU %s', (_label, { emulator, skipReason }) => {
+    test('gives figures of a running machine that the kernel confirms', async (context) => {
+      if (skipReason !== null) context.skip(skipReason);
       await using host = await createHost();
       const image = host.image('a.img');
-      const { pid } = await host.run({ name: 'web1', disks: [image], emulator: qemu.emulator });
+      const { pid } = await host.run({ name: 'web1', disks: [image], emulator });
       const shown = figures(await host.ok('domstats', 'web1'), 'web1');
       expect(shown).toMatchObject({
         'state.state': '1',
@@ -99,8 +98,8 @@ describeEndToEnd('domstats', () => {
         balloon: { currentBytes: 64 * MiB },
         blocks: [{ name: 'vda', path: image }],
       });
-    },
-  );
+    });
+  });
 
   test('says of an off domain only what is true of it, and takes groups, and all domains without a name', async () => {
     await using host = await createHost();

@@ -72,6 +72,21 @@ describe('an error', () => {
   });
 });
 
+describe('a failure from another bundle', () => {
+  test('keeps its code, hint and details: only its class is a copy', () => {
+    const twin = Object.assign(new Error('no such policy'), {
+      name: 'DomctlError',
+      code: 'INVALID_POLICY',
+      hint: 'write it',
+      details: { line: 7 },
+    });
+    const ours = asDomctlError(twin);
+    expect(ours).toBeInstanceOf(DomctlError);
+    expect(ours).toMatchObject({ exit: 7, message: 'no such policy', hint: 'write it', details: { line: 7 } });
+    expect(asDomctlError(Object.assign(new Error('x'), { name: 'DomctlError', code: 'E2BIG' })).code).toBe('FAILED');
+  });
+});
+
 describe("the kernel's errors", () => {
   test('say what was attempted, where, and what was written', () => {
     expect(new KernelError({ errno: 16, code: 'EBUSY', syscall: 'rmdir', path: '/x' }).message).toBe('rmdir /x: EBUSY');

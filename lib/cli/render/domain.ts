@@ -86,6 +86,12 @@ function renderFields(fields: readonly Field[]): string {
   return fields.map(([label, value]) => `${label.padEnd(15)} ${value}\n`).join('');
 }
 
+/** What `drain` says of a domain of which nothing drains: who asks wants to know what has its memory. */
+export function renderAtRest(info: DomainInfo): string {
+  const by = info.pid === null ? '' : ` by its hypervisor (pid ${info.pid})`;
+  return `Nothing is draining: '${info.name}' is ${info.state}, ${heldText(info)} held${by}`;
+}
+
 const barWidth = 20;
 
 /** One line of `drain`; with `bar` for a terminal. */

@@ -31,7 +31,7 @@ export function renderExplanation(explanation: PolicyExplanation, prospects: Pro
       ['Key', 'Value', 'Said in'].map((title) => ({ title })),
       explanation.values.map(({ key, value, file, line }) => [key, value, `${file}:${line}`]),
     ) + renderFiles(explanation),
-    renderProspect('start', prospects.start),
+    renderProspect('start', withoutShare(prospects.start)),
     renderProspect('force-start', prospects.forceStart),
   ];
   return blocks.join('\n');
@@ -50,6 +50,11 @@ function renderChoice({ name, policy, chosenBy, allowed, launchedWith }: PolicyE
 function renderFiles({ values }: PolicyExplanation): string {
   const paths = [...new Set(values.map(({ path }) => path))];
   return paths.map((path) => ` ${path}\n`).join('');
+}
+
+/** A start is allowed no shortfall by any policy: its share is force-start's alone. */
+function withoutShare(prospect: Prospects['start']): Prospects['start'] {
+  return prospect instanceof Error ? prospect : { ...prospect, allowedShortfall: 'none' };
 }
 
 function renderProspect(verb: string, prospect: StartAnswer | DomctlError): string {

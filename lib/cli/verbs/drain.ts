@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.ts';
 import type { DrainAnswer } from '../../client/contract.ts';
 import { type Context, defineVerb } from '../command.ts';
-import { renderDrain, renderReleased } from '../render/domain.ts';
+import { renderAtRest, renderDrain, renderReleased } from '../render/domain.ts';
 
 const redrawMs = 200;
 const linePauseMs = 1000;
@@ -12,7 +12,7 @@ export const drain = defineVerb({
   describe: 'Watch memory coming back',
   examples: [
     ['domctl drain', 'all that drains, until it is back'],
-    ['domctl drain db1 --once', 'how it stands now'],
+    ['domctl drain db1 --once', 'how it stands now, and who holds its memory'],
   ],
   build: (yargs) =>
     yargs
@@ -22,7 +22,7 @@ export const drain = defineVerb({
     const client = await context.connect();
     const first = await client.drain(domain ?? null);
     if (first.draining.length === 0) {
-      context.say('Nothing is draining');
+      context.say(domain === undefined ? 'Nothing is draining' : renderAtRest(await client.info(domain)));
       context.answer(first);
       return 0;
     }

@@ -5,6 +5,7 @@ import {
   ParseError,
   parseCgroupMounts,
   parseCount,
+  parseCpuStat,
   parseFlatKeyed,
   parsePressure,
   parseProcs,
@@ -167,5 +168,19 @@ describe('mounts', () => {
 
   test('cut short are not understood', () => {
     expect(() => parseCgroupMounts('33 25 0:28 / - cgroup2 cgroup2 rw')).toThrow(ParseError);
+  });
+});
+
+describe('cpu.stat', () => {
+  /** Linux 6.18, a cgroup without the cpu controller: the bandwidth figures are missing. */
+  const bare = 'usage_usec 2430191\nuser_usec 1830000\nsystem_usec 600191\nnice_usec 0\n';
+
+  test('gives microseconds, with and without the controller', () => {
+    expect(parseCpuStat(bare)).toEqual({ timeUs: 2_430_191, userUs: 1_830_000, systemUs: 600_191 });
+    expect(parseCpuStat(`${bare}nr_periods 0\nnr_throttled 0\n`).timeUs).toBe(2_430_191);
+  });
+
+  test('without a figure is not understood', () => {
+    expect(() => parseCpuStat('usage_usec 1\nuser_usec 1\n')).toThrow(ParseError);
   });
 });

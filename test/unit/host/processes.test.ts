@@ -13,7 +13,9 @@ import {
   mappedFiles,
   openFiles,
   parseStat,
+  parseThreadTicks,
   readProcess,
+  readThreadTime,
   unlessGone,
 } from '../../../lib/host/processes.ts';
 
@@ -142,5 +144,17 @@ describe('a fact that cannot be read', () => {
       caught = error;
     }
     expect(isErrno(caught, 'EIO')).toBe(true);
+  });
+});
+
+describe('the time of a thread', () => {
+  test('is utime and stime, whatever its name holds', () => {
+    expect(parseThreadTicks(`7 (CPU 0) KVM) ${upToStart} 900`)).toBe(8);
+  });
+
+  test('is that of the kernel for our own, and null for one that is not there', () => {
+    const before = readThreadTime(process.pid, process.pid);
+    expect(before!.usedUs).toBeGreaterThan(0);
+    expect(readThreadTime(process.pid, 1)).toBeNull();
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+<<<<<<< HEAD
 import {
   injectNmi,
   queryChardev,
@@ -13,6 +14,10 @@ import {
 } from '../../../lib/qemu/commands.ts';
 import type { QmpClient } from '../../../lib/qemu/qmp.ts';
 import { connect, only, serve } from '../../fixtures/qmp/client.ts';
+=======
+import { queryBlockStats, queryCpus, queryStatus, quit, ready } from '../../../lib/qemu/commands.ts';
+import { connect, serve } from '../../fixtures/qmp/client.ts';
+>>>>>>> 9f7ba6f (docs: five questions of an operator, one command each; promises of doctor, policy and domstats with their tests)
 
 describe('typed commands', () => {
   test('ready means that a status was answered', async () => {
@@ -38,6 +43,7 @@ describe('typed commands', () => {
     await expect(quit(await connect(server.path))).resolves.toBeUndefined();
   });
 
+<<<<<<< HEAD
   test.each<[string, (client: QmpClient) => Promise<void>, object | undefined]>([
     ['system_reset', (client) => systemReset(client), undefined],
     ['system_wakeup', (client) => systemWakeup(client), undefined],
@@ -68,4 +74,50 @@ describe('typed commands', () => {
     ];
     expect(await queryCpus(await answering(answer))).toEqual([{ index: 0, threadId: 4711 }]);
   });
+=======
+  test('virtual processors come with their threads', async () => {
+    // QEMU 7.2's answer.
+    const cpu = { 'thread-id': 13244, props: { 'core-id': 0 }, 'qom-path': '/machine/unattached/device[0]' };
+    const server = await serve({
+      command: ({ id }, peer) => peer.send({ return: [{ ...cpu, 'cpu-index': 0, target: 'x86_64' }], id }),
+    });
+    expect(await queryCpus(await connect(server.path))).toEqual([{ index: 0, threadId: 13244 }]);
+  });
+
+  test('figures of a disk are joined with the file in it by the device, and an empty drive has none', async () => {
+    const figures = {
+      rd_operations: 3,
+      rd_bytes: 1536,
+      rd_total_time_ns: 70,
+      wr_operations: 1,
+      wr_bytes: 512,
+      wr_total_time_ns: 9,
+      flush_operations: 2,
+      flush_total_time_ns: 5,
+      wr_highest_offset: 4096,
+    };
+    const [disk, drive] = ['/machine/peripheral/virtio-disk0/virtio-backend', '/machine/peripheral/sata0-0-1'];
+    const answers: Record<string, unknown> = {
+      'query-blockstats': [disk, drive].map((qdev) => ({ device: '', qdev, stats: figures })),
+      'query-block': [
+        { device: '', qdev: drive, removable: true },
+        { device: '', qdev: disk, inserted: { file: '/a.img', image: { 'virtual-size': 1048576 } } },
+      ],
+    };
+    const server = await serve({
+      command: ({ id, execute }, peer) => peer.send({ return: answers[String(execute)], id }),
+    });
+    expect(await queryBlockStats(await connect(server.path))).toMatchObject([
+      {
+        file: '/a.img',
+        reads: { requests: 3, bytes: 1536, timeNs: 70 },
+        writes: { requests: 1, bytes: 512, timeNs: 9 },
+        flushes: { requests: 2, timeNs: 5 },
+        highestOffsetBytes: 4096,
+        capacityBytes: 1048576,
+      },
+      { file: null, capacityBytes: null },
+    ]);
+  });
+>>>>>>> 9f7ba6f (docs: five questions of an operator, one command each; promises of doctor, policy and domstats with their tests)
 });

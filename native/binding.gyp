@@ -7,6 +7,7 @@
         'src/arguments.cc',
         'src/child.cc',
         'src/locks.cc',
+        'src/notify.cc',
         'src/peer.cc',
         'src/pidfd.cc',
         'src/process.cc',

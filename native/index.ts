@@ -69,6 +69,7 @@ interface Addon {
   probeLockedBytes(fd: number, bytes: readonly number[]): number[];
   tryLockFile(fd: number): boolean;
   peerCredentials(socketFd: number): PeerCredentials;
+  sdNotify(socket: string, text: string): void;
 }
 
 const addonFile = 'native/build/Release/domctl_native.node';
@@ -183,4 +184,12 @@ export function tryLockFile(fd: number): boolean {
 /** Who is at the other end of a connected local socket. ENOTCONN: nobody, or the socket is not local. */
 export function peerCredentials(socketFd: number): PeerCredentials {
   return asking(() => addon.peerCredentials(socketFd));
+}
+
+/**
+ * Sends `text` (lines of sd_notify(3), e.g. `READY=1`) as one datagram to a service manager's socket: the value of
+ * $NOTIFY_SOCKET, an absolute path or `@` and a name of the abstract namespace. ENOENT, ECONNREFUSED: nobody listens.
+ */
+export function sdNotify(socket: string, text: string): void {
+  asking(() => addon.sdNotify(socket, text));
 }

@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "locks.h"
+#include "notify.h"
 #include "peer.h"
 #include "pidfd.h"
 #include "process.h"
@@ -26,6 +27,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
   add(exports, "probeLockedBytes", probeLockedBytes);
   add(exports, "tryLockFile", tryLockFile);
   add(exports, "peerCredentials", peerCredentials);
+  add(exports, "sdNotify", sdNotify);
   return exports;
 }
 

@@ -1,0 +1,9 @@
+#pragma once
+
+#include <napi.h>
+
+namespace domctl {
+
+void sdNotify(const Napi::CallbackInfo& info);
+
+}  // namespace domctl

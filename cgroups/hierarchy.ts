@@ -9,6 +9,9 @@ import { Cgroup } from './cgroup.ts';
 import { makeCgroup, readCgroupFile, writeCgroupFile } from './files.ts';
 import { type CgroupMount, parseCgroupMounts, parseWords } from './parse.ts';
 
+/** Where the daemon is when the root is its own: as in domctld.service, `DelegateSubgroup=daemon`. */
+const leafName = 'daemon';
+
 export type Hierarchy =
   | { readonly kind: 'unified'; readonly mount: CgroupMount }
   | { readonly kind: 'hybrid'; readonly mount: CgroupMount; readonly memory: CgroupMount };
@@ -69,6 +72,7 @@ export class CgroupRoot {
   static async open(hierarchy: Hierarchy, path: string): Promise<CgroupRoot> {
     const root = new CgroupRoot(hierarchy, path);
     try {
+      await root.leaveForLeaf();
       await root.makeAncestors();
     } catch (error) {
       if (isErrno(error, 'EROFS')) throw readOnly(hierarchy.mount.mountPoint);
@@ -96,6 +100,14 @@ export class CgroupRoot {
     return branch;
   }
 
+  /** Started in the root itself, as in a delegated unit: this process alone goes to a leaf, or nothing could be handed down. */
+  private async leaveForLeaf(): Promise<void> {
+    if (readOwnCgroup() !== this.path) return;
+    const leaf = this.at(leafName).directory;
+    await makeUnlessThere(leaf);
+    await writeCgroupFile(join(leaf, 'cgroup.procs'), String(process.pid));
+  }
+
   private async makeAncestors(): Promise<void> {
     await enableControllers(this.hierarchy.mount.mountPoint);
     const parts = this.path.split('/').filter((part) => part !== '');
@@ -106,6 +118,11 @@ export class CgroupRoot {
       await enableControllers(join(this.hierarchy.mount.mountPoint, partial));
     }
   }
+}
+
+/** Path of this process's cgroup v2; null: in none. */
+function readOwnCgroup(): string | null {
+  return /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? null;
 }
 
 async function makeUnlessThere(directory: string): Promise<void> {

@@ -8,6 +8,7 @@ import { DomctlError, type ErrorCode, isErrorCode } from '../errors.ts';
 import { packageDir, type Places, placesEnvironment, socketPath } from '../places.ts';
 import { Client } from './client.ts';
 import type { ErrorEnvelope } from './contract.ts';
+import { isDaemonAlive, isManagedBySystemd, startService } from './systemd.ts';
 
 /** Recovery of many incarnations takes its time, but not this much. */
 const startDeadlineMs = 60_000;
@@ -16,10 +17,12 @@ const otherDeadlineMs = 10_000;
 const lookAgainMs = 25;
 
 /**
- * A client whose daemon answers; starts the daemon where none listens. Several clients may do so at the same time, and one
+ * A client whose daemon answers; starts the daemon where none listens, through systemd where it runs. Several clients may do so at the same time, and one
  * may be stopping: whoever finds the state directory owned looks again. Throws what kept ours from starting.
  */
 export async function connectOrStart(places: Places): Promise<Client> {
+  // What systemd cannot start is started as anywhere else, and says what is wrong.
+  if (isAsleep(places)) await startService();
   const deadlineMs = performance.now() + otherDeadlineMs;
   for (;;) {
     const running = await connectRunning(places);
@@ -35,8 +38,14 @@ export async function connectOrStart(places: Places): Promise<Client> {
   }
 }
 
+/** systemd may listen for it, but it does not run: to connect would start it. */
+function isAsleep(places: Places): boolean {
+  return isManagedBySystemd(places) && !isDaemonAlive(places);
+}
+
 /** A client of the daemon that listens there now, or null. */
 export async function connectRunning(places: Places): Promise<Client | null> {
+  if (isAsleep(places)) return null;
   const client = new Client(socketPath(places));
   try {
     await client.version();
@@ -55,7 +64,8 @@ async function startDaemon(places: Places): Promise<void> {
     const daemon = spawn(process.execPath, [join(packageDir(), 'dist/domctld.cjs')], {
       cwd: '/',
       detached: true,
-      env: { ...daemonEnvironment(places), DOMCTL_STARTER: 'yes' },
+      // What a service manager gave this process is not the daemon's.
+      env: { ...daemonEnvironment(places), DOMCTL_STARTER: 'yes', NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined },
       stdio: ['ignore', log, log, 'pipe'],
     });
     const line = await firstLine(daemon.stdio[3] as Readable);

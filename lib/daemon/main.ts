@@ -3,21 +3,25 @@
  * the journal, and listening; tells its starter so on descriptor 3. Ending it ends no VM.
  */
 import { chmod, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { CgroupRoot, readHierarchy } from '../../cgroups/hierarchy.ts';
 import { setSubreaper, tryLockFile } from '../../native/index.ts';
+import { readBootId } from '../host/inventory.ts';
+import { cgroupOf } from '../host/processes.ts';
 import { judgeMemory } from '../drain/released.ts';
 import { apiVersion, type VersionAnswer } from '../client/contract.ts';
 import { systemClock } from '../clock.ts';
 import type { IncarnationState } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
-import { findPlaces, type Places, socketPath } from '../places.ts';
+import { findPlaces, placeVariables, type Places, socketPath } from '../places.ts';
 import { version } from '../version.ts';
 import { autostart } from './autostart.ts';
 import { announceState } from './announcements.ts';
+import { takeInheritedSocket } from './activation.ts';
 import { DefinitionStore } from './definitions.ts';
 import { runEffect } from './effects.ts';
 import { errorEnvelope } from '../client/envelope.ts';
@@ -26,27 +30,26 @@ import { Fleet } from './fleet.ts';
 import { Guests } from './guests.ts';
 import { Journal, type Remembered } from './journal.ts';
 import { recover } from './recover.ts';
+import { chooseRoot } from './root-choice.ts';
 import { makeRuntimeRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
 import { buildServer } from './server.ts';
+import { ServiceManager } from './service-manager.ts';
 import { Starter } from './starting.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { Verbs } from './verbs.ts';
 
-/** The starter waits for one line here: `ready`, or the error envelope. */
+/** The starter waits for one line here: `ready`, or the error envelope. Of a service manager it is the listening socket. */
 const startedFd = 3;
 const trimLogsEveryMs = 30_000;
 
 /** Runs until told to stop. Throws what keeps it from starting. */
-async function runDaemon(places: Places, log: Log): Promise<void> {
+async function runDaemon(given: Places, log: Log): Promise<void> {
+  const manager = new ServiceManager(log);
+  const inherited = takeInheritedSocket();
   // The starter's umask must not keep the hypervisor's user out of its runtime directory.
   process.umask(0o022);
-  await mkdir(places.stateDir, { recursive: true, mode: 0o700 });
-  await makeRuntimeRoot(places);
-  const lock = await takeLock(places);
-  const root = await CgroupRoot.open(readHierarchy(), places.cgroupRoot);
-  const rootLock = await takeRootLock(root);
+  const { places, lock, journal, remembered, root, rootLock } = await claim(given);
   setSubreaper();
-  const { journal, remembered } = await Journal.open(places.stateDir, systemClock);
   const definitions = await DefinitionStore.open(places.stateDir);
   const events = await EventLog.open(places.stateDir, { clock: systemClock, log });
   const fleet = new Fleet(Math.max(remembered.lastId, ...[...cgroupIds(root).values()].flat()));
@@ -58,7 +61,10 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
     places,
     events,
     runEffect,
-    published: (supervisor, before) => publish(fleet, supervisor, before),
+    published: (supervisor, before) => {
+      publish(fleet, supervisor, before);
+      manager.status(summarize(fleet));
+    },
   };
   await fold(fleet, services, remembered, definitions);
   const about = describe(root);
@@ -66,7 +72,7 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
   const app = buildServer({ fleet, services, about, starter, verbs, guests, stop });
-  await listen(app, socketPath(places));
+  await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, root, places);
   const trimming = setInterval(() => void trimLogs(places, log), trimLogsEveryMs);
@@ -75,9 +81,12 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
   void autostart(fleet, starter, services);
+  manager.ready();
+  manager.status(summarize(fleet));
 
   function stop(): void {
     clearInterval(trimming);
+    manager.stopping();
     void app
       .close()
       .then(async () => {
@@ -101,6 +110,34 @@ async function runDaemon(places: Places, log: Log): Promise<void> {
 function publish(fleet: Fleet, supervisor: Supervisor, before: IncarnationState): void {
   announceState(supervisor, before);
   fleet.published(supervisor, before);
+}
+
+/** Makes the state directory and the cgroup root this process's own. The journal tells which root: it is read in between. */
+async function claim(given: Places) {
+  await mkdir(given.stateDir, { recursive: true, mode: 0o700 });
+  await makeRuntimeRoot(given);
+  const lock = await takeLock(given);
+  const { journal, remembered } = await Journal.open(given.stateDir, systemClock);
+  const places = { ...given, cgroupRoot: findRoot(given, remembered) };
+  const root = await CgroupRoot.open(readHierarchy(), places.cgroupRoot);
+  return { places, lock, journal, remembered, root, rootLock: await takeRootLock(root) };
+}
+
+/** The cgroup root to use; warns when it is not the one that was asked for. */
+function findRoot(places: Places, { incarnations }: Remembered): string {
+  const given = process.env[placeVariables.cgroupRoot] ? places.cgroupRoot : null;
+  const own = cgroupOf(process.pid);
+  const facts = { remembered: incarnations, bootId: readBootId(), given, own, byDefault: places.cgroupRoot };
+  const root = chooseRoot(facts);
+  if (given !== null && root !== given) log.warn({ given, root }, 'machines still live in another cgroup root: kept');
+  return root;
+}
+
+/** For `systemctl status`. */
+function summarize(fleet: Fleet): string {
+  const draining = fleet.supervisors.filter(({ state }) => state.kind === 'draining').length;
+  const ended = draining === 0 ? '' : `, ${draining} draining`;
+  return `${fleet.entries.length} domains, ${fleet.supervisors.length - draining} live${ended}`;
 }
 
 /** One daemon a state directory: the kernel's lock dies with the process, however it dies. */
@@ -197,8 +234,12 @@ function describe(root: CgroupRoot): VersionAnswer {
   };
 }
 
-/** A socket left by a dead daemon is replaced; one that somebody listens on, or a file of another kind, is not ours to remove. */
-async function listen(app: ReturnType<typeof buildServer>, path: string): Promise<void> {
+/**
+ * On the inherited socket, whose file is its maker's; else on one of our own. A socket left by a dead daemon is replaced; one
+ * that somebody listens on, or a file of another kind, is not ours to remove.
+ */
+async function listen(app: ReturnType<typeof buildServer>, path: string, inherited: number | null): Promise<void> {
+  if (inherited !== null) return listenOn(app, inherited);
   const stats = await stat(path).catch((error: unknown) => {
     if (isErrno(error, 'ENOENT')) return null;
     throw error;
@@ -213,6 +254,14 @@ async function listen(app: ReturnType<typeof buildServer>, path: string): Promis
   } finally {
     process.umask(before);
   }
+}
+
+/** fastify listens on no descriptor: its server does, and closing is told to end connections as fastify would. */
+async function listenOn(app: ReturnType<typeof buildServer>, fd: number): Promise<void> {
+  app.addHook('preClose', async () => app.server.closeAllConnections());
+  await app.ready();
+  app.server.listen({ fd });
+  await once(app.server, 'listening');
 }
 
 function socketTaken(path: string, why: string): DomctlError {
@@ -245,7 +294,7 @@ async function trimLogs(places: Places, log: Log): Promise<void> {
 
 /** Nobody may be listening there: started by hand, descriptor 3 is not open. */
 function tellStarter(line: string): void {
-  if (process.env['DOMCTL_STARTER'] !== 'yes') return;
+  if (!hasStarter) return;
   try {
     writeSync(startedFd, `${line}\n`);
   } catch (error) {
@@ -254,10 +303,11 @@ function tellStarter(line: string): void {
 }
 
 const log = createLog();
+const hasStarter = process.env['DOMCTL_STARTER'] === 'yes' && process.env['LISTEN_PID'] !== String(process.pid);
 runDaemon(findPlaces(), log).catch((error: unknown) => {
   const envelope = errorEnvelope(error);
   log.fatal({ err: error }, envelope.error.message);
   tellStarter(JSON.stringify(envelope));
-  if (process.env['DOMCTL_STARTER'] !== 'yes') process.stderr.write(`error: ${envelope.error.message}\n`);
+  if (!hasStarter) process.stderr.write(`error: ${envelope.error.message}\n`);
   process.exit(envelope.error.exit);
 });

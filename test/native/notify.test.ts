@@ -18,7 +18,9 @@ for _ in range(int(sys.argv[2])):
 `;
 
 async function receive(where: string, texts: readonly string[]): Promise<string[]> {
-  const child = spawn('python3', ['-c', listener, where, String(texts.length)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('python3', ['-c', listener, where, String(texts.length)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   afterwards(() => child.kill());
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-<<<<<<< HEAD
 import {
   injectNmi,
+  queryBlockStats,
   queryChardev,
   queryCpus,
   queryStatus,
@@ -14,10 +14,6 @@ import {
 } from '../../../lib/qemu/commands.ts';
 import type { QmpClient } from '../../../lib/qemu/qmp.ts';
 import { connect, only, serve } from '../../fixtures/qmp/client.ts';
-=======
-import { queryBlockStats, queryCpus, queryStatus, quit, ready } from '../../../lib/qemu/commands.ts';
-import { connect, serve } from '../../fixtures/qmp/client.ts';
->>>>>>> 9f7ba6f (docs: five questions of an operator, one command each; promises of doctor, policy and domstats with their tests)
 
 describe('typed commands', () => {
   test('ready means that a status was answered', async () => {
@@ -43,7 +39,6 @@ describe('typed commands', () => {
     await expect(quit(await connect(server.path))).resolves.toBeUndefined();
   });
 
-<<<<<<< HEAD
   test.each<[string, (client: QmpClient) => Promise<void>, object | undefined]>([
     ['system_reset', (client) => systemReset(client), undefined],
     ['system_wakeup', (client) => systemWakeup(client), undefined],
@@ -73,15 +68,6 @@ describe('typed commands', () => {
       { 'thread-id': 4711, 'cpu-index': 0, 'qom-path': '/machine/unattached/device[0]', target: 'x86_64' },
     ];
     expect(await queryCpus(await answering(answer))).toEqual([{ index: 0, threadId: 4711 }]);
-  });
-=======
-  test('virtual processors come with their threads', async () => {
-    // QEMU 7.2's answer.
-    const cpu = { 'thread-id': 13244, props: { 'core-id': 0 }, 'qom-path': '/machine/unattached/device[0]' };
-    const server = await serve({
-      command: ({ id }, peer) => peer.send({ return: [{ ...cpu, 'cpu-index': 0, target: 'x86_64' }], id }),
-    });
-    expect(await queryCpus(await connect(server.path))).toEqual([{ index: 0, threadId: 13244 }]);
   });
 
   test('figures of a disk are joined with the file in it by the device, and an empty drive has none', async () => {
@@ -119,5 +105,4 @@ describe('typed commands', () => {
       { file: null, capacityBytes: null },
     ]);
   });
->>>>>>> 9f7ba6f (docs: five questions of an operator, one command each; promises of doctor, policy and domstats with their tests)
 });

@@ -23,6 +23,7 @@ import { dumpxml } from './verbs/dumpxml.ts';
 import { edit } from './verbs/edit.ts';
 import { event } from './verbs/event.ts';
 import { forceStart } from './verbs/force-start.ts';
+import { guests } from './verbs/guests.ts';
 import { list } from './verbs/list.ts';
 import { reboot } from './verbs/reboot.ts';
 import { recover } from './verbs/recover.ts';
@@ -143,6 +144,7 @@ function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(event);
   add(policy);
   add(doctor);
+  add(guests);
   add(daemon);
   add(version);
   add(create);

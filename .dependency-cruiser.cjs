@@ -42,6 +42,7 @@ const packages = {
   'async-mutex': 'lib/daemon/',
   fastify: 'lib/daemon/',
   pino: 'lib/log\\.ts$',
+  'prom-client': 'lib/daemon/',
   systeminformation: 'lib/host/',
   xml2js: 'lib/xml/',
   yaml: 'lib/policy/',

@@ -29,6 +29,7 @@ import { EventLog } from './events.ts';
 import { Fleet } from './fleet.ts';
 import { Guests } from './guests.ts';
 import { Journal, type Remembered } from './journal.ts';
+import { Metrics } from './metrics.ts';
 import { recover } from './recover.ts';
 import { chooseRoot } from './root-choice.ts';
 import { makeRuntimeRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
@@ -53,6 +54,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const definitions = await DefinitionStore.open(places.stateDir);
   const events = await EventLog.open(places.stateDir, { clock: systemClock, log });
   const fleet = new Fleet(Math.max(remembered.lastId, ...[...cgroupIds(root).values()].flat()));
+  const metrics = new Metrics();
   const services: Services = {
     journal,
     clock: systemClock,
@@ -63,6 +65,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
     runEffect,
     published: (supervisor, before) => {
       publish(fleet, supervisor, before);
+      metrics.published(supervisor, before);
       manager.status(summarize(fleet));
     },
   };
@@ -71,7 +74,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const starter = new Starter(fleet, services);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
-  const app = buildServer({ fleet, services, about, starter, verbs, guests, stop });
+  const app = buildServer({ fleet, services, about, starter, verbs, guests, metrics, stop });
   await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, root, places);
@@ -81,8 +84,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
   void autostart(fleet, starter, services);
-  manager.ready();
-  manager.status(summarize(fleet));
+  manager.ready(summarize(fleet));
 
   function stop(): void {
     clearInterval(trimming);

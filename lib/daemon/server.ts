@@ -22,7 +22,11 @@ import { errorEnvelope } from '../client/envelope.ts';
 import { addEventStream } from './event-stream.ts';
 import { explainPolicy } from './explain.ts';
 import type { Fleet } from './fleet.ts';
+<<<<<<< HEAD
 import type { Guests } from './guests.ts';
+=======
+import { addMetrics, type Metrics } from './metrics.ts';
+>>>>>>> 61759d5 (daemon: metrics for Prometheus on the socket)
 import { readHostConfig } from './preparation.ts';
 import type { Starter } from './starting.ts';
 import { domainStats, nodeView } from './stats.ts';
@@ -38,6 +42,7 @@ export interface Daemon {
   readonly verbs: Verbs;
   readonly guests: Guests;
   readonly about: VersionAnswer;
+  readonly metrics: Metrics;
   /** Ends the daemon; VMs go on. */
   stop(): void;
 }
@@ -68,6 +73,7 @@ export function buildServer(daemon: Daemon): FastifyInstance {
   app.setNotFoundHandler(async (request, reply) =>
     reply.status(404).send(errorEnvelope(new DomctlError('USAGE', `no such route: ${request.method} ${request.url}`))),
   );
+  addMetrics(app, daemon.metrics, daemon.fleet, async () => (await readHostConfig(daemon.services.places)).value);
   void app.register(
     async (routes) => {
       addQuestions(routes, daemon);

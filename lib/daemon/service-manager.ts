@@ -24,8 +24,9 @@ export class ServiceManager {
   }
 
   /** Requests are answered from now on. Starts the watchdog's beat, where one is asked for: it beats while the loop turns. */
-  ready(): void {
+  ready(status: string): void {
     this.#send(`READY=1\nMAINPID=${process.pid}`);
+    this.status(status);
     if (this.#watchdogMs === null) return;
     this.#watchdog = setInterval(() => this.#send('WATCHDOG=1'), this.#watchdogMs / 2);
     this.#watchdog.unref();

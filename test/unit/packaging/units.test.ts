@@ -27,7 +27,13 @@ describe('the units', () => {
 
   test('end the daemon alone, never the machines beside it', () => {
     const service = textOf('domctld.service');
-    for (const line of ['KillMode=process', 'Delegate=yes', 'DelegateSubgroup=daemon', 'OOMPolicy=continue', 'Type=notify'])
+    for (const line of [
+      'KillMode=process',
+      'Delegate=yes',
+      'DelegateSubgroup=daemon',
+      'OOMPolicy=continue',
+      'Type=notify',
+    ])
       expect.soft(service.split('\n')).toContain(line);
     expect(service).not.toMatch(/^(RuntimeDirectory|PrivateTmp|PrivateDevices|ProtectHome|ProtectSystem)=/m);
   });

@@ -68,21 +68,13 @@ export class Metrics {
   }
 }
 
-/** `GET /metrics`, beside the versioned API: its format is Prometheus'. Counts refusals of the start route on the way. */
-export function addMetrics(
-  app: FastifyInstance,
-  metrics: Metrics,
-  fleet: Fleet,
-  readHost: () => Promise<HostConfig>,
-): void {
+/** Counts what the start route refuses; a dry run starts nothing. */
+export function countRefusals(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onError', async (request, _reply, error) => {
     if (!request.routeOptions.url?.endsWith('/domains/:domain/start')) return;
     const { force = false, dryRun = false } = (request.body ?? {}) as { force?: boolean; dryRun?: boolean };
     if (!dryRun) metrics.refused(force ? 'force-start' : 'start', error);
   });
-  app.get('/metrics', async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.text(fleet, await readHost().catch(() => null))),
-  );
 }
 
 /** Every state a domain is in now; a word nobody is in is no line. */

@@ -3,7 +3,9 @@
  * translates; what it does is in verbs, starting and views. curl works: `curl --unix-socket PATH http://domctl/v1/domains`.
  */
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { peerCredentials } from '../../native/index.ts';
 import { apiVersion, type VersionAnswer } from '../client/contract.ts';
@@ -24,9 +26,12 @@ import { explainPolicy } from './explain.ts';
 import type { Fleet } from './fleet.ts';
 <<<<<<< HEAD
 import type { Guests } from './guests.ts';
-=======
 import { addMetrics, type Metrics } from './metrics.ts';
->>>>>>> 61759d5 (daemon: metrics for Prometheus on the socket)
+=======
+import { packageDir } from '../places.ts';
+import type { Fleet } from './fleet.ts';
+import { countRefusals, type Metrics } from './metrics.ts';
+>>>>>>> 099606e (daemon: the API as an OpenAPI 3.1 document)
 import { readHostConfig } from './preparation.ts';
 import type { Starter } from './starting.ts';
 import { domainStats, nodeView } from './stats.ts';
@@ -73,7 +78,11 @@ export function buildServer(daemon: Daemon): FastifyInstance {
   app.setNotFoundHandler(async (request, reply) =>
     reply.status(404).send(errorEnvelope(new DomctlError('USAGE', `no such route: ${request.method} ${request.url}`))),
   );
-  addMetrics(app, daemon.metrics, daemon.fleet, async () => (await readHostConfig(daemon.services.places)).value);
+  countRefusals(app, daemon.metrics);
+  void app.register(async (routes) => {
+    addMetrics(routes, daemon);
+    return Promise.resolve();
+  });
   void app.register(
     async (routes) => {
       addQuestions(routes, daemon);
@@ -87,9 +96,18 @@ export function buildServer(daemon: Daemon): FastifyInstance {
   return app;
 }
 
+/** Beside the versioned API: the format is Prometheus'. A configuration that cannot be read leaves out what follows from it. */
+function addMetrics(app: FastifyInstance, { fleet, metrics, services }: Daemon): void {
+  app.get('/metrics', async (_request, reply) => {
+    const host = await readHostConfig(services.places).catch(() => null);
+    return reply.type(metrics.contentType).send(await metrics.text(fleet, host && host.value));
+  });
+}
+
 /** Routes that change nothing, and wait for nothing but the kernel's files. */
 function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: Daemon): void {
   app.get('/version', () => about);
+  app.get('/openapi.json', async (_request, reply) => reply.type('application/json').send(await readApiDocument()));
   app.get('/domains', () => listDomains(fleet));
   app.get('/domains/:domain', (request) => domainInfo(fleet.locate(nameOf(request)).entry));
   app.get('/domains/:domain/xml', (request, reply) => {
@@ -160,6 +178,11 @@ function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void 
     reply.raw.once('close', stop);
     return { stopping: true };
   });
+}
+
+/** Written by `npm run openapi`; part of every installation. */
+async function readApiDocument(): Promise<Buffer> {
+  return readFile(join(packageDir(), 'docs/openapi.json'));
 }
 
 function nameOf(request: FastifyRequest): string {

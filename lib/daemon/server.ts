@@ -24,14 +24,9 @@ import { errorEnvelope } from '../client/envelope.ts';
 import { addEventStream } from './event-stream.ts';
 import { explainPolicy } from './explain.ts';
 import type { Fleet } from './fleet.ts';
-<<<<<<< HEAD
 import type { Guests } from './guests.ts';
-import { addMetrics, type Metrics } from './metrics.ts';
-=======
 import { packageDir } from '../places.ts';
-import type { Fleet } from './fleet.ts';
 import { countRefusals, type Metrics } from './metrics.ts';
->>>>>>> 099606e (daemon: the API as an OpenAPI 3.1 document)
 import { readHostConfig } from './preparation.ts';
 import type { Starter } from './starting.ts';
 import { domainStats, nodeView } from './stats.ts';

@@ -10,15 +10,23 @@ import { DomctlError } from '../errors.ts';
 /** A device whose place on a PCI bus is not settled yet. */
 export interface PciDevice {
   /** Of -device, without bus and addr. */
-  readonly properties: object;
-  /** As the definition has it; null: the next free slot of the root bus, in order of `turn`. */
+  readonly properties: DeviceProperties;
+  /** As the definition has it; null: the next place that is free, in order of `turn`. */
   readonly address: Address | null;
   readonly turn: Turn;
+  /** Number of the bus behind it, when it is a PCI Express port; null otherwise. */
+  readonly port: number | null;
+}
+
+interface DeviceProperties {
+  readonly driver: string;
+  readonly id?: string;
+  readonly [name: string]: unknown;
 }
 
 /**
- * When a device without an address gets its slot: libvirt's order, so that a guest finds its cards where libvirt
- * would have put them on the `pc` machine.
+ * When a device without an address gets its place: libvirt's order, so that a guest finds its cards where libvirt would
+ * have put them.
  */
 export type Turn = keyof typeof turns;
 
@@ -55,8 +63,8 @@ export function device(properties: object): string[] {
   return json('-device', properties);
 }
 
-export function pciDevice(turn: Turn, address: Address | null, properties: object): PciDevice {
-  return { properties, address, turn };
+export function pciDevice(turn: Turn, address: Address | null, properties: DeviceProperties): PciDevice {
+  return { properties, address, turn, port: null };
 }
 
 /** `on` or `off`, as QEMU's text options say it. */

@@ -144,19 +144,22 @@ function bridge(controller: Kind<'pci'>): Part[] {
   if (model.startsWith('pcie-switch-') && address?.type !== 'pci') {
     throw impossible(`pci controller ${index}, a ${model}, has no address`, "give it an <address type='pci' bus=../>");
   }
-  return [pciDevice('bridge', address, { driver, ...portProperties(controller), id: `pci.${index}` })];
+  const hotplug = model === 'pcie-root-port' || model === 'pcie-switch-downstream-port';
+  const bus = hotplug ? index : null;
+  const properties = { driver, ...portProperties(controller), id: `pci.${index}` };
+  return [{ ...pciDevice('bridge', address, properties), port: bus }];
 }
 
 /** A chassis is a number of its own for each hot-pluggable slot; without the definition's it is the index, as libvirt's. */
 function portProperties({ model, index, chassis, port, address }: Kind<'pci'>): object {
-  if (model === 'pci-bridge') return { chassis_nr: chassis ?? index };
-  const hotplug = model === 'pcie-root-port' || model === 'pcie-switch-downstream-port';
-  if (!hotplug) return {};
-  return { port: port ?? portNumber(model, address) ?? index, chassis: chassis ?? index };
-}
-
-/** As libvirt numbers ports: by the place of a root port, by the slot of a switch's. */
-function portNumber(model: PciModel, address: Address | null): number | null {
-  if (address?.type !== 'pci') return null;
-  return model === 'pcie-root-port' ? address.slot * 8 + address.function : address.slot;
+  switch (model) {
+    case 'pci-bridge':
+      return { chassis_nr: chassis ?? index };
+    case 'pcie-root-port':
+      return { ...given('port', port), chassis: chassis ?? index };
+    case 'pcie-switch-downstream-port':
+      return { port: port ?? (address?.type === 'pci' ? address.slot : index), chassis: chassis ?? index };
+    default:
+      return {};
+  }
 }

@@ -1,74 +1,68 @@
 /**
- * Where PCI devices sit. Pure. Addresses of the definition are used as they are; every other device gets the lowest
- * free slot of the root bus, so that the two never meet. Owns the names of buses; must not know what the devices are.
+ * PCI devices as QEMU's arguments, once each has its place. Pure. Owns the names of buses, and the ports that q35 gets
+ * for devices which have none; must not know what the devices are.
  */
-import type { Address } from '../domain/devices.ts';
-import { type Part, type PciDevice, device, impossible, turns } from './arguments.ts';
+import type { PciAddress, RootBus } from './pci-places.ts';
+import { type Part, type PciDevice, device } from './arguments.ts';
 import type { MachineFamily } from './machine-family.ts';
+import { assignPlaces, portsLacking } from './pci-places.ts';
 
-type PciAddress = Extract<Address, { type: 'pci' }>;
-
-interface RootBus {
-  readonly name: string;
-  /** Slots of the machine's own devices: host bridge, and PIIX3 at 1 or ICH9 at 1f. */
-  readonly taken: readonly number[];
-  /** Where firmware and guests expect the first graphics card. */
-  readonly video: number;
-}
-
-const roots: Readonly<Record<Exclude<MachineFamily, 'other'>, RootBus>> = {
-  pc: { name: 'pci.0', taken: [0, 1], video: 2 },
-  q35: { name: 'pcie.0', taken: [0, 0x1f], video: 1 },
+const roots: Readonly<Record<Exclude<MachineFamily, 'other'>, RootBus & { readonly name: string }>> = {
+  pc: { name: 'pci.0', taken: [0, 1], video: 2, express: false },
+  q35: { name: 'pcie.0', taken: [0, 0x1f], video: 1, express: true },
 };
-
-const slotsOfABus = 32;
-
-/** Id of a PCI bus, as libvirt's aliases: that of the machine for 0, of the controller with that index otherwise. */
-function busName(family: MachineFamily, bus: number): string {
-  return bus === 0 && family !== 'other' ? roots[family].name : `pci.${bus}`;
-}
 
 /** The parts as arguments, every PCI device with its address. Throws INVALID_XML when the root bus is full. */
 export function settle(parts: readonly Part[], family: MachineFamily): string[] {
-  const waiting = parts.filter((part) => typeof part !== 'string');
-  const places = family === 'other' ? new Map<PciDevice, PciAddress>() : assign(waiting, roots[family]);
-  const all = [...places.values()];
-  return parts.flatMap((part) => {
-    if (typeof part === 'string') return [part];
+  if (family === 'other') return parts.flatMap((part) => (typeof part === 'string' ? [part] : device(part.properties)));
+  const root = roots[family];
+  const all = withPorts(parts, root);
+  const places = assignPlaces(all.filter(isPci), root);
+  const taken = [...places.values()];
+  return all.flatMap((part) => {
+    if (!isPci(part)) return [part];
     const place = places.get(part);
-    return device({ ...part.properties, ...(place ? location(place, all, family) : {}) });
+    return device({ ...part.properties, ...(place ? location(part, place, { taken, root: root.name }) : {}) });
   });
 }
 
-/** Sorting is stable: within a turn the order of the command line decides. */
-function assign(devices: readonly PciDevice[], root: RootBus): Map<PciDevice, PciAddress> {
-  const places = new Map<PciDevice, PciAddress>();
-  for (const each of devices) if (each.address?.type === 'pci') places.set(each, each.address);
-  const onRoot = [...places.values()].filter(({ bus }) => bus === 0);
-  const taken = new Set([...root.taken, ...onRoot.map(({ slot }) => slot)]);
-  const rest = devices.filter((each) => !places.has(each)).sort((a, b) => turns[a.turn] - turns[b.turn]);
-  for (const each of rest) {
-    const slot = freeSlot(taken, each.turn === 'primaryVideo' ? root.video : 0);
-    taken.add(slot);
-    places.set(each, { type: 'pci', domain: 0, bus: 0, slot, function: 0, multifunction: false });
-  }
-  return places;
+function isPci(part: Part): part is PciDevice {
+  return typeof part !== 'string';
 }
 
-function freeSlot(taken: ReadonlySet<number>, wanted: number): number {
-  if (!taken.has(wanted)) return wanted;
-  for (let slot = 1; slot < slotsOfABus; slot += 1) if (!taken.has(slot)) return slot;
-  throw impossible(
-    `the domain has more PCI devices than the ${slotsOfABus} slots of its root bus`,
-    "give some of them an <address type='pci' bus=../> behind a bridge or a pcie-root-port",
-  );
+/** New ports follow the definition's own bridges, and number on. */
+function withPorts(parts: readonly Part[], root: RootBus): Part[] {
+  const bridges = parts.filter((part) => isPci(part) && part.turn === 'bridge');
+  const ports = Array.from({ length: portsLacking(parts.filter(isPci), root) }, (_none, index) => {
+    return rootPort(highestBus(bridges) + 1 + index);
+  });
+  return [...bridges, ...ports, ...parts.filter((part) => !bridges.includes(part))];
+}
+
+function rootPort(bus: number): PciDevice {
+  const properties = { driver: 'pcie-root-port', chassis: bus, id: `pci.${bus}` };
+  return { properties, address: null, turn: 'bridge', port: bus };
+}
+
+function highestBus(bridges: readonly Part[]): number {
+  const numbers = bridges.map((each) => /^pci\.(\d+)$/.exec(isPci(each) ? (each.properties.id ?? '') : '')?.[1]);
+  return Math.max(0, ...numbers.map((number) => Number(number ?? 0)));
+}
+
+interface Neighbours {
+  readonly taken: readonly PciAddress[];
+  /** Name of bus 0. */
+  readonly root: string;
 }
 
 /** Function 0 has to say that its slot has more functions, or the guest never looks for them. */
-function location(place: PciAddress, all: readonly PciAddress[], family: MachineFamily): object {
+function location(part: PciDevice, place: PciAddress, { taken, root }: Neighbours): object {
   const { bus, slot, function: number } = place;
-  const shared = all.some((other) => other.bus === bus && other.slot === slot && other.function > 0);
+  const shared = taken.some((other) => other.bus === bus && other.slot === slot && other.function > 0);
   const multifunction = place.multifunction || (number === 0 && shared) ? { multifunction: true } : {};
   const addr = `0x${slot.toString(16)}${number === 0 ? '' : `.0x${number.toString(16)}`}`;
-  return { bus: busName(family, bus), ...multifunction, addr };
+  const port = part.port === null || 'port' in part.properties ? {} : { port: slot * functionsOfASlot + number };
+  return { ...port, bus: bus === 0 ? root : `pci.${bus}`, ...multifunction, addr };
 }
+
+const functionsOfASlot = 8;

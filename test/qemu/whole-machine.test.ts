@@ -1,36 +1,119 @@
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { Domain } from '../../lib/domain/definition.ts';
 import { type LaunchSettings, buildArgv } from '../../lib/qemu/argv.ts';
 import { probeCapabilities } from '../../lib/qemu/capabilities.ts';
-import { quit, ready } from '../../lib/qemu/commands.ts';
+import { consoleTarget } from '../../lib/qemu/chardev.ts';
+import {
+  injectNmi,
+  queryBlockStats,
+  queryChardev,
+  queryCpus,
+  quit,
+  ready,
+  setAction,
+  setLink,
+  systemReset,
+} from '../../lib/qemu/commands.ts';
+import type { QmpClient } from '../../lib/qemu/qmp.ts';
 import { bareDomain, plainLaunch } from '../fixtures/qmp/domains.ts';
-import { at, wholeMachine } from '../fixtures/qmp/machines.ts';
+import { wholeMachine } from '../fixtures/qmp/machines.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import { type Machine, startMachine, temporaryDirectory, writeImages } from './machine.ts';
 
 const qemus = await findQemus();
 
+const cache = await mkdtemp(path.join(tmpdir(), 'domctl-capabilities-'));
+afterAll(() => rm(cache, { recursive: true, force: true }));
+
 async function launchOf({ emulator }: TestQemu, directory: string): Promise<LaunchSettings> {
-  const capabilities = await probeCapabilities(emulator!, path.join(directory, 'cache'));
+  const capabilities = await probeCapabilities(emulator!, cache);
   return { ...plainLaunch, capabilities, qmpSocket: path.join(directory, 'qmp'), socketDir: directory };
 }
 
-function start(domain: Domain, launch: LaunchSettings): Machine {
-  return startMachine(launch.capabilities.emulator, buildArgv(domain, launch), launch.qmpSocket);
+/** A machine that is up, with its monitor. */
+interface Up {
+  readonly machine: Machine;
+  readonly client: QmpClient;
+}
+
+async function start(domain: Domain, launch: LaunchSettings): Promise<Up> {
+  const machine = startMachine(launch.capabilities.emulator, buildArgv(domain, launch), launch.qmpSocket);
+  try {
+    const client = await machine.connect();
+    expect(await ready(client)).toEqual({ status: 'prelaunch', running: false });
+    return { machine, client };
+  } catch (error) {
+    throw new Error(machine.stderr(), { cause: error });
+  }
+}
+
+async function endQuietly({ machine, client }: Up): Promise<void> {
+  await quit(client);
+  expect(await machine.exited).toBe(0);
+  expect(machine.stderr()).toBe('');
 }
 
 describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu) => {
-  test.skipIf(qemu.skipReason).for(['q35', 'pc'] as const)('starts on %s with everything there is', async (board) => {
+  test.skipIf(qemu.skipReason).for(['q35', 'pc'] as const)(
+    'starts on %s with everything there is, without a warning, and answers a manager',
+    async (board) => {
+      const directory = await temporaryDirectory();
+      await writeImages(directory);
+      const domain = wholeMachine(directory, board);
+      const up = await start(domain, await launchOf(qemu, directory));
+      const { client } = up;
+      const threads = (await queryCpus(client)).map(({ threadId }) => threadId);
+      expect(new Set(threads).size).toBe(domain.currentVcpus);
+      const disks = (await queryBlockStats(client)).map(({ id }) => id);
+      const cd = board === 'pc' ? 'ide0-0-0' : 'scsi0-0-0-6';
+      const fixed = ['virtio-disk0', 'virtio-disk1', 'scsi0-0-0-0', 'scsi1-0-3', 'sata0-0-2', 'sata0-0-3', 'usb-disk5'];
+      expect(disks).toEqual(expect.arrayContaining([...fixed, cd]));
+      expect(consoleTarget(domain, directory)).toEqual({ kind: 'pty', chardev: 'charserial0' });
+      const pty = (await queryChardev(client)).find(({ label }) => label === 'charserial0');
+      expect(pty?.filename).toMatch(/^pty:\/dev\/pts\/\d+$/);
+      for (const [index] of domain.interfaces.entries()) await setLink(client, `net${index}`, false);
+      await setAction(client, { reboot: 'reset', shutdown: 'poweroff', panic: 'shutdown', watchdog: 'none' });
+      await systemReset(client);
+      await injectNmi(client);
+      await endQuietly(up);
+    },
+  );
+
+  test.skipIf(qemu.skipReason)(
+    'has firmware in flash, and knows every property of what needs a companion',
+    async () => {
+      const directory = await temporaryDirectory();
+      await writeImages(directory);
+      const [code, vars] = ['code', 'vars'].map((name) => path.join(directory, name)) as [string, string];
+      for (const chip of [code, vars]) {
+        await writeFile(chip, '');
+        await truncate(chip, 2 ** 17);
+      }
+      const chips = { code, codeFormat: 'raw', type: 'pflash', readonly: true, vars, varsFormat: 'raw' } as const;
+      const launch = await launchOf(qemu, directory);
+      const up = await start(bareDomain, { ...launch, firmware: { ...chips, secure: true } });
+      for (const [typename, properties] of [
+        ['vhost-user-fs-pci', ['chardev', 'queue-size', 'tag']],
+        ['tpm-crb', ['tpmdev']],
+        ['tpm-tis', ['tpmdev']],
+        ['virtio-net-pci', ['mq', 'vectors', 'host_mtu']],
+      ] as const) {
+        const known = await up.client.execute('device-list-properties', { typename });
+        expect(known).toEqual(expect.arrayContaining(properties.map((name) => expect.objectContaining({ name }))));
+      }
+      await endQuietly(up);
+    },
+  );
+
+  test.skipIf(qemu.skipReason)('has variables in an image as well', async () => {
     const directory = await temporaryDirectory();
     await writeImages(directory);
-    const machine = start(wholeMachine(directory, board), await launchOf(qemu, directory));
-    const client = await machine.connect().catch((error: unknown) => {
-      throw new Error(machine.stderr(), { cause: error });
-    });
-    expect(await ready(client)).toEqual({ status: 'prelaunch', running: false });
-    await quit(client);
-    expect(await machine.exited).toBe(0);
-    console.log(machine.stderr());
+    const [code, vars] = ['root.raw', 'data.qcow2'].map((name) => path.join(directory, name)) as [string, string];
+    const chips = { code, codeFormat: 'raw', type: 'pflash', readonly: true, vars, varsFormat: 'qcow2' } as const;
+    const launch = await launchOf(qemu, directory);
+    await endQuietly(await start(bareDomain, { ...launch, firmware: { ...chips, secure: false } }));
   });
 });

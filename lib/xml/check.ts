@@ -5,17 +5,11 @@
 import type { UnsupportedFragment } from '../domain/definition.ts';
 import type { XmlAttribute, XmlElement } from './document.ts';
 import { attributeXml, elementXml } from './fragment.ts';
+import type { Known } from './known.ts';
 import { quote, type Problem } from './problems.ts';
-import { propertyAt, requirementsOf, type Property, type PropertyPath, type ValueAt } from './properties.ts';
-
-/** A known element with what was read from it. */
-export interface Known {
-  readonly key: string;
-  readonly element: XmlElement;
-  /** Its text under its own key, its attributes under theirs. */
-  readonly values: ReadonlyMap<string, unknown>;
-  readonly children: readonly Known[];
-}
+import { plainKey, propertyAt, requirementsOf } from './properties.ts';
+import type { Property } from './property.ts';
+import { absent, duplicate, letThrough, second, shorten, stray, unknown } from './complaints.ts';
 
 /** What a walk over one element found; `aside`: the element was not understood and stays out of `known`. */
 interface Found {
@@ -27,31 +21,12 @@ interface Found {
 
 /** Walks the document. With problems of kind `invalid`, `known` may lack what the table requires. */
 export function checkDocument(root: XmlElement): Omit<Found, 'aside'> {
-  return walk(root, { key: '/domain', path: '/domain' });
-}
-
-/** First element at `key`, at or below `known`; of several siblings the first. */
-export function find(known: Known, key: string): Known | undefined {
-  if (known.key === key) return known;
-  const child = known.children.find((one) => key === one.key || key.startsWith(`${one.key}/`));
-  return child && find(child, key);
-}
-
-/** All children of `known` at `key`. */
-export function findAll(known: Known, parent: PropertyPath, key: PropertyPath): readonly Known[] {
-  return find(known, parent)?.children.filter((child) => child.key === key) ?? [];
-}
-
-/** The text or attribute at `key`, at or below `known`; undefined when absent. */
-export function valueAt<P extends PropertyPath>(known: Known, key: P): ValueAt<P> | undefined {
-  const owner = key.includes('/@') ? key.slice(0, key.indexOf('/@')) : key;
-  // The table wrote the value under this key, with the reader its type follows from.
-  return find(known, owner)?.values.get(key) as ValueAt<P> | undefined;
+  return walk(root, { keys: ['/domain'], path: '/domain' });
 }
 
 interface Place {
-  /** Where the table has it. */
-  readonly key: string;
+  /** Where the table has it: its own key, then those of its variant. */
+  readonly keys: readonly string[];
   /** Where the model will have it: numbered among those understood. */
   readonly path: string;
 }
@@ -65,42 +40,64 @@ class Collection {
   readonly reasons: Problem[] = [];
 }
 
-function walk(element: XmlElement, place: Place): Found {
+function walk(element: XmlElement, given: Place): Found {
   const found = new Collection();
-  const property = propertyAt(place.key);
+  const property = propertyAt(given.keys);
+  const place = { ...given, keys: withVariant(element, given.keys, property) };
   if (property?.opaque !== true) {
     for (const attribute of element.attributes) takeAttribute(found, element, attribute, place);
-    takeText(found, element, place, property);
+    takeText(found, element, place);
     takeChildren(found, element, place);
     requireAll(found, element, place);
   }
-  const { values, children, fragments, reasons } = found;
-  const known = { key: place.key, element, values, children };
+  const { values, children, fragments } = found;
+  const reasons =
+    property?.whole === true ? [...found.reasons, ...found.problems.filter(isUnsupported)] : found.reasons;
+  const known = { key: plainKey(place.keys[0] ?? ''), element, values, children };
   const aside = reasons.length > 0;
-  // What else is wrong in an element nobody looks at does not matter.
+  // What else is unsupported in an element nobody looks at does not matter.
   return { known, aside, fragments: aside ? [] : fragments, problems: aside ? reasons : found.problems };
 }
 
+function isUnsupported({ kind }: Problem): boolean {
+  return kind === 'unsupported';
+}
+
+/** `keys`, and those of the variant this element is. */
+function withVariant(element: XmlElement, keys: readonly string[], property: Property<unknown> | null): string[] {
+  const { variant } = property ?? {};
+  if (!variant) return [...keys];
+  const { value } = element.attributes.find(({ name }) => name === variant.attribute) ?? {};
+  const reader = propertyAt(keys.map((key) => `${key}/@${variant.attribute}`))?.reader;
+  const kind = value === undefined ? variant.absent : value;
+  const isKnown = kind !== null && reader !== null && reader !== undefined && 'value' in reader.read(kind);
+  return isKnown ? [...keys, ...keys.map((key) => `${key}[${kind}]`)] : [...keys];
+}
+
+/** Keys of a child or attribute `name`. */
+function inside({ keys }: Place, name: string): string[] {
+  return keys.map((key) => `${key}/${name}`);
+}
+
 function takeAttribute(found: Collection, element: XmlElement, attribute: XmlAttribute, place: Place): void {
-  const key = `${place.key}/@${attribute.name}`;
-  const property = propertyAt(key);
+  const keys = inside(place, `@${attribute.name}`);
+  const property = propertyAt(keys);
   const at = { position: attribute.position, path: `${element.path}/@${shorten(attribute.name)}` };
   const fragment = { kind: 'attribute', parent: place.path, xml: attributeXml(element, attribute) } as const;
-  if (property === null) {
-    found.problems.push(unknown('attribute', at));
+  if (property === null || property.missing !== null) {
+    found.problems.push(unknown('attribute', at, { keys, property }));
     found.fragments.push(fragment);
     return;
   }
-  if (takeValue(found, property, { key, raw: attribute.value, at }) === 'attribute') found.fragments.push(fragment);
+  if (takeValue(found, property, { key: plainKey(keys[0] ?? ''), raw: attribute.value, at }) === 'attribute')
+    found.fragments.push(fragment);
 }
 
-function takeText(found: Collection, element: XmlElement, place: Place, property: Property<unknown> | null): void {
+function takeText(found: Collection, element: XmlElement, place: Place): void {
+  const property = propertyAt(place.keys.toReversed());
   const at = { position: element.position, path: element.path };
-  if (property?.reader) takeValue(found, property, { key: place.key, raw: element.text, at });
-  else if (element.text.trim() !== '') {
-    const message = `the text ${quote(element.text.trim())} does not belong here`;
-    found.problems.push({ kind: 'invalid', ...at, message, hint: 'remove it, or make it a comment' });
-  }
+  if (property?.reader) takeValue(found, property, { key: plainKey(place.keys[0] ?? ''), raw: element.text, at });
+  else if (element.text.trim() !== '') found.problems.push(stray(element));
 }
 
 interface Given {
@@ -122,7 +119,7 @@ function takeValue(
     return 'read';
   }
   const message = `${quote(given.raw)} ${read.refused}`;
-  const remedy = `write for example ${reader?.example}`;
+  const remedy = read.remedy ?? `write for example ${reader?.example}`;
   if (refusal === 'invalid') found.problems.push({ kind: 'invalid', ...given.at, message, hint: remedy });
   else {
     const problem = { kind: 'unsupported', ...given.at, message, hint: `${remedy}; ${letThrough}` } as const;
@@ -135,34 +132,49 @@ function takeChildren(found: Collection, element: XmlElement, place: Place): voi
   const counts = new Map<string, number>();
   const seen = new Set<string>();
   for (const child of element.children) {
-    const key = `${place.key}/${child.name}`;
-    const property = child.namespace === '' ? propertyAt(key) : null;
-    const index = (counts.get(key) ?? 0) + 1;
-    if (property === null) {
-      setAside(found, child, place, [unknown('element', child)]);
-      continue;
+    const { name } = child;
+    const keys = inside(place, name);
+    const property = child.namespace === '' ? propertyAt(keys) : null;
+    if (property === null || property.missing !== null) {
+      setAside(found, child, place, [unknown('element', child, { keys, property })]);
+    } else if (seen.has(name) && property.repeats !== 'several') {
+      refuseAnother(found, child, place, property);
+    } else {
+      const index = next(counts, name);
+      const isTaken = takeChild(found, child, { keys, path: place.path + step(name, index, property) }, place);
+      if (isTaken) counts.set(name, index);
+      // One that was set aside leaves room for another of which there can be one.
+      if (isTaken || property.repeats === 'once') seen.add(name);
     }
-    if (seen.has(key) && !property.several) found.problems.push(duplicate(child));
-    else {
-      const path = `${place.path}/${child.name}${property.several ? `[${index}]` : ''}`;
-      if (takeChild(found, child, { key, path }, place)) counts.set(key, index);
-    }
-    seen.add(key);
   }
+}
+
+function next(counts: ReadonlyMap<string, number>, name: string): number {
+  return (counts.get(name) ?? 0) + 1;
+}
+
+/** How the model's path goes on: with a number where there may be several. */
+function step(name: string, index: number, { repeats }: Property<unknown>): string {
+  return repeats === 'several' ? `/${name}[${index}]` : `/${name}`;
+}
+
+function refuseAnother(found: Collection, child: XmlElement, place: Place, { repeats }: Property<unknown>): void {
+  if (repeats === 'once') found.problems.push(duplicate(child));
+  else setAside(found, child, place, [second(child)]);
 }
 
 /** True when the child was understood, in the main. */
 function takeChild(found: Collection, child: XmlElement, place: Place, parent: Place): boolean {
-  const inside = walk(child, place);
-  if (!inside.aside) {
-    found.children.push(inside.known);
-    for (const problem of inside.problems) found.problems.push(problem);
-    for (const fragment of inside.fragments) found.fragments.push(fragment);
+  const inner = walk(child, place);
+  if (!inner.aside) {
+    found.children.push(inner.known);
+    for (const problem of inner.problems) found.problems.push(problem);
+    for (const fragment of inner.fragments) found.fragments.push(fragment);
     return true;
   }
   // Half a device is another device: it is set aside whole.
-  if (isPartOfDevice(place.key)) found.reasons.push(...inside.problems);
-  else setAside(found, child, parent, inside.problems);
+  if (isPartOfDevice(inner.known.key)) found.reasons.push(...inner.problems);
+  else setAside(found, child, parent, inner.problems);
   return false;
 }
 
@@ -177,30 +189,14 @@ function isPartOfDevice(key: string): boolean {
 
 function requireAll(found: Collection, element: XmlElement, place: Place): void {
   const given = new Set([
-    ...element.attributes.map(({ name }) => `${place.key}/@${name}`),
-    ...element.children.filter(({ namespace }) => namespace === '').map(({ name }) => `${place.key}/${name}`),
+    ...element.attributes.map(({ name }) => `@${name}`),
+    ...element.children.filter(({ namespace }) => namespace === '').map(({ name }) => name),
   ]);
-  for (const key of requirementsOf(place.key).filter((one) => !given.has(one))) {
-    const name = key.slice(place.key.length + 1);
-    const what = name.startsWith('@') ? `the attribute ${name.slice(1)}` : `<${name}>`;
-    const { position, path } = element;
-    const example = propertyAt(key)?.reader?.example;
-    const hint = example === undefined ? `add ${what}` : `add ${what}, for example ${example}`;
-    found.problems.push({ kind: 'invalid', position, path, message: `${what} is missing`, hint });
+  for (const key of requirementsOf(place.keys)) {
+    const name = key.slice(key.lastIndexOf('/') + 1);
+    const property = propertyAt([key]);
+    if (given.has(name) || property === null) continue;
+    const problem = absent(element, name, property);
+    (property.absence === 'element' ? found.reasons : found.problems).push(problem);
   }
-}
-
-const letThrough = '--allow-unsupported goes on without it, with a warning';
-
-function unknown(what: string, at: Pick<Problem, 'position' | 'path'>): Problem {
-  const message = `domctl does not know this ${what}`;
-  return { kind: 'unsupported', position: at.position, path: at.path, message, hint: `remove it; ${letThrough}` };
-}
-
-function duplicate({ position, path, name }: XmlElement): Problem {
-  return { kind: 'invalid', position, path, message: `<${name}> is given twice`, hint: 'keep one of them' };
-}
-
-function shorten(name: string): string {
-  return name.length > 40 ? `${name.slice(0, 40)}...` : name;
 }

@@ -2,7 +2,7 @@
  * Puts what --allow-unsupported let through back into the tree to be printed, at the end of the element it was found in.
  */
 import type { UnsupportedFragment } from '../domain/definition.ts';
-import { propertyAt } from './properties.ts';
+import { elementAt } from './properties.ts';
 import { tag, type Tag } from './serialize.ts';
 import { readAttributes, readTag } from './tag.ts';
 
@@ -27,7 +27,7 @@ function index(element: Tag, path: string, places: Map<string, Tag>): void {
     const count = (counts.get(child.name) ?? 0) + 1;
     counts.set(child.name, count);
     const plain = `${path}/${child.name}`;
-    index(child, propertyAt(keyOf(plain))?.several === true ? `${plain}[${count}]` : plain, places);
+    index(child, elementAt(keyOf(plain))?.repeats === 'several' ? `${plain}[${count}]` : plain, places);
   }
 }
 
@@ -55,8 +55,8 @@ function addAttributes(parent: Tag, xml: string): void {
 /** An element there can be only one of takes the place of the one printed from the model: its value was not understood. */
 function addElement(parent: Tag, { parent: path, xml }: UnsupportedFragment): void {
   const { name, namespace } = readTag(xml, new Map());
-  const property = namespace === '' ? propertyAt(keyOf(`${path}/${name}`)) : null;
-  if (property !== null && !property.several) {
+  const property = namespace === '' ? elementAt(keyOf(`${path}/${name}`)) : null;
+  if (property !== null && property.missing === null && property.repeats === 'once') {
     const own = parent.children.findIndex((child) => typeof child !== 'string' && child.name === name);
     if (own >= 0) parent.children.splice(own, 1);
   }

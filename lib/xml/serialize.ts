@@ -29,6 +29,31 @@ export function tag(name: string, attributes: Readonly<Record<string, Value>> = 
   };
 }
 
+/** `element` if there is anything in it, else null. */
+export function unlessEmpty(element: Tag): Tag | null {
+  return element.children.length === 0 ? null : element;
+}
+
+/** An element that says all by being there. */
+export function mark(name: string, isThere: boolean): Tag | null {
+  return isThere ? tag(name) : null;
+}
+
+/** An element with a text; null for none. */
+export function texted(name: string, text: string | number | null): Tag | null {
+  return text === null ? null : tag(name, {}, text);
+}
+
+/** libvirt's words for a boolean; null stays null. */
+export function yesNo(value: boolean | null): 'yes' | 'no' | null {
+  return value === null ? null : value ? 'yes' : 'no';
+}
+
+/** Likewise where libvirt has a switch. */
+export function onOff(value: boolean | null): 'on' | 'off' | null {
+  return value === null ? null : value ? 'on' : 'off';
+}
+
 type Content = string | number | readonly (Tag | string | null)[];
 
 /** The text of `root`, with a line feed at its end. */

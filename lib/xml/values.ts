@@ -3,10 +3,9 @@
  * Owns: the accepted form of every kind of value. Must not know: where the value stands.
  */
 import { escapeName, longestEscapedName } from '../domain/names.ts';
-import { bytesPerUnit } from './units.ts';
 
-/** A value, or the end of a sentence that begins with the text as given, e.g. `is not an absolute path`. */
-export type Read<T> = { readonly value: T } | { readonly refused: string };
+/** A value, or the end of a sentence that begins with the text as given, e.g. `is not an absolute path`; and what to do. */
+export type Read<T> = { readonly value: T } | { readonly refused: string; readonly remedy?: string };
 
 export interface Reader<T> {
   readonly read: (raw: string) => Read<T>;
@@ -24,12 +23,36 @@ export function supported<const T extends string>(...words: readonly T[]): Reade
   return wordOf(words, `is not supported yet; supported: ${words.join(', ')}`);
 }
 
+/** Like `supported`; `remedies` tells for some of the other words what to write instead. */
+export function supportedBut<const T extends string>(
+  remedies: Readonly<Record<string, string>>,
+  ...words: readonly T[]
+): Reader<T> {
+  const { read, example } = supported(...words);
+  const told = (raw: string): Read<T> => {
+    const found = read(raw);
+    const remedy = Object.hasOwn(remedies, raw) ? remedies[raw] : undefined;
+    return 'value' in found || remedy === undefined ? found : { ...found, remedy };
+  };
+  return { read: told, example };
+}
+
 function wordOf<T extends string>(words: readonly T[], refused: string): Reader<T> {
   const read = (raw: string): Read<T> => {
     const value = words.find((word) => word === raw);
     return value === undefined ? { refused } : { value };
   };
   return { read, example: words.join(' or ') };
+}
+
+/** A word of libvirt's that means its own default, or one of `reader`'s. */
+export function orDefault<T>(word: string, reader: Reader<T>): Reader<T | null> {
+  return { read: (raw) => (raw === word ? { value: null } : reader.read(raw)), example: reader.example };
+}
+
+/** An empty text is none. */
+export function orNothing<T>(reader: Reader<T>): Reader<T | null> {
+  return { read: (raw) => (raw.trim() === '' ? { value: null } : reader.read(raw)), example: reader.example };
 }
 
 /** A word of a closed list that stands for a boolean. */
@@ -46,36 +69,6 @@ export function flag(yes: string, no: string): Reader<boolean> {
 function matching(pattern: RegExp, refused: string, example: string): Reader<string> {
   return { read: (raw) => (pattern.test(raw) ? { value: raw } : { refused }), example };
 }
-
-/** A whole number in decimal digits, white space around it allowed. */
-export function wholeNumber(least: number, most: number): Reader<number> {
-  const refused = `is not a whole number from ${least} to ${most}`;
-  const read = (raw: string): Read<number> => {
-    const digits = raw.trim();
-    const value = /^\d{1,9}$/.test(digits) ? Number(digits) : -1;
-    return value >= least && value <= most ? { value } : { refused };
-  };
-  return { read, example: String(least) };
-}
-
-/** An amount of memory, in a unit told elsewhere. */
-export const amount: Reader<bigint> = {
-  read(raw) {
-    const digits = raw.trim();
-    const isPlain = /^\d{1,18}$/.test(digits) && /[1-9]/.test(digits);
-    return isPlain ? { value: BigInt(digits) } : { refused: 'is not a whole number of 1 or more' };
-  },
-  example: '1048576',
-};
-
-/** Bytes in one of libvirt's units. */
-export const unit: Reader<bigint> = {
-  read(raw) {
-    const value = bytesPerUnit(raw);
-    return value === null ? { refused: 'is not a unit of memory' } : { value };
-  },
-  example: 'KiB, MiB or GiB',
-};
 
 /** A domain's name: also part of file and cgroup names. */
 export const domainName: Reader<string> = {
@@ -134,6 +127,17 @@ function readPath(raw: string): Read<string> {
   return Buffer.byteLength(raw) > maxPathBytes ? { refused: 'is too long for a path' } : { value: raw };
 }
 
+/** Path of a unix socket; one that libvirt made for a machine of its own is read as none, as libvirt itself reads it. */
+export const socketPath: Reader<string | null> = {
+  read(raw) {
+    const isLibvirts = /^\/(?:var\/lib|var\/run|run)\/libvirt\/qemu\/channel\//.test(raw);
+    // sun_path with its NUL.
+    if (Buffer.byteLength(raw) > 107) return isLibvirts ? { value: null } : { refused: 'is too long for a socket' };
+    return isLibvirts ? { value: null } : readPath(raw);
+  },
+  example: '/run/web1.sock',
+};
+
 // Far more than any kernel command line.
 const maxTextLength = 64 * 1024;
 
@@ -155,8 +159,66 @@ export const line: Reader<string | null> = {
 /** A machine type as QEMU names it. */
 export const machine = matching(/^[A-Za-z\d][\w.-]{0,63}$/, 'is not the name of a machine type', 'q35');
 
-/** Name of a virtio disk in the guest. */
-export const diskName = matching(/^vd[a-z]{1,3}$/, 'is not supported yet; supported: vda, vdb and so on', 'vda');
+/** Name of a disk in the guest; its first letters are the bus it has by default. */
+export const diskName = matching(
+  /^[vsh]d[a-z]{1,3}$/,
+  'is not supported yet; supported: vda, sda, hda and so on',
+  'vda',
+);
+
+/** Serial number of a disk, as the guest sees it. */
+export const serialNumber = matching(
+  /^[\w. +-]{1,36}$/,
+  'is not a serial number of 1 to 36 letters and digits',
+  'WD-1234',
+);
+
+/** Name of a bridge of the host. */
+export const bridgeName = matching(/^(?!\.{1,2}$)[^\s/:%]{1,15}$/, 'is not the name of a network device', 'br0');
+
+/** Name of a tap. libvirt gives vnet0 and so on itself, and forgets them with the machine; so they are read as none. */
+export const tapName: Reader<string | null> = {
+  read(raw) {
+    const read = bridgeName.read(raw);
+    return 'value' in read && /^vnet\d*$/.test(raw) ? { value: null } : read;
+  },
+  example: 'tap-web1',
+};
+
+/** Name of a CPU model or feature as QEMU knows it. */
+export const cpuWord = matching(/^[A-Za-z\d][\w.:-]{0,63}$/, 'is not the name of a CPU model or feature', 'Haswell');
+
+/** Name of a CPU model; none where the mode says all. */
+export const cpuModel = orNothing(cpuWord);
+
+/** Name of a time zone. */
+export const timezone = matching(
+  /^[A-Za-z][\w+-]*(?:\/[A-Za-z\d][\w+-]*)*$/,
+  'is not the name of a time zone',
+  'Europe/Berlin',
+);
+
+/** Address or name of a host. */
+export const hostName = matching(/^[A-Za-z\d:[][\w.:%[\]-]{0,254}$/, 'is not an address', '127.0.0.1');
+
+/** A numeric IPv4 or IPv6 address. */
+export const ipAddress = matching(
+  /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-fA-F:.]*:[\da-fA-F:.]*)$/,
+  'is not an IP address',
+  '127.0.0.1',
+);
+
+/** Name of a virtio-serial port. */
+export const channelName = matching(/^[\w.+-]{1,128}$/, 'is not the name of a channel', 'org.qemu.guest_agent.0');
+
+/** A keyboard layout of QEMU's. */
+export const keymap = matching(/^[a-z][a-z-]{1,15}$/, 'is not the name of a keymap', 'en-us');
+
+/** Tag of a filesystem; virtio has room for 36 bytes. */
+export const mountTag = matching(/^[^\s/,=\p{Cc}]{1,36}$/u, 'is not a tag of 1 to 36 characters', 'shared');
+
+/** Where a USB device is plugged in, through hubs: `1.2`. */
+export const usbPort = matching(/^[1-9]\d{0,2}(?:\.[1-9]\d{0,2}){0,3}$/, 'is not a USB port', '1');
 
 /** Name of a policy; also a file name. */
 export const policyName = matching(/^[A-Za-z\d][\w.-]{0,63}$/, 'is not the name of a policy', 'restart-first');

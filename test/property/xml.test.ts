@@ -1,47 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fc, test } from '@fast-check/vitest';
 import { describe, expect } from 'vitest';
-import type { Disk, Domain, Serial, UnsupportedFragment } from '../../lib/domain/definition.ts';
+import type { Domain, UnsupportedFragment } from '../../lib/domain/definition.ts';
 import { DomctlError } from '../../lib/errors.ts';
 import { emitDomain } from '../../lib/xml/emit.ts';
 import { parseDomain } from '../../lib/xml/parse.ts';
 import { escapeXml } from '../../lib/xml/serialize.ts';
 import { domainName } from '../../lib/xml/values.ts';
-
-const notXml = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
-const characters = fc.oneof(
-  fc.string({ unit: 'grapheme', maxLength: 20 }),
-  fc.string({ unit: fc.constantFrom(...'<>&\'"\t\n\r ]]>=/:a1é'), maxLength: 20 }),
-);
-const content = characters.filter((text) => !notXml.test(text) && text.trim() !== '');
-const oneLine = content.filter((text) => !/[\n\r]/.test(text));
-const path = content.filter((text) => !/\p{Cc}/u.test(text)).map((text) => `/${text}`);
-const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
-
-const mac = fc
-  .array(fc.integer({ min: 0, max: 255 }), { minLength: 6, maxLength: 6 })
-  .map((bytes) =>
-    bytes.map((byte, index) => (index === 0 ? byte & 0xfe : byte).toString(16).padStart(2, '0')).join(':'),
-  );
-
-const disk: fc.Arbitrary<Disk> = fc.record({
-  path,
-  format: fc.constantFrom('raw', 'qcow2'),
-  target: fc.stringMatching(/^vd[a-z]{1,3}$/),
-  bus: fc.constant('virtio'),
-  readonly: fc.boolean(),
-  shareable: fc.boolean(),
-});
-
-function ports(kind: Serial['kind'], most: number): fc.Arbitrary<Serial[]> {
-  const one = fc.record({
-    kind: fc.constant(kind),
-    path,
-    append: maybe(fc.boolean()),
-    port: fc.integer({ min: 0, max: most }),
-  });
-  return fc.uniqueArray(one, { selector: ({ port }) => port, maxLength: 4 });
-}
+import { characters, content, maybe, oneLine } from './arbitrary.ts';
+import { devices } from './devices.ts';
+import { machine } from './machines.ts';
+import { withAddresses, withBootOrder } from './places.ts';
 
 const policyAndMetadata = fc
   .tuple(maybe(fc.stringMatching(/^[a-z][a-z-]{0,20}$/)), maybe(content))
@@ -52,25 +21,11 @@ const policyAndMetadata = fc
     return { policy, metadataXml: inside + chosen === '' ? null : `<metadata>${inside}${chosen}</metadata>` };
   });
 
-const serialsAndConsoles = fc
-  .tuple(ports('serial', 3), ports('virtio', 30), fc.boolean())
-  .map(([serials, consoles, doubled]) => ({
-    serials,
-    consoles: [...(doubled ? serials.slice(0, 1) : []), ...consoles],
-  }));
-
-const memory = fc
-  .tuple(fc.integer({ min: 1, max: 2 ** 43 - 1 }), fc.double({ min: 0, max: 1, noNaN: true }))
-  .map(([kib, share]) => ({
-    memoryBytes: kib * 1024,
-    currentMemoryBytes: Math.max(1, Math.floor(kib * share)) * 1024,
-  }));
-
 const unsupported: fc.Arbitrary<UnsupportedFragment[]> = fc
   .tuple(fc.array(content, { maxLength: 3 }), fc.array(content, { maxLength: 3 }))
   .map(([elements, attributes]) => [
     ...elements.map(
-      (text) => ({ kind: 'element', parent: '/domain', xml: `<clock offset="${escapeXml(text, true)}"/>` }) as const,
+      (text) => ({ kind: 'element', parent: '/domain', xml: `<keys name="${escapeXml(text, true)}"/>` }) as const,
     ),
     { kind: 'element', parent: '/domain/features', xml: '<hap/>' },
     ...attributes.map((text, index) => {
@@ -79,52 +34,33 @@ const unsupported: fc.Arbitrary<UnsupportedFragment[]> = fc
     { kind: 'attribute', parent: '/domain/vcpu', xml: "placement='auto'" },
   ]);
 
-const plain = fc.record({
-  type: fc.constantFrom('qemu', 'kvm'),
+const names = fc.record({
   name: content.filter((name) => 'value' in domainName.read(name)),
   uuid: fc.uuid(),
   title: maybe(oneLine),
   description: maybe(content),
-  vcpus: fc.integer({ min: 1, max: 65535 }),
-  memoryBacking: fc.record({
-    source: fc.constantFrom('anonymous', 'memfd'),
-    access: fc.constantFrom('private', 'shared'),
-    allocation: fc.constantFrom('ondemand', 'immediate'),
-    allocationThreads: maybe(fc.integer({ min: 1, max: 65535 })),
-  }),
-  os: fc.record({
-    arch: fc.constant('x86_64'),
-    machine: fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}$/),
-    boot: fc.array(fc.constantFrom('fd', 'hd', 'cdrom', 'network'), { maxLength: 3 }),
-    kernel: maybe(path),
-    initrd: maybe(path),
-    cmdline: maybe(content),
-  }),
-  features: fc.record({
-    acpi: fc.boolean(),
-    apic: fc.boolean(),
-    pae: fc.boolean(),
-    asyncTeardown: maybe(fc.boolean()),
-  }),
-  lifecycle: fc.constant({ onPoweroff: 'destroy', onReboot: 'restart', onCrash: 'destroy' } as const),
-  emulator: maybe(path),
-  disks: fc.uniqueArray(disk, { selector: ({ target }) => target, maxLength: 3 }),
-  interfaces: fc.array(
-    fc.record({ type: fc.constant('user'), mac, model: fc.constantFrom('virtio', 'e1000', 'e1000e', 'rtl8139') }),
-    { maxLength: 3 },
-  ),
-  memballoon: fc.constantFrom('virtio', 'none'),
-}) satisfies fc.Arbitrary<Partial<Domain>>;
+});
+
+/** virtiofs needs memory that is shared. */
+function shareMemory(domain: Domain): Domain {
+  if (domain.filesystems.length === 0) return domain;
+  return { ...domain, memoryBacking: { ...domain.memoryBacking, source: 'memfd', access: 'shared' } };
+}
 
 const anyDomain: fc.Arbitrary<Domain> = fc
-  .tuple(plain, policyAndMetadata, serialsAndConsoles, memory, fc.oneof(fc.constant([]), unsupported))
-  .map(([one, metadata, ports, sizes, fragments]) => ({
-    ...one,
-    ...metadata,
-    ...ports,
-    ...sizes,
-    unsupported: fragments,
-  }));
+  .tuple(
+    names,
+    policyAndMetadata,
+    machine,
+    devices,
+    fc.oneof(fc.constant([]), unsupported),
+    fc.infiniteStream(fc.boolean()),
+  )
+  .map(([one, metadata, parts, others, fragments, coins]) => {
+    const toss = (): boolean => coins.next().value === true;
+    const domain = { ...one, ...metadata, ...parts, ...others, unsupported: fragments };
+    return withBootOrder(withAddresses(shareMemory(domain), toss), toss);
+  });
 
 function parse(text: string, allowUnsupported: boolean): Domain {
   const generate = { uuid: () => '00000000-0000-4000-8000-000000000001', mac: () => '52:54:00:00:00:01' };
@@ -148,8 +84,8 @@ function judge(text: string): void {
 }
 
 const directory = new URL('../fixtures/domain-xml/', import.meta.url);
-const names = readdirSync(directory).filter((name) => name.endsWith('.xml'));
-const documents = names.map((name) => readFileSync(new URL(name, directory), 'utf8'));
+const files = readdirSync(directory).filter((name) => name.endsWith('.xml'));
+const documents = files.map((name) => readFileSync(new URL(name, directory), 'utf8'));
 const snippets = [
   ...'<>&\'"/=!?- \n:\u0000\uFEFF',
   ...documents.flatMap((document) => document.match(/<[^>]+>|'[^']*'/g) ?? []),

@@ -24,6 +24,7 @@ test('a definition is printed as virsh dumpxml does, defaults included', () => {
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
   </os>
+  <clock offset='utc'/>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
@@ -68,6 +69,7 @@ the second with &lt;cdata&gt; &amp; more</description>
     <pae/>
     <async-teardown enabled='yes'/>
   </features>
+  <clock offset='utc'/>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
@@ -112,6 +114,24 @@ the second with &lt;cdata&gt; &amp; more</description>
 </domain>
 `);
 });
+
+test.each(['virt-install-server', 'virt-install-scsi'])(
+  'the definition virsh dumps for %s is printed the same again',
+  (name) => {
+    const path = new URL(`../../fixtures/domain-xml/${name}.xml`, import.meta.url);
+    const dumped = readFileSync(path, 'utf8');
+    // What says nothing is left out; what libvirt leaves open has its default.
+    const expected = dumped
+      .replace("    <audio id='1' type='none'/>\n", '')
+      .replace(
+        "port='-1' autoport='yes'>\n      <listen type='address'/>",
+        "port='-1' autoport='yes' listen='127.0.0.1'>\n      <listen type='address' address='127.0.0.1'/>",
+      )
+      .replace(" ram='65536' vram='65536' vgamem='16384'", " vram='65536'")
+      .replace("<channel type='unix'>\n", "<channel type='unix'>\n      <source mode='bind'/>\n");
+    expect(emitDomain(fixture(name))).toBe(expected);
+  },
+);
 
 test('a policy of a domain that was not read from XML is printed as metadata', () => {
   const printed = emitDomain({ ...fixture('minimal'), policy: 'strict' });

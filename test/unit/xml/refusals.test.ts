@@ -20,18 +20,18 @@ function domain(inside: string): string {
 
 describe('a refusal', () => {
   test('names the first problem and counts the others, all of them in its details', () => {
-    const error = refusal(domain("<cpu/>\n<clock/>\n<vcpu x='1'>none</vcpu>\n"));
-    expect(error.message).toBe('vm.xml:5:1: /domain/cpu: domctl does not know this element (and 3 more)');
+    const error = refusal(domain("<perf/>\n<keys/>\n<vcpu x='1'>none</vcpu>\n"));
+    expect(error.message).toBe('vm.xml:5:1: /domain/perf: domctl does not support this yet (and 3 more)');
     expect(error.details['problems']).toMatchObject([
-      { kind: 'unsupported', line: 5, path: '/domain/cpu' },
-      { kind: 'unsupported', line: 6, path: '/domain/clock' },
+      { kind: 'unsupported', line: 5, path: '/domain/perf' },
+      { kind: 'unsupported', line: 6, path: '/domain/keys' },
       { kind: 'invalid', line: 7, column: 1, path: '/domain/vcpu' },
       { kind: 'unsupported', line: 7, column: 7, path: '/domain/vcpu/@x' },
     ]);
   });
 
   test('of something unknown points to --allow-unsupported', () => {
-    expect(refusal(domain('<cpu/>')).hint).toContain('--allow-unsupported');
+    expect(refusal(domain('<keys/>')).hint).toContain('--allow-unsupported');
   });
 
   test('of a wrong value tells a right one, and does not point to --allow-unsupported', () => {
@@ -39,7 +39,7 @@ describe('a refusal', () => {
   });
 
   test('under --allow-unsupported names only what is wrong for anyone', () => {
-    const error = refusal(domain('<cpu/><vcpu>many</vcpu>'), true);
+    const error = refusal(domain('<keys/><vcpu>many</vcpu>'), true);
     expect(error.details).toMatchObject({ path: '/domain/vcpu', problemCount: 1 });
   });
 

@@ -1,0 +1,94 @@
+/** Devices -> XML, in libvirt's order. */
+import type { Domain } from '../domain/definition.ts';
+import type { Controller, Graphics, Input, Memballoon, Rng, Tpm, Video, Watchdog } from '../domain/devices.ts';
+import { addressTag } from './addresses.ts';
+import { channel, console, serial } from './emit-characters.ts';
+import { disk, filesystem } from './emit-disks.ts';
+import { card } from './emit-interfaces.ts';
+import { onOff, tag, texted, yesNo, type Tag } from './serialize.ts';
+
+/** `<devices>`. */
+export function devices(domain: Domain): Tag {
+  return tag('devices', {}, [
+    texted('emulator', domain.emulator),
+    ...domain.disks.map(disk),
+    ...domain.controllers.map(controller),
+    ...domain.filesystems.map(filesystem),
+    ...domain.interfaces.map(card),
+    ...domain.serials.map(serial),
+    ...domain.consoles.map(console),
+    ...domain.channels.map(channel),
+    ...domain.inputs.map(input),
+    domain.tpm === null ? null : tpm(domain.tpm),
+    ...domain.graphics.map(graphics),
+    ...domain.videos.map(video),
+    domain.watchdog === null ? null : watchdog(domain.watchdog),
+    memballoon(domain.memballoon),
+    ...domain.rngs.map(rng),
+    domain.panic === null ? null : tag('panic', { model: domain.panic.model }),
+  ]);
+}
+
+function controller(one: Controller): Tag {
+  const { type, index } = one;
+  const model = 'model' in one ? one.model : null;
+  const ports = one.type === 'usb' ? one.ports : null;
+  return tag('controller', { type, index, model, ports }, [...controllerParts(one), addressTag(one.address)]);
+}
+
+function controllerParts(one: Controller): (Tag | null)[] {
+  switch (one.type) {
+    case 'usb':
+      return [one.startPort === null ? null : tag('master', { startport: one.startPort })];
+    case 'scsi':
+      return [one.queues === null ? null : tag('driver', { queues: one.queues })];
+    case 'pci':
+      return pciParts(one);
+    default:
+      return [];
+  }
+}
+
+function pciParts({ modelName, chassis, port }: Extract<Controller, { type: 'pci' }>): (Tag | null)[] {
+  const hasTarget = chassis !== null || port !== null;
+  return [
+    modelName === null ? null : tag('model', { name: modelName }),
+    hasTarget ? tag('target', { chassis, port: port === null ? null : `0x${port.toString(16)}` }) : null,
+  ];
+}
+
+function input({ type, bus, address }: Input): Tag {
+  return tag('input', { type, bus }, [addressTag(address)]);
+}
+
+function tpm({ model, version }: Tpm): Tag {
+  return tag('tpm', { model }, [tag('backend', { type: 'emulator', version })]);
+}
+
+function graphics({ type, port, listen, socket, keymap }: Graphics): Tag {
+  if (socket !== null) return tag('graphics', { type, keymap }, [tag('listen', { type: 'socket', socket })]);
+  const attributes = { type, port: port ?? -1, autoport: yesNo(port === null), listen, keymap };
+  return tag('graphics', attributes, [tag('listen', { type: 'address', address: listen })]);
+}
+
+function video({ model: type, vramBytes, heads, primary, address }: Video): Tag {
+  const vram = vramBytes === null ? null : Math.ceil(vramBytes / 1024);
+  return tag('video', {}, [tag('model', { type, vram, heads, primary: yesNo(primary) }), addressTag(address)]);
+}
+
+function watchdog({ model, action, address }: Watchdog): Tag {
+  return tag('watchdog', { model, action }, [addressTag(address)]);
+}
+
+function memballoon({ model, autodeflate, address }: Memballoon): Tag {
+  return tag('memballoon', { model, autodeflate: autodeflate ? onOff(true) : null }, [addressTag(address)]);
+}
+
+function rng({ model, backend, rate, address }: Rng): Tag {
+  const content = backend.type === 'random' ? backend.path : [];
+  return tag('rng', { model }, [
+    rate === null ? null : tag('rate', { bytes: rate.bytes, period: rate.periodMs }),
+    tag('backend', { model: backend.type }, content),
+    addressTag(address),
+  ]);
+}

@@ -1,0 +1,33 @@
+/** Network cards -> XML. */
+import type { Interface, PortForward } from '../domain/devices.ts';
+import { addressTag } from './addresses.ts';
+import { bootTag } from './emit-disks.ts';
+import { tag, type Tag } from './serialize.ts';
+
+/** `<interface>`. */
+export function card(one: Interface): Tag {
+  return tag('interface', { type: one.type }, [
+    tag('mac', { address: one.mac }),
+    one.bridge === null ? null : tag('source', { bridge: one.bridge }),
+    ...one.portForwards.map(portForward),
+    target(one),
+    tag('model', { type: one.model }),
+    driver(one),
+    one.linkUp ? null : tag('link', { state: 'down' }),
+    one.mtu === null ? null : tag('mtu', { size: one.mtu }),
+    bootTag(one.bootOrder),
+    addressTag(one.address),
+  ]);
+}
+
+function portForward({ protocol: proto, address, hostPort: start, guestPort: to }: PortForward): Tag {
+  return tag('portForward', { proto, address }, [tag('range', { start, to: to === start ? null : to })]);
+}
+
+function target({ tap: dev, tapManaged }: Interface): Tag | null {
+  return dev === null && tapManaged ? null : tag('target', { dev, managed: tapManaged ? null : 'no' });
+}
+
+function driver({ backend: name, queues }: Interface): Tag | null {
+  return name === null && queues === null ? null : tag('driver', { name, queues });
+}

@@ -1,0 +1,80 @@
+/** The machine itself -> XML. */
+import type {
+  Cpu,
+  Features,
+  GuestClock,
+  Loader,
+  Nvram,
+  OperatingSystem,
+  PowerManagement,
+  Timer,
+  Topology,
+} from '../domain/definition.ts';
+import { mark, onOff, tag, texted, yesNo, type Tag } from './serialize.ts';
+
+/** `<os>`. */
+export function operatingSystem(os: OperatingSystem): Tag {
+  return tag('os', { firmware: os.firmware }, [
+    tag('type', { arch: os.arch, machine: os.machine }, 'hvm'),
+    os.loader === null ? null : loader(os.loader),
+    os.nvram === null ? null : nvram(os.nvram),
+    texted('kernel', os.kernel),
+    texted('initrd', os.initrd),
+    texted('cmdline', os.cmdline),
+    ...os.boot.map((dev) => tag('boot', { dev })),
+    os.bootMenu === null
+      ? null
+      : tag('bootmenu', { enable: yesNo(os.bootMenu.enabled), timeout: os.bootMenu.timeoutMs }),
+  ]);
+}
+
+function loader({ path, type, readonly, secure }: Loader): Tag {
+  return tag('loader', { readonly: yesNo(readonly), secure: secure ? 'yes' : null, type }, path);
+}
+
+function nvram({ path, template }: Nvram): Tag {
+  return tag('nvram', { template }, path ?? []);
+}
+
+/** `<features>`, perhaps empty. */
+export function features({ acpi, apic, pae, vmport, smm, asyncTeardown }: Features): Tag {
+  return tag('features', {}, [
+    mark('acpi', acpi),
+    mark('apic', apic),
+    mark('pae', pae),
+    vmport === null ? null : tag('vmport', { state: onOff(vmport) }),
+    smm === null ? null : tag('smm', { state: onOff(smm) }),
+    asyncTeardown === null ? null : tag('async-teardown', { enabled: yesNo(asyncTeardown) }),
+  ]);
+}
+
+/** `<cpu>`. */
+export function cpu({ mode, match, check, migratable, model, topology: parts, features: flags }: Cpu): Tag {
+  return tag('cpu', { mode, match, check, migratable: onOff(migratable) }, [
+    model === null ? null : tag('model', { fallback: model.fallback }, model.name),
+    parts === null ? null : topology(parts),
+    ...flags.map(({ name, policy }) => tag('feature', { policy, name })),
+  ]);
+}
+
+function topology({ sockets, dies, cores, threads }: Topology): Tag {
+  return tag('topology', { sockets, dies, cores, threads });
+}
+
+/** `<clock>`. */
+export function clock({ offset, timezone, adjustmentSeconds, basis, startSeconds, timers }: GuestClock): Tag {
+  const attributes = { offset, timezone, adjustment: adjustmentSeconds, basis, start: startSeconds };
+  return tag('clock', attributes, timers.map(timer));
+}
+
+function timer({ name, present, tickPolicy, track, frequencyHz }: Timer): Tag {
+  return tag('timer', { name, present: yesNo(present), tickpolicy: tickPolicy, track, frequency: frequencyHz });
+}
+
+/** `<pm>`, perhaps empty. */
+export function powerManagement({ suspendToMemory, suspendToDisk }: PowerManagement): Tag {
+  return tag('pm', {}, [
+    suspendToMemory === null ? null : tag('suspend-to-mem', { enabled: yesNo(suspendToMemory) }),
+    suspendToDisk === null ? null : tag('suspend-to-disk', { enabled: yesNo(suspendToDisk) }),
+  ]);
+}

@@ -1,0 +1,75 @@
+/** XML -> controllers. */
+import type { Controller } from '../domain/devices.ts';
+import { readAddress } from './addresses.ts';
+import { devicesAt, need, valueAt, type Known } from './known.ts';
+
+type Unnumbered = Controller extends infer C ? (C extends Controller ? Omit<C, 'index'> : never) : never;
+
+/** The controllers; one without an index gets the first that is free among its kind, as libvirt does it. */
+export function readControllers(domain: Known): Controller[] {
+  const elements = devicesAt(domain, '/domain/devices/controller');
+  const taken = new Set(elements.map((one) => numberKey(one, valueAt(one, '/domain/devices/controller/@index'))));
+  const all: Controller[] = [];
+  for (const element of elements) {
+    const index = valueAt(element, '/domain/devices/controller/@index') ?? freeIndex(element, { taken, all });
+    taken.add(numberKey(element, index));
+    all.push({ ...readController(element), index });
+  }
+  return all;
+}
+
+function numberKey(controller: Known, index: number | undefined): string {
+  return `${need(controller, '/domain/devices/controller/@type')} ${index ?? 'none'}`;
+}
+
+function freeIndex(controller: Known, before: { taken: ReadonlySet<string>; all: readonly Controller[] }): number {
+  const companion = /^ich9-uhci/.test(valueAt(controller, '/domain/devices/controller/@model') ?? '');
+  const master = before.all.findLast((one) => one.type === 'usb' && one.model === 'ich9-ehci1');
+  // The four functions of an ICH9 are one controller.
+  if (companion && master !== undefined) return master.index;
+  let index = 0;
+  // More than there are numbers for is refused as repeated (`rules-devices.ts`).
+  while (index < 256 && before.taken.has(numberKey(controller, index))) index += 1;
+  return index;
+}
+
+function readController(controller: Known): Unnumbered {
+  const type = need(controller, '/domain/devices/controller/@type');
+  const address = readAddress(controller, '/domain/devices/controller');
+  switch (type) {
+    case 'usb':
+      return { type, address, ...readUsb(controller) };
+    case 'scsi':
+      return { type, address, ...readScsi(controller) };
+    case 'pci':
+      return { type, address, ...readPci(controller) };
+    default:
+      return { type, address };
+  }
+}
+
+function readUsb(controller: Known): Pick<Extract<Controller, { type: 'usb' }>, 'model' | 'ports' | 'startPort'> {
+  return {
+    model: valueAt(controller, '/domain/devices/controller[usb]/@model') ?? null,
+    ports: valueAt(controller, '/domain/devices/controller[usb]/@ports') ?? null,
+    startPort: valueAt(controller, '/domain/devices/controller[usb]/master/@startport') ?? null,
+  };
+}
+
+function readScsi(controller: Known): Pick<Extract<Controller, { type: 'scsi' }>, 'model' | 'queues'> {
+  return {
+    model: valueAt(controller, '/domain/devices/controller[scsi]/@model') ?? null,
+    queues: valueAt(controller, '/domain/devices/controller[scsi]/driver/@queues') ?? null,
+  };
+}
+
+type Pci = Extract<Controller, { type: 'pci' }>;
+
+function readPci(controller: Known): Pick<Pci, 'model' | 'modelName' | 'chassis' | 'port'> {
+  return {
+    model: need(controller, '/domain/devices/controller[pci]/@model'),
+    modelName: valueAt(controller, '/domain/devices/controller[pci]/model/@name') ?? null,
+    chassis: valueAt(controller, '/domain/devices/controller[pci]/target/@chassis') ?? null,
+    port: valueAt(controller, '/domain/devices/controller[pci]/target/@port') ?? null,
+  };
+}

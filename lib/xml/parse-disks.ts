@@ -1,0 +1,64 @@
+/** XML -> disks and shared directories. */
+import type { Disk, DiskDriver, DiskSource, Filesystem } from '../domain/devices.ts';
+import { readAddress } from './addresses.ts';
+import { devicesAt, has, need, valueAt, type Known } from './known.ts';
+
+/** The disks; a cdrom is read-only whether it says so or not, as libvirt has it. */
+export function readDisks(domain: Known): Disk[] {
+  return devicesAt(domain, '/domain/devices/disk').map(readDisk);
+}
+
+function readDisk(disk: Known): Disk {
+  const device = valueAt(disk, '/domain/devices/disk/@device') ?? 'disk';
+  const target = need(disk, '/domain/devices/disk/target/@dev');
+  return {
+    device,
+    source: readSource(disk),
+    format: valueAt(disk, '/domain/devices/disk/driver/@type') ?? 'raw',
+    target,
+    bus: valueAt(disk, '/domain/devices/disk/target/@bus') ?? defaultBus(target),
+    readonly: device === 'cdrom' || has(disk, '/domain/devices/disk/readonly'),
+    shareable: has(disk, '/domain/devices/disk/shareable'),
+    serial: valueAt(disk, '/domain/devices/disk/serial') ?? null,
+    driver: readDriver(disk),
+    bootOrder: valueAt(disk, '/domain/devices/disk/boot/@order') ?? null,
+    address: readAddress(disk, '/domain/devices/disk'),
+  };
+}
+
+/** As libvirt has it from the first letters. */
+function defaultBus(target: string): Disk['bus'] {
+  if (target.startsWith('hd')) return 'ide';
+  return target.startsWith('sd') ? 'scsi' : 'virtio';
+}
+
+function readSource(disk: Known): DiskSource | null {
+  const file = valueAt(disk, '/domain/devices/disk/source/@file');
+  const node = valueAt(disk, '/domain/devices/disk/source/@dev');
+  if (file !== undefined) return { type: 'file', path: file };
+  return node === undefined ? null : { type: 'block', path: node };
+}
+
+function readDriver(disk: Known): DiskDriver {
+  return {
+    cache: valueAt(disk, '/domain/devices/disk/driver/@cache') ?? null,
+    io: valueAt(disk, '/domain/devices/disk/driver/@io') ?? null,
+    discard: valueAt(disk, '/domain/devices/disk/driver/@discard') ?? null,
+    detectZeroes: valueAt(disk, '/domain/devices/disk/driver/@detect_zeroes') ?? null,
+    errorPolicy: valueAt(disk, '/domain/devices/disk/driver/@error_policy') ?? null,
+    readErrorPolicy: valueAt(disk, '/domain/devices/disk/driver/@rerror_policy') ?? null,
+    queues: valueAt(disk, '/domain/devices/disk/driver/@queues') ?? null,
+  };
+}
+
+/** Directories shared by virtiofsd. */
+export function readFilesystems(domain: Known): Filesystem[] {
+  return devicesAt(domain, '/domain/devices/filesystem').map((filesystem) => ({
+    source: need(filesystem, '/domain/devices/filesystem/source/@dir'),
+    target: need(filesystem, '/domain/devices/filesystem/target/@dir'),
+    readonly: has(filesystem, '/domain/devices/filesystem/readonly'),
+    binary: valueAt(filesystem, '/domain/devices/filesystem/binary/@path') ?? null,
+    queueSize: valueAt(filesystem, '/domain/devices/filesystem/driver/@queue') ?? null,
+    address: readAddress(filesystem, '/domain/devices/filesystem'),
+  }));
+}

@@ -1,0 +1,71 @@
+/** Lines of the table: what a machine keeps its data on, disks and directories of the host. */
+import { wholeNumber } from './numbers.ts';
+import { boot, onAnyBus, onPci } from './properties-shapes.ts';
+import { by, holder, ignored, missing, only, part, required, several, told, under, value } from './property.ts';
+import { diskName, mountTag, orDefault, path, serialNumber, supported } from './values.ts';
+
+const queues = value(wholeNumber(1, 1024));
+const throttle = 'remove it; limits for a whole block device of the host are in <blkiotune>';
+
+export const disks = {
+  ...under('/domain/devices/disk', {
+    '': several(by('type', 'file', holder)),
+    '/@type': only('file', 'block'),
+    '/@device': only('disk', 'cdrom'),
+    '/@snapshot': missing(),
+    '/driver': holder,
+    '/driver/@name': only('qemu'),
+    '/driver/@type': only('raw', 'qcow2'),
+    '/driver/@cache': part(
+      orDefault('default', supported('none', 'writeback', 'writethrough', 'directsync', 'unsafe')),
+    ),
+    '/driver/@io': only('native', 'threads', 'io_uring'),
+    '/driver/@discard': only('unmap', 'ignore'),
+    '/driver/@detect_zeroes': only('off', 'on', 'unmap'),
+    '/driver/@error_policy': only('stop', 'report', 'ignore', 'enospace'),
+    '/driver/@rerror_policy': only('stop', 'report', 'ignore'),
+    '/driver/@queues': queues,
+    '/driver/@iothread': missing(),
+    '[file]/source': holder,
+    '[file]/source/@file': required(value(path('/var/lib/images/disk.qcow2'))),
+    '[file]/source/@startupPolicy': missing('remove it; a file that is not there refuses the start'),
+    '[block]/source': holder,
+    '[block]/source/@dev': required(value(path('/dev/vg0/disk'))),
+    '/source/@index': ignored(value(wholeNumber(0, 999_999_999))),
+    '/backingStore': ignored(holder),
+    '/mirror': missing(),
+    '/target': required(holder),
+    '/target/@dev': required(part(diskName)),
+    '/target/@bus': only('virtio', 'scsi', 'sata', 'ide', 'usb'),
+    '/target/@tray': ignored(value(supported('closed'))),
+    '/iotune': missing(throttle),
+    '/throttlefilters': missing(throttle),
+    '/readonly': holder,
+    '/shareable': holder,
+    '/transient': missing('remove it; an overlay of your own in a qcow2 image can be thrown away'),
+    '/serial': value(serialNumber),
+    '/wwn': missing(),
+    '/vendor': missing(),
+    '/product': missing(),
+    '/encryption': missing(),
+    ...boot,
+    ...onAnyBus,
+  }),
+  ...under('/domain/devices/filesystem', {
+    '': several(holder),
+    '/@type': only('mount'),
+    '/@accessmode': only('passthrough'),
+    '/driver': told(holder),
+    '/driver/@type': told(only('virtiofs')),
+    '/driver/@queue': value(wholeNumber(1, 1024)),
+    '/binary': holder,
+    '/binary/@path': value(path('/usr/libexec/virtiofsd')),
+    '/source': required(holder),
+    '/source/@dir': told(value(path('/srv/shared'))),
+    '/source/@socket': missing(),
+    '/target': required(holder),
+    '/target/@dir': required(part(mountTag)),
+    '/readonly': holder,
+    ...onPci,
+  }),
+} as const;

@@ -1,0 +1,83 @@
+/** Rules on where devices sit and in which order they are booted from: each place once. */
+import type { Address } from '../domain/devices.ts';
+import { addressKey } from './addresses.ts';
+import { devicesAt, type Known } from './known.ts';
+import type { Problem } from './problems.ts';
+import { at, repeats, when, type Ruled } from './rule.ts';
+
+type PlacedKey = `/domain/devices/${
+  | 'disk'
+  | 'controller'
+  | 'filesystem'
+  | 'interface'
+  | 'console'
+  | 'channel'
+  | 'input'
+  | 'video'
+  | 'watchdog'
+  | 'memballoon'
+  | 'rng'}`;
+
+interface Placed {
+  readonly element: Known;
+  readonly key: PlacedKey;
+  readonly address: Address | null;
+  /** Drives of different buses have addresses of their own. */
+  readonly bus: string;
+}
+
+/** What is wrong with addresses and boot order. */
+export function brokenPlaces(known: Known, domain: Ruled): Problem[] {
+  return [...repeatedAddresses(known, domain), ...brokenOrder(known, domain)];
+}
+
+function repeatedAddresses(known: Known, domain: Ruled): Problem[] {
+  const placed = allPlaced(known, domain);
+  const isRepeated = repeats(
+    placed.map(({ address, bus }) => (address === null ? null : `${bus} ${addressKey(address)}`)),
+  );
+  return placed.flatMap(({ element, key }, index) => {
+    const message = 'another device has this address already';
+    const hint = 'give each its own address, or leave the address out';
+    return when(isRepeated(index), element, `${key}/address`, message, hint);
+  });
+}
+
+function allPlaced(known: Known, domain: Ruled): Placed[] {
+  const one = <T>(device: T | null): readonly T[] => (device === null ? [] : [device]);
+  const list = (key: PlacedKey, devices: readonly { readonly address: Address | null }[]): Placed[] => {
+    const elements = devicesAt(known, key);
+    return devices.flatMap((device, index) => {
+      const element = elements[index];
+      const bus = device.address?.type === 'drive' && 'bus' in device ? String(device.bus) : '';
+      return element === undefined ? [] : [{ element, key, address: device.address, bus }];
+    });
+  };
+  return [
+    ...list('/domain/devices/disk', domain.disks),
+    ...list('/domain/devices/controller', domain.controllers),
+    ...list('/domain/devices/filesystem', domain.filesystems),
+    ...list('/domain/devices/interface', domain.interfaces),
+    ...list('/domain/devices/console', domain.consoles),
+    ...list('/domain/devices/channel', domain.channels),
+    ...list('/domain/devices/input', domain.inputs),
+    ...list('/domain/devices/video', domain.videos),
+    ...list('/domain/devices/watchdog', one(domain.watchdog)),
+    ...list('/domain/devices/memballoon', [domain.memballoon]),
+    ...list('/domain/devices/rng', domain.rngs),
+  ];
+}
+
+function brokenOrder(known: Known, { disks, interfaces, os }: Ruled): Problem[] {
+  const orders = [...disks, ...interfaces].map(({ bootOrder }) => bootOrder);
+  const isRepeated = repeats(orders);
+  const elements = [...devicesAt(known, '/domain/devices/disk'), ...devicesAt(known, '/domain/devices/interface')];
+  const isMixed = os.boot.length > 0 && orders.some((order) => order !== null);
+  const mixed = 'a boot order of devices and <boot> in <os> cannot be had together';
+  const problems = elements.flatMap((element, index) => {
+    const key = index < disks.length ? '/domain/devices/disk/boot' : '/domain/devices/interface/boot';
+    const message = `another device has boot order ${orders[index]} already`;
+    return when(isRepeated(index), element, key, message, 'give each its own number');
+  });
+  return isMixed ? [...problems, at(known, '/domain/os/boot', mixed, 'keep one of the two')] : problems;
+}

@@ -1,0 +1,101 @@
+/** Rules on controllers, what one looks at and types on, and the small devices. */
+import type { Controller, Input } from '../domain/devices.ts';
+import { devicesAt, valueAt, type Known } from './known.ts';
+import type { Problem } from './problems.ts';
+import { each, repeats, when, type Ruled, type Told } from './rule.ts';
+
+/** What is wrong with devices that have no file of rules of their own. */
+export function brokenDevices(known: Known, domain: Ruled): Problem[] {
+  return [
+    ...brokenControllers(known, domain),
+    ...each(known, '/domain/devices/input', domain.inputs, (input) => [brokenInput(input)]),
+    ...brokenUsb(known, domain),
+    ...brokenGraphics(known, domain),
+    ...brokenVideos(known, domain),
+    ...brokenTpm(known, domain),
+    ...brokenWatchdog(known, domain),
+  ];
+}
+
+function brokenControllers(known: Known, { controllers }: Ruled): Problem[] {
+  const isRepeated = repeats(controllers.map((one) => (isCompanion(one) ? null : `${one.type} ${one.index}`)));
+  return each(known, '/domain/devices/controller', controllers, (one, index) => [
+    isRepeated(index)
+      ? [`another ${one.type} controller has index ${one.index} already`, 'give each of a type its own index']
+      : null,
+    brokenRoot(one),
+    brokenMaster(one),
+  ]);
+}
+
+/** The three slower functions of an ICH9 have its index. */
+function isCompanion(one: Controller): boolean {
+  return one.type === 'usb' && /^ich9-uhci/.test(one.model ?? '');
+}
+
+function brokenRoot(one: Controller): Told | null {
+  if (one.type !== 'pci') return null;
+  const isRoot = one.model === 'pci-root' || one.model === 'pcie-root';
+  if (isRoot === (one.index === 0)) return null;
+  return isRoot
+    ? [`the ${one.model} has index 0`, "write index='0'"]
+    : ['the pci controller with index 0 is the root', 'begin to count others at 1'];
+}
+
+function brokenMaster(one: Controller): Told | null {
+  if (one.type !== 'usb' || one.startPort === null || isCompanion(one)) return null;
+  return ['only the models ich9-uhci1 to 3 have a <master>', 'remove it'];
+}
+
+function brokenInput({ type, bus, address }: Input): Told | null {
+  if (type === 'tablet' && bus === 'ps2') return ['there is no PS/2 tablet', "write bus='usb' or bus='virtio'"];
+  const expected = bus === 'ps2' ? null : bus === 'usb' ? 'usb' : 'pci';
+  if (address === null || address.type === expected) return null;
+  const hint = expected === null ? 'remove the address' : `write <address type='${expected}' .../>`;
+  return [`an input device on a ${bus} bus has no ${address.type} address`, hint];
+}
+
+function brokenUsb(known: Known, { controllers, inputs, disks }: Ruled): Problem[] {
+  const isOff = controllers.some((one) => one.type === 'usb' && one.model === 'none');
+  const rule = ({ bus }: { readonly bus: string }): readonly (Told | null)[] => [
+    isOff && bus === 'usb' ? ["USB is switched off by the controller of model 'none'", 'choose another bus'] : null,
+  ];
+  return [...each(known, '/domain/devices/input', inputs, rule), ...each(known, '/domain/devices/disk', disks, rule)];
+}
+
+function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
+  const key = '/domain/devices/graphics';
+  const isRepeated = repeats(graphics.map(({ type }) => type));
+  return devicesAt(known, key).flatMap((element, index) => {
+    const [listen, address] = [valueAt(element, `${key}/@listen`), valueAt(element, `${key}/listen/@address`)];
+    const [socket, path] = [valueAt(element, `${key}/@socket`), valueAt(element, `${key}/listen/@socket`)];
+    const isTorn = listen !== undefined && address !== undefined && listen !== address;
+    const isBoth = socket != null && (path != null ? path !== socket : address !== undefined);
+    const hint = 'keep the element <listen>';
+    return [
+      ...when(isRepeated(index), element, key, 'one VNC server is enough for a machine', 'keep one of them'),
+      ...when(isTorn || isBoth, element, key, 'it is told in two ways where to listen', hint),
+    ];
+  });
+}
+
+function brokenVideos(known: Known, { videos }: Ruled): Problem[] {
+  const isRepeated = repeats(videos.map(({ primary }) => (primary ? 'primary' : null)));
+  const isAlone = videos.length === 1;
+  return each(known, '/domain/devices/video', videos, ({ model }, index) => [
+    isRepeated(index) ? ['another video is the primary one', "write primary='no'"] : null,
+    model === 'none' && !isAlone ? ["model 'none' says that there is no video at all", 'remove the others'] : null,
+  ]);
+}
+
+function brokenTpm(known: Known, { tpm }: Ruled): Problem[] {
+  const isOld = tpm?.model === 'tpm-crb' && tpm.version !== '2.0';
+  const hint = "write version='2.0', or model='tpm-tis'";
+  return when(isOld, known, '/domain/devices/tpm', 'the model tpm-crb is of version 2.0', hint);
+}
+
+function brokenWatchdog(known: Known, { watchdog }: Ruled): Problem[] {
+  const isPlaced = watchdog !== null && watchdog.address !== null && watchdog.model !== 'i6300esb';
+  const message = `the watchdog ${watchdog?.model} is no PCI device`;
+  return when(isPlaced, known, '/domain/devices/watchdog/address', message, 'remove the address');
+}

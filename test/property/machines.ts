@@ -1,0 +1,180 @@
+/** Any machine without its devices, as long as it keeps the rules of `lib/xml/rules-*.ts`. */
+import { fc } from '@fast-check/vitest';
+import type { Bandwidth, Cpu, Domain, GuestClock, OperatingSystem, Timer } from '../../lib/domain/definition.ts';
+import { bytes, content, maybe, number, oneOf, path, word } from './arbitrary.ts';
+
+const cpus = fc
+  .uniqueArray(fc.oneof(number(0, 20), number(0, 8191)), { minLength: 1, maxLength: 12 })
+  .map((list) => list.toSorted((a, b) => a - b));
+
+const bandwidth: fc.Arbitrary<Bandwidth> = fc.record({
+  periodUs: number(1000, 1_000_000),
+  quotaUs: maybe(number(1000, 2 ** 31 - 1)),
+});
+
+const rate = maybe(fc.maxSafeNat().filter((value) => value > 0));
+
+const topology = fc.record({ sockets: number(1, 4), dies: number(1, 2), cores: number(1, 16), threads: number(1, 2) });
+
+const feature = fc.record({ name: word, policy: oneOf('force', 'require', 'optional', 'disable', 'forbid') });
+
+const cpu: fc.Arbitrary<Cpu> = fc
+  .record({
+    mode: oneOf('custom', 'host-model', 'host-passthrough', 'maximum'),
+    match: maybe(oneOf('minimum', 'exact', 'strict')),
+    check: maybe(oneOf('none', 'partial', 'full')),
+    migratable: maybe(fc.boolean()),
+    model: maybe(fc.record({ name: word, fallback: maybe(oneOf('allow', 'forbid')) })),
+    topology: maybe(topology),
+    features: fc.uniqueArray(feature, { selector: ({ name }) => name, maxLength: 3 }),
+  })
+  .map((one) => ({ ...one, migratable: one.mode === 'host-passthrough' ? one.migratable : null }));
+
+const timer: fc.Arbitrary<Timer> = fc.record({
+  name: oneOf('rtc', 'pit', 'hpet', 'tsc', 'kvmclock', 'hypervclock', 'platform'),
+  present: maybe(fc.boolean()),
+  tickPolicy: maybe(oneOf('delay', 'catchup', 'merge', 'discard')),
+  track: maybe(oneOf('boot', 'guest', 'wall', 'realtime')),
+  frequencyHz: maybe(number(1, 2 ** 31 - 1)),
+});
+
+const nothing = { timezone: null, adjustmentSeconds: null, basis: null, startSeconds: null } as const;
+const seconds = fc.maxSafeInteger();
+const offset: fc.Arbitrary<Omit<GuestClock, 'timers'>> = fc.oneof(
+  oneOf('utc', 'localtime').map((offset) => ({ offset, ...nothing })),
+  oneOf('UTC', 'Europe/Paris', 'Etc/GMT+8').map((timezone) => ({ ...nothing, offset: 'timezone' as const, timezone })),
+  fc
+    .tuple(seconds, oneOf('utc', 'localtime'))
+    .map(([adjustmentSeconds, basis]) => ({ ...nothing, offset: 'variable' as const, adjustmentSeconds, basis })),
+  seconds.map((startSeconds) => ({ ...nothing, offset: 'absolute' as const, startSeconds })),
+);
+
+const clock: fc.Arbitrary<GuestClock> = fc
+  .tuple(offset, fc.uniqueArray(timer, { selector: ({ name }) => name, maxLength: 3 }))
+  .map(([told, timers]) => ({ ...told, timers }));
+
+const firmware: fc.Arbitrary<Pick<OperatingSystem, 'firmware' | 'loader' | 'nvram'>> = fc.oneof(
+  fc.constant({ firmware: null, loader: null, nvram: null }),
+  fc.record({
+    firmware: fc.constant('efi' as const),
+    loader: fc.constant(null),
+    nvram: maybe(fc.record({ path: maybe(path), template: maybe(path) })),
+  }),
+  fc.record({
+    firmware: maybe(oneOf('bios', 'efi')),
+    loader: fc.record({
+      path,
+      type: fc.constant('pflash' as const),
+      readonly: fc.boolean(),
+      secure: fc.constant(false),
+    }),
+    nvram: maybe(fc.record({ path: maybe(path), template: maybe(path) })),
+  }),
+);
+
+const os: fc.Arbitrary<OperatingSystem> = fc
+  .tuple(
+    fc.record({
+      arch: fc.constant('x86_64' as const),
+      machine: fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}$/),
+      boot: fc.array(oneOf('fd', 'hd', 'cdrom', 'network'), { maxLength: 3 }),
+      bootMenu: maybe(fc.record({ enabled: fc.boolean(), timeoutMs: maybe(number(0, 65535)) })),
+      kernel: maybe(path),
+      initrd: maybe(path),
+      cmdline: maybe(content),
+    }),
+    firmware,
+  )
+  .map(([one, firm]) => ({ ...one, ...firm }));
+
+/** Memory and its limits. */
+const memory = fc
+  .tuple(bytes, fc.double({ min: 0, max: 1, noNaN: true }), maybe(bytes), maybe(bytes), fc.boolean())
+  .map(([memoryBytes, share, hard, soft, swaps]) => ({
+    memoryBytes,
+    currentMemoryBytes: Math.max(1, Math.floor((memoryBytes / 1024) * share)) * 1024,
+    memtune: {
+      hardLimitBytes: hard,
+      softLimitBytes: soft !== null && hard !== null ? Math.min(hard, soft) : soft,
+      swapHardLimitBytes: swaps ? hard : null,
+    },
+  }));
+
+const blkioDevice = fc.record({
+  path,
+  weight: maybe(number(1, 10_000)),
+  readBytesPerSecond: rate,
+  writeBytesPerSecond: rate,
+  readOperationsPerSecond: rate,
+  writeOperationsPerSecond: rate,
+});
+
+/** What is not followed by a rule about something else. */
+const plain = fc.record({
+  type: oneOf('qemu', 'kvm'),
+  blkiotune: fc.record({
+    weight: maybe(number(1, 10_000)),
+    devices: fc.uniqueArray(blkioDevice, { selector: (device) => device.path, maxLength: 2 }),
+  }),
+  memoryBacking: fc.record({
+    source: oneOf('anonymous', 'memfd'),
+    access: oneOf('private', 'shared'),
+    allocation: oneOf('ondemand', 'immediate'),
+    allocationThreads: maybe(number(1, 65535)),
+    hugepages: maybe(fc.record({ pageBytes: maybe(fc.constantFrom(2 ** 21, 2 ** 30)) })),
+    locked: fc.boolean(),
+    mergePages: fc.boolean(),
+  }),
+  features: fc.record({
+    acpi: fc.boolean(),
+    apic: fc.boolean(),
+    pae: fc.boolean(),
+    vmport: maybe(fc.boolean()),
+    smm: maybe(fc.boolean()),
+    asyncTeardown: maybe(fc.boolean()),
+  }),
+  os,
+  clock,
+  powerManagement: fc.record({ suspendToMemory: maybe(fc.boolean()), suspendToDisk: maybe(fc.boolean()) }),
+  lifecycle: fc
+    .record({
+      onPoweroff: oneOf('destroy', 'restart'),
+      onReboot: oneOf('restart', 'destroy'),
+      onCrash: oneOf('destroy', 'restart', 'preserve'),
+    })
+    .filter(({ onPoweroff, onReboot }) => onPoweroff === 'destroy' || onReboot === 'restart'),
+  emulator: maybe(path),
+}) satisfies fc.Arbitrary<Partial<Domain>>;
+
+const tuning = fc.record({
+  shares: maybe(number(1, 10_000)),
+  vcpuBandwidth: maybe(bandwidth),
+  emulatorBandwidth: maybe(bandwidth),
+  globalBandwidth: maybe(bandwidth),
+  cpuset: maybe(cpus),
+  emulatorPin: maybe(cpus),
+});
+
+const processors = fc
+  .tuple(
+    maybe(cpu),
+    number(1, 65535),
+    fc.double({ min: 0, max: 1, noNaN: true }),
+    tuning,
+    fc.array(cpus, { maxLength: 4 }),
+  )
+  .map(([one, count, share, limits, pins]) => {
+    const shape = one?.topology;
+    const vcpus = shape ? shape.sockets * shape.dies * shape.cores * shape.threads : count;
+    return {
+      cpu: one,
+      vcpus,
+      currentVcpus: Math.max(1, Math.floor(vcpus * share)),
+      cputune: { ...limits, vcpuPins: pins.slice(0, vcpus).map((list, vcpu) => ({ vcpu, cpus: list })) },
+    };
+  });
+
+/** The machine. */
+export const machine = fc
+  .tuple(plain, memory, processors)
+  .map(([one, sizes, parts]) => ({ ...one, ...sizes, ...parts }));

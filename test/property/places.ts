@@ -1,0 +1,52 @@
+/** Gives devices of a domain their addresses and their places in the boot order. */
+import type { Domain } from '../../lib/domain/definition.ts';
+import type { Address } from '../../lib/domain/devices.ts';
+
+type Place = { readonly address: Address | null };
+
+/** Each device an address of its own, of the kind its bus has, for which `has` says so (it is asked again and again). */
+export function withAddresses(domain: Domain, has: () => boolean): Domain {
+  let count = 0;
+  const pci = (): Address => {
+    count += 1;
+    return { type: 'pci', domain: 0, bus: count >> 5, slot: count & 31, function: count & 7, multifunction: has() };
+  };
+  const port = (): Address => ({ type: 'virtio-serial', controller: 0, bus: 0, port: ++count });
+  const usb = (): Address => ({ type: 'usb', bus: 0, port: `1.${++count}` });
+  const drive = (bus: string): Address => {
+    const unit = bus === 'ide' ? count & 1 : count % 6;
+    count += 1;
+    return { type: 'drive', controller: count, bus: 0, target: 0, unit };
+  };
+  const onBus = (bus: string): Address | null => {
+    if (bus === 'ps2') return null;
+    if (bus === 'virtio') return pci();
+    return bus === 'usb' ? usb() : drive(bus);
+  };
+  const put = <T extends Place>(device: T, make: () => Address | null): T =>
+    has() ? { ...device, address: make() } : device;
+  const { watchdog } = domain;
+  return {
+    ...domain,
+    disks: domain.disks.map((one) => put(one, () => onBus(one.bus))),
+    controllers: domain.controllers.map((one) => put(one, pci)),
+    filesystems: domain.filesystems.map((one) => put(one, pci)),
+    interfaces: domain.interfaces.map((one) => put(one, pci)),
+    consoles: domain.consoles.map((one) => (one.kind === 'virtio' ? put(one, port) : one)),
+    channels: domain.channels.map((one) => put(one, port)),
+    inputs: domain.inputs.map((one) => put(one, () => onBus(one.bus))),
+    videos: domain.videos.map((one) => put(one, pci)),
+    rngs: domain.rngs.map((one) => put(one, pci)),
+    watchdog: watchdog?.model === 'i6300esb' ? put(watchdog, pci) : watchdog,
+    memballoon: put(domain.memballoon, pci),
+  };
+}
+
+/** Numbers for disks and cards for which `has` says so; then `<os>` has none. */
+export function withBootOrder(domain: Domain, has: () => boolean): Domain {
+  if (domain.os.boot.length > 0) return domain;
+  let count = 0;
+  const put = <T extends { readonly bootOrder: number | null }>(device: T): T =>
+    has() ? { ...device, bootOrder: ++count } : device;
+  return { ...domain, disks: domain.disks.map(put), interfaces: domain.interfaces.map(put) };
+}

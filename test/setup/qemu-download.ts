@@ -1,15 +1,15 @@
 /**
- * Fetches and unpacks a QEMU of another generation than the host's, with apt's own tools and private apt state.
+ * Fetches and unpacks a QEMU of another generation than the host's, from the host's own repository.
  * Owns which packages and suites; must not know the cache.
  */
 import { execFile } from 'node:child_process';
-import { access, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { type Apt, fetchInto, openApt, readRelease } from './apt.ts';
 
 const run = promisify(execFile);
 
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** Of one version, from one suite. */
 const emulatorPackages = ['qemu-system-x86', 'qemu-system-common', 'qemu-system-data'];
 /** BIOS and network boot ROMs, which differ little and come from the host's release. */
@@ -27,56 +27,19 @@ interface Download {
 
 /** Unpacks QEMU of that major version below `root`. Gives true when libraries had to come along. */
 export async function downloadQemu({ major, work, root }: Download): Promise<boolean> {
-  const apt = await privateApt(work, await suitesFor(major));
-  await apt('apt-get', ['-o', 'Acquire::Languages=none', 'update']).catch(() => undefined);
+  const apt = await openApt(work, await suitesFor(major));
   const suite = await suiteOffering(apt, major);
   const names = [...emulatorPackages.map((name) => `${name}/${suite}`), ...firmwarePackages];
   await fetchInto(apt, names, path.join(work, 'debs'), root);
   return addMissingLibraries(apt, { work, root, suite });
 }
 
-/** Runs a tool of apt on the private state, and gives what it printed. */
-type Apt = (tool: 'apt-get' | 'apt-cache', args: string[], cwd?: string) => Promise<string>;
-
 async function suitesFor(major: number): Promise<string[]> {
-  const release = /^VERSION_CODENAME=(\w+)$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
-  if (release === undefined) throw new Error('/etc/os-release names no release');
+  const release = await readRelease();
   const own = [release, `${release}-backports`];
   // Only an older release is added: a binary of a newer one wants a newer C library than this host's.
   const older = release === 'bookworm' ? [] : (homes[major] ?? []);
   return [...new Set([...own, ...older])];
-}
-
-async function privateApt(work: string, suites: string[]): Promise<Apt> {
-  const { stdout } = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)']);
-  const uri = stdout.split('\n').find((line) => line !== '' && !line.includes('security'));
-  if (uri === undefined) throw new Error('this host has no package repository');
-  const signed = await access(keyring).then(
-    () => `[signed-by=${keyring}] `,
-    () => '',
-  );
-  const sources = path.join(work, 'sources.list');
-  await writeFile(sources, suites.map((suite) => `deb ${signed}${uri} ${suite} main\n`).join(''));
-  await mkdir(path.join(work, 'lists', 'partial'), { recursive: true });
-  await mkdir(path.join(work, 'archives', 'partial'), { recursive: true });
-  const options = aptOptions(work, sources);
-  const env = { ...process.env, LC_ALL: 'C' };
-  return async (tool, args, cwd = work) => {
-    return (await run(tool, [...options, ...args], { cwd, env, timeout: 300_000 })).stdout;
-  };
-}
-
-function aptOptions(work: string, sources: string): string[] {
-  const settings = {
-    'Dir::Etc::SourceList': sources,
-    'Dir::Etc::SourceParts': '/dev/null',
-    'Dir::State::Lists': path.join(work, 'lists'),
-    'Dir::Cache': work,
-    'APT::Sandbox::User': 'root',
-    'Acquire::Retries': '1',
-    'Acquire::http::Timeout': '15',
-  };
-  return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 }
 
 /** A line of madison: ` qemu-system-x86 | 1:10.0.2+ds-2 | URI SUITE/main amd64 Packages`. */
@@ -86,13 +49,6 @@ async function suiteOffering(apt: Apt, major: number): Promise<string> {
   const suite = offer?.[2]?.trim().split(' ')[1]?.split('/')[0];
   if (suite === undefined) throw new Error(`the host's repository offers no QEMU ${major}, or is out of reach`);
   return suite;
-}
-
-/** `names` as `apt-get download` takes them, options included. */
-async function fetchInto(apt: Apt, names: string[], debs: string, root: string): Promise<void> {
-  await mkdir(debs, { recursive: true });
-  await apt('apt-get', ['download', ...names], debs);
-  for (const deb of await readdir(debs)) await run('dpkg-deb', ['-x', path.join(debs, deb), root]);
 }
 
 /** What the emulator depends on and the host has not, when the loader misses something. */

@@ -4,10 +4,10 @@
  * Owns the cache's layout: `<cache>/qemu-<label>/{qemu-system-x86_64,version,root/}`, moved into place when complete.
  */
 import { execFile } from 'node:child_process';
-import { chmod, lstat, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cacheDirectory } from './cache.ts';
 import { downloadQemu } from './qemu-download.ts';
 
 const run = promisify(execFile);
@@ -141,27 +141,6 @@ async function writeWrapper(file: string, libraries: boolean): Promise<void> {
   ];
   await writeFile(file, `${lines.join('\n')}\n`);
   await chmod(file, 0o755);
-}
-
-/** DOMCTL_TEST_CACHE, else `.cache` of the package, else, where other users cannot reach that, one in /var/tmp. */
-async function cacheDirectory(): Promise<string> {
-  const chosen = process.env['DOMCTL_TEST_CACHE'];
-  if (chosen) return reachable(path.resolve(chosen));
-  const own = fileURLToPath(new URL('../../.cache', import.meta.url));
-  return reachable(own).catch(async () => {
-    return reachable(path.join('/var/tmp', `domctl-test-cache-${process.getuid?.()}`));
-  });
-}
-
-/** The directory, made if need be. Throws unless only we can write it and everybody can read it: VMs are `nobody`. */
-async function reachable(directory: string): Promise<string> {
-  if (await mkdir(directory, { recursive: true })) await chmod(directory, 0o755);
-  const { uid, mode } = await lstat(directory);
-  if (uid !== process.getuid?.() || (mode & 0o022) !== 0) throw new Error(`${directory} is not ours alone`);
-  for (let each = directory; ; each = path.dirname(each)) {
-    if (((await stat(each)).mode & 0o001) === 0) throw new Error(`other users cannot pass ${each}`);
-    if (each === path.dirname(each)) return directory;
-  }
 }
 
 function lastLine(error: unknown): string {

@@ -1,0 +1,52 @@
+# PID 1 of the lab until the agent takes over: from the host's read-only root to a root of the lab's own, in which whatever
+# is written goes to the scratch disk. The kernel hands over LAB_PARTS (what was unpacked for the lab) in the environment.
+set -e
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+parts=$LAB_PARTS
+
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+# kmod goes by the name it is called by.
+ln -s "$parts/root/usr/bin/kmod" /dev/modprobe
+modprobe() { LD_LIBRARY_PATH=$(echo "$parts"/root/usr/lib/*-linux-gnu) /dev/modprobe -d "$parts/root" "$@"; }
+modprobe -a virtio_blk overlay
+
+# The scratch disk is a real file system: a file in it is page cache, not memory of who wrote it.
+mount -o noatime /dev/vda /tmp
+mkdir /tmp/upper /tmp/work /tmp/root /tmp/scratch
+chmod 1777 /tmp/scratch
+mount -t overlay -o lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work overlay /tmp/root
+mkdir /tmp/root/scratch
+mount --bind /tmp/scratch /tmp/root/scratch
+mount -t proc proc /tmp/root/proc
+mount -t sysfs sysfs /tmp/root/sys
+mount --rbind /dev /tmp/root/dev
+cd /tmp/root
+# Not chroot: inside one, no user namespace can be made.
+pivot_root . mnt
+umount -l /mnt
+cd /
+
+mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir /run/lock
+
+# Modules of this kernel, and the tools that load them where the host, being a container, has none.
+mkdir -p /usr/lib/modules
+mount --bind "$parts/root/usr/lib/modules" /usr/lib/modules
+if [ ! -e /usr/sbin/modprobe ]; then
+  cp -a "$parts"/root/usr/bin/* /usr/bin/
+  cp -a "$parts"/root/usr/sbin/* /usr/sbin/
+  cp -a "$parts"/root/usr/lib/*-linux-gnu /usr/lib/
+fi
+rm /dev/modprobe
+# The processor that QEMU emulates is an AMD with virtualization; a real one may be Intel's, or have none.
+/usr/sbin/modprobe -q kvm_amd || /usr/sbin/modprobe -q kvm_intel || true
+ip link set lo up 2>/dev/null || true
+for each in /sys/class/virtio-ports/*; do
+  [ "$(cat "$each/name")" = lab ] && exec "$parts/agent" "/dev/${each##*/}"
+done

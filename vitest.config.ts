@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { patient } from './test/setup/slowness.ts';
 
 /** Files of these change cgroups, start emulators and measure memory: one file at a time, or they see each other. */
-function alone(name: string, groupOrder: number, timeout: { testTimeout: number; hookTimeout: number }) {
+function alone(name: string, groupOrder: number, timeouts: { testTimeout: number; hookTimeout: number }) {
+  const { testTimeout, hookTimeout } = timeouts;
+  const timeout = { testTimeout: patient(testTimeout), hookTimeout: patient(hookTimeout) };
   const include = [`test/${name}/**/*.test.ts`];
   return { test: { name, include, fileParallelism: false, sequence: { groupOrder }, ...timeout } };
 }
@@ -17,6 +20,8 @@ export default defineConfig({
       // Its first run downloads the QEMU that the host has not.
       alone('qemu', 3, { testTimeout: 60_000, hookTimeout: 300_000 }),
       alone('e2e', 4, { testTimeout: 120_000, hookTimeout: 300_000 }),
+      // Boots machines, and its first run downloads a kernel.
+      alone('lab', 5, { testTimeout: 900_000, hookTimeout: 900_000 }),
     ],
   },
 });

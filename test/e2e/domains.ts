@@ -22,8 +22,11 @@ export interface DomainSpec {
 const sharedMemory =
   "<memoryBacking><source type='memfd'/><access mode='shared'/><allocation mode='immediate'/></memoryBacking>";
 
+/** By DOMCTL_TEST_DOMAIN_TYPE: a lab has KVM also where the host has none. */
+const usualType = process.env['DOMCTL_TEST_DOMAIN_TYPE'] === 'kvm' ? 'kvm' : 'qemu';
+
 export function domainXml(spec: DomainSpec): string {
-  const { name, memoryMiB = 64, emulator, shared = false, disks = [], policy, uuid, type = 'qemu' } = spec;
+  const { name, memoryMiB = 64, emulator, shared = false, disks = [], policy, uuid, type = usualType } = spec;
   const emulatorXml = emulator ? `<emulator>${emulator}</emulator>` : '';
   return `<domain type='${type}'>
   <name>${name}</name>

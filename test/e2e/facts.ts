@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readHierarchy } from '../../cgroups/hierarchy.ts';
 import { parseCgroupMounts } from '../../cgroups/parse.ts';
 import { isErrno } from '../../lib/errors.ts';
+import { patient } from '../setup/slowness.ts';
 
 export const MiB = 2 ** 20;
 
@@ -20,11 +21,11 @@ export async function eventually<T>(
   look: () => T | Promise<T>,
   deadlineMs = usualDeadlineMs,
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const end = performance.now() + deadlineMs;
+  const end = performance.now() + patient(deadlineMs);
   for (;;) {
     const seen = await look();
     if (seen !== false && seen != null) return seen as NonNullable<Exclude<T, false>>;
-    if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${patient(deadlineMs)} ms: ${what}`);
     await pause(10);
   }
 }

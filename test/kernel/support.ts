@@ -10,6 +10,7 @@ import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { CgroupRoot, type Hierarchy, readHierarchy } from '../../cgroups/hierarchy.ts';
 import { isErrno } from '../../lib/errors.ts';
 import { closeFd, type ExitStatus, pidfdExited, pidfdSignal, spawn, watchPidfd } from '../../native/index.ts';
+import { patient } from '../setup/slowness.ts';
 
 export const MiB = 2 ** 20;
 
@@ -34,9 +35,9 @@ afterEach(async () => {
 
 /** Reads again until `isThere`; fails after `deadlineMs`, naming what was awaited. */
 export async function eventually(what: string, isThere: () => boolean, deadlineMs = 10_000): Promise<void> {
-  const end = performance.now() + deadlineMs;
+  const end = performance.now() + patient(deadlineMs);
   while (!isThere()) {
-    if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${patient(deadlineMs)} ms: ${what}`);
     await pause(2);
   }
 }

@@ -38,7 +38,7 @@ export class Channel {
   readonly up: Promise<string>;
   readonly #socket: Socket;
   readonly #pending = new Map<number, Pending>();
-  #chunks = Buffer.alloc(0);
+  #chunks: Buffer = Buffer.alloc(0);
   #numbers = 0;
   #resolveUp!: (release: string) => void;
 

@@ -1,5 +1,5 @@
 # PID 1 of the lab until the agent takes over: from the host's read-only root to a root of the lab's own, in which whatever
-# is written goes to the scratch disk. The kernel hands over LAB_PARTS (what was unpacked for the lab) in the environment.
+# is written goes to the scratch disk. The kernel hands over LAB_PARTS and LAB_AGENT, what was unpacked and built for the lab.
 set -e
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 parts=$LAB_PARTS
@@ -46,7 +46,9 @@ fi
 rm /dev/modprobe
 # The processor that QEMU emulates is an AMD with virtualization; a real one may be Intel's, or have none.
 /usr/sbin/modprobe -q kvm_amd || /usr/sbin/modprobe -q kvm_intel || true
+# Hypervisors of tests run as nobody.
+[ ! -e /dev/kvm ] || chmod 666 /dev/kvm
 ip link set lo up 2>/dev/null || true
 for each in /sys/class/virtio-ports/*; do
-  [ "$(cat "$each/name")" = lab ] && exec "$parts/agent" "/dev/${each##*/}"
+  [ "$(cat "$each/name")" = lab ] && exec "$LAB_AGENT" "/dev/${each##*/}"
 done

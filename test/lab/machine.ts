@@ -24,10 +24,15 @@ export type Accelerator = 'tcg' | 'kvm';
 
 export interface LabOptions {
   readonly memoryMiB?: number;
+  /** By default the host's, at most four. */
+  readonly cpus?: number;
   readonly scratchMiB?: number;
   /** By default KVM where the host's truly works, else TCG. */
   readonly accelerator?: Accelerator | 'auto';
-  /** Ends the lab, also while it boots. */
+  /** By default the newest QEMU there is. */
+  readonly emulator?: string;
+  readonly kernelArguments?: string;
+  /** Ends the lab while it boots. */
   readonly signal?: AbortSignal;
 }
 
@@ -42,7 +47,7 @@ export class LabError extends Error {
 }
 
 const rootHint = 'run it as root, with CAP_SYS_ADMIN (a container: --privileged, or --cap-add SYS_ADMIN)';
-const bootDeadlineMs = { kvm: 20_000, tcg: 120_000 };
+const bootDeadlineMs = { kvm: 20_000, tcg: 180_000 };
 
 /** Boots one; resolves when it takes commands. Throws LabError, and then nothing of it is left. */
 export async function bootLab(options: LabOptions = {}): Promise<Lab> {
@@ -83,7 +88,8 @@ export class Lab implements AsyncDisposable {
   readonly accelerator: Accelerator;
   readonly #parts: LabParts;
   readonly #options: LabOptions;
-  readonly #directory: string;
+  /** On the host; everything that belongs to the lab names it. */
+  readonly directory: string;
   readonly #children: ChildProcess[] = [];
   readonly #server: Server;
   readonly #removeAtExit = (): void => this.#remove();
@@ -95,7 +101,7 @@ export class Lab implements AsyncDisposable {
     this.#parts = parts;
     this.#options = options;
     this.accelerator = accelerator;
-    this.#directory = mkdtempSync(join(realpathSync(tmpdir()), 'domctl-lab-'));
+    this.directory = mkdtempSync(join(realpathSync(tmpdir()), `domctl-lab-${process.pid}-`));
     this.#server = createServer();
     process.once('exit', this.#removeAtExit);
   }
@@ -103,7 +109,7 @@ export class Lab implements AsyncDisposable {
   /** Starts a command in the lab, in the same directory and environment by default; temporary files go to its scratch disk. */
   run(argv: readonly string[], out: Parameters<Channel['run']>[1], how: Partial<Command> = {}): Run {
     const { cwd = process.cwd(), env = process.env } = how;
-    return this.#channel!.run({ argv, cwd, env: { ...env, TMPDIR: scratch } }, out);
+    return this.#channel!.run({ argv, cwd, env: { ...env, TMPDIR: scratch, DOMCTL_LAB: this.accelerator } }, out);
   }
 
   async boot(): Promise<void> {
@@ -134,7 +140,7 @@ export class Lab implements AsyncDisposable {
   async #start(connected: Promise<[Socket]>): Promise<void> {
     await this.#makeScratch();
     await this.#serveRoot();
-    const machine = this.#spawn(await newestQemu(), this.#machineArguments());
+    const machine = this.#spawn(this.#options.emulator ?? (await newestQemu()), this.#machineArguments());
     this.#machine = machine;
     const failed = this.#failure(machine, 'QEMU');
     const [socket] = await Promise.race([connected, failed]);
@@ -183,27 +189,30 @@ exec "$virtiofsd" --socket-path="$socket" -o "source=$root,sandbox=chroot,cache=
   }
 
   #machineArguments(): string[] {
-    const { memoryMiB = 3072 } = this.#options;
-    const cpus = String(Math.max(2, Math.min(4, availableParallelism())));
-    const processor = this.accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
-    const variables = `LAB_PARTS=${this.#parts.directory}`;
+    const { memoryMiB = 3072, cpus = Math.min(4, availableParallelism()), kernelArguments = '' } = this.#options;
+    const processor =
+      this.accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+    const variables = `LAB_PARTS=${this.#parts.directory} LAB_AGENT=${this.#parts.agent}`;
     const init = join(dirname(fileURLToPath(import.meta.url)), 'init.sh');
     return [
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-serial', 'stdio', ...processor],
-      ...['-M', 'q35,memory-backend=ram', '-smp', cpus, '-m', `${memoryMiB}M`],
+      ...['-M', 'q35,memory-backend=ram', '-smp', String(cpus), '-m', `${memoryMiB}M`],
       ...['-object', `memory-backend-memfd,id=ram,size=${memoryMiB}M,share=on`],
       ...['-chardev', `socket,id=fs,path=${this.#at('fs')}`, '-device', 'vhost-user-fs-pci,chardev=fs,tag=root'],
       ...['-drive', `file=${this.#at('disk')},format=raw,if=virtio,cache=unsafe,discard=unmap`],
       ...['-chardev', `socket,id=channel,path=${this.#at('channel')}`, '-device', 'virtio-serial-pci'],
       ...['-device', 'virtserialport,chardev=channel,name=lab', '-kernel', this.#parts.kernel],
       '-append',
-      `console=ttyS0 quiet panic=-1 mitigations=off psi=1 rootfstype=virtiofs root=root ro ${variables} init=/bin/sh -- ${init}`,
+      `console=ttyS0 quiet panic=-1 mitigations=off psi=1 rootfstype=virtiofs root=root ro ${variables} init=/bin/sh ${kernelArguments} -- ${init}`,
     ];
   }
 
   /** A child that does not outlive us, however we end. */
   #spawn(file: string, args: readonly string[]): ChildProcess {
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', file, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
     this.#children.push(child);
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
@@ -224,7 +233,7 @@ exec "$virtiofsd" --socket-path="$socket" -o "source=$root,sandbox=chroot,cache=
   }
 
   #at(name: string): string {
-    return join(this.#directory, name);
+    return join(this.directory, name);
   }
 
   /** Not one recursive removal: the root directory is where the host's own is bound, in another namespace. */
@@ -232,7 +241,7 @@ exec "$virtiofsd" --socket-path="$socket" -o "source=$root,sandbox=chroot,cache=
     for (const child of this.#children) if (child.exitCode === null) child.kill('SIGKILL');
     for (const name of ['channel', 'fs', 'fs.pid', 'disk']) rmSync(this.#at(name), { force: true });
     if (existsSync(this.#at('root'))) rmdirSync(this.#at('root'));
-    if (existsSync(this.#directory)) rmdirSync(this.#directory);
+    if (existsSync(this.directory)) rmdirSync(this.directory);
   }
 }
 

@@ -1,22 +1,25 @@
 /**
  * What a lab is made of and the host has not: a kernel with its modules, the tools that load them, virtiofsd, and our
  * agent. Fetched from the host's own repository once, newest of each, unpacked into the cache, never installed.
- * Owns the layout: `<cache>/lab/{release,root/usr/...,vmlinuz}` and `<cache>/lab-agent-<hash>/agent`.
+ * Owns the layout: `<cache>/lab/{release,virtiofsd,vmlinuz,root/usr/...}` and `<cache>/lab-agent-<hash>`.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { isErrno } from '../../lib/errors.ts';
 import { type Apt, fetchInto, openApt, readRelease } from '../setup/apt.ts';
 import { cacheDirectory } from '../setup/cache.ts';
 
 const run = promisify(execFile);
 
 export interface LabParts {
-  /** Holds `root` and `agent`, at paths that are the same inside the lab. */
+  /** Holds `root`, with the kernel's modules and kmod; at the same path inside the lab. */
   readonly directory: string;
+  readonly agent: string;
   readonly kernel: string;
   /** E.g. `6.12.95+deb12-cloud-amd64`. */
   readonly release: string;
@@ -27,25 +30,24 @@ export interface LabParts {
 export async function prepareParts(): Promise<LabParts> {
   const cache = await cacheDirectory();
   const directory = join(cache, 'lab');
-  const isThere = await readFile(join(directory, 'release')).catch(() => null);
-  if (isThere === null) await replace(cache, directory, fill);
-  await buildAgent(cache, directory);
+  if (!existsSync(join(directory, 'release'))) await replace(cache, directory);
+  const agent = await buildAgent(cache);
   const release = await readFile(join(directory, 'release'), 'utf8');
   const virtiofsd = await readFile(join(directory, 'virtiofsd'), 'utf8');
-  return { directory, release, kernel: join(directory, 'vmlinuz'), virtiofsd: join(directory, virtiofsd) };
+  return { directory, agent, release, kernel: join(directory, 'vmlinuz'), virtiofsd: join(directory, virtiofsd) };
 }
 
 /** Made aside and moved into place when complete: two at once do not see each other's halves. */
-async function replace(cache: string, target: string, make: (next: string, work: string) => Promise<void>) {
+async function replace(cache: string, target: string): Promise<void> {
   const work = await mkdtemp(join(cache, 'fetch-'));
   try {
     const next = join(work, 'next');
     await mkdir(next);
-    await make(next, work);
+    await fill(next, work);
     await chmod(next, 0o755);
-    await rename(next, target).catch((error: NodeJS.ErrnoException) => {
+    await rename(next, target).catch((error: unknown) => {
       // Somebody else was quicker, with the same content.
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+      if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
     });
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -57,7 +59,7 @@ async function fill(next: string, work: string): Promise<void> {
   const apt = await openApt(work, [release, `${release}-backports`]);
   const kernel = await newestKernel(apt, work);
   const virtiofsd = await offers(apt, 'virtiofsd');
-  const packages = [...kernel, 'kmod', 'libkmod2', virtiofsd ? 'virtiofsd' : `qemu-system-common/${release}`];
+  const packages = [kernel, 'kmod', 'libkmod2', virtiofsd ? 'virtiofsd' : `qemu-system-common/${release}`];
   const root = join(next, 'root');
   await fetchInto(apt, packages, join(work, 'debs'), root);
   await mergeUsr(root);
@@ -70,7 +72,7 @@ async function fill(next: string, work: string): Promise<void> {
 }
 
 /** Debian's cloud kernel has all that a lab needs built in or as a module; its metapackage names the newest. */
-async function newestKernel(apt: Apt, work: string): Promise<string[]> {
+async function newestKernel(apt: Apt, work: string): Promise<string> {
   const records = (await apt('apt-cache', ['show', 'linux-image-cloud-amd64'], work)).split('\n\n');
   const offered = records.flatMap((record) => {
     const version = /^Version: (\S+)$/m.exec(record)?.[1];
@@ -80,7 +82,7 @@ async function newestKernel(apt: Apt, work: string): Promise<string[]> {
   let newest = offered[0];
   if (!newest) throw new Error("the host's repository offers no linux-image-cloud-amd64, or is out of reach");
   for (const each of offered) if (await isNewer(each.version, newest.version)) newest = each;
-  return [newest.image];
+  return newest.image;
 }
 
 async function isNewer(a: string, b: string): Promise<boolean> {
@@ -114,24 +116,26 @@ async function indexModules(root: string, release: string): Promise<void> {
   const libraries = (await readdir(join(root, 'usr/lib'))).filter((name) => name.endsWith('-linux-gnu'));
   const env = { ...process.env, LD_LIBRARY_PATH: libraries.map((name) => join(root, 'usr/lib', name)).join(':') };
   // By the name depmod, whichever way the package's own link points.
-  const { symlink } = await import('node:fs/promises');
   await symlink('usr/lib', join(root, 'lib'));
   await symlink('usr/bin/kmod', join(root, 'depmod'));
   await run(join(root, 'depmod'), ['-b', root, release], { env });
 }
 
-async function buildAgent(cache: string, directory: string): Promise<void> {
+/** PID 1 of a lab, static: there is no loader's library path to care for. By its source's hash: it changes with the checkout. */
+async function buildAgent(cache: string): Promise<string> {
   const source = fileURLToPath(new URL('agent.c', import.meta.url));
-  const hash = createHash('sha256').update(await readFile(source)).digest('hex').slice(0, 12);
-  const agent = join(directory, `agent-${hash}`);
-  if (await readFile(agent).catch(() => null)) return;
+  const hash = createHash('sha256')
+    .update(await readFile(source))
+    .digest('hex')
+    .slice(0, 12);
+  const agent = join(cache, `lab-agent-${hash}`);
+  if (existsSync(agent)) return agent;
   const work = await mkdtemp(join(cache, 'fetch-'));
   try {
-    await run('cc', ['-static', '-O2', '-Wall', '-Wextra', '-o', join(work, 'agent'), source]);
+    await run('cc', ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-o', join(work, 'agent'), source]);
     await rename(join(work, 'agent'), agent);
-    await rm(join(directory, 'agent'), { force: true });
-    await cp(agent, join(directory, 'agent'));
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+  return agent;
 }

@@ -5,21 +5,13 @@
  */
 import type { Reporter, SerializedError, TestCase, TestModule, Vitest } from 'vitest/node';
 import expectedSkips from '../expected-skips.json' with { type: 'json' };
+import { broken, formatCounts } from './counts.ts';
 
 /** `test` is `FILE > SUITE > TEST`, or a regular expression for it between slashes. */
 interface ExpectedSkip {
   readonly test: string;
   readonly reason: string;
 }
-
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-}
-
-/** No test ran, or the run broke before its end. */
-const broken: Counts = { passed: 0, failed: 1, skipped: 0 };
 
 function fullName(test: TestCase): string {
   return `${test.module.relativeModuleId} > ${test.fullName}`;
@@ -78,8 +70,7 @@ export default class CountReporter implements Reporter {
   }
 
   private conclude(): void {
-    const { passed, failed, skipped } = this.counts;
-    if (failed > 0) process.exitCode = 1;
-    process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+    if (this.counts.failed > 0) process.exitCode = 1;
+    process.stdout.write(`${formatCounts(this.counts)}\n`);
   }
 }

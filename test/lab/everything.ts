@@ -1,0 +1,31 @@
+/**
+ * `npm test`: every test on this host as it is, then those that depend on the kernel once more in labs. The last line is the
+ * sum. With arguments, which go to vitest, the labs are left out: then one is after something in particular.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type Counts, formatCounts, parseCounts, sumCounts } from '../setup/counts.ts';
+import { runLabSuite } from './jobs.ts';
+
+const args = process.argv.slice(2);
+const native = await runNative();
+const all = [native];
+if (args.length === 0) {
+  process.stdout.write(`native: ${formatCounts(native)}\n`);
+  all.push(await runLabSuite());
+}
+const counts = sumCounts(all);
+if (args.length === 0) process.stdout.write(`${formatCounts(counts)}\n`);
+process.exitCode = counts.failed > 0 ? 1 : 0;
+
+async function runNative(): Promise<Counts> {
+  const argv = ['node_modules/vitest/vitest.mjs', 'run', ...args];
+  const child = spawn(process.execPath, argv, { stdio: ['inherit', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    process.stdout.write(chunk);
+    output = (output + chunk.toString()).slice(-4096);
+  });
+  await once(child, 'close');
+  return parseCounts(output);
+}

@@ -1,0 +1,90 @@
+/** The suite in labs: which tests, in how many of them, and what they came to. Prints as it goes, each line with its job's name. */
+import { execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { Writable } from 'node:stream';
+import { broken, type Counts, formatCounts, parseCounts, sumCounts } from '../setup/counts.ts';
+import { bootLab, checkout, type Lab, LabError, type LabOptions } from './machine.ts';
+
+interface Job {
+  readonly name: string;
+  readonly options: LabOptions;
+  /** Of vitest. */
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** An emulated processor is that much slower, beside others like it. */
+const slowness = { tcg: '20', kvm: '3' };
+
+/** What a hypervisor does to its domain with real KVM code; the rest does not depend on it, and here it is slow. */
+const kvmFiles = ['test/e2e/lifecycle.test.ts', 'test/e2e/draining.test.ts'];
+
+/** Kernel and end-to-end tests on unified cgroup v2, spread over as many labs as there are processors; then some with KVM. */
+export async function runLabSuite(): Promise<Counts> {
+  const began = performance.now();
+  const labs = Math.min(4, availableParallelism());
+  const shards = Array.from({ length: labs }, (_, index): Job => {
+    const shard = `${index + 1}/${labs}`;
+    // One processor each: two emulated ones on half a real one wait for each other.
+    const options = { cpus: labs === 1 ? 2 : 1 };
+    return { name: `lab ${shard}`, options, args: ['--project', 'kernel', '--project', 'e2e', '--shard', shard] };
+  });
+  const kvm: Job = {
+    name: 'lab kvm',
+    options: {},
+    args: ['--project', 'e2e', ...kvmFiles],
+    env: { DOMCTL_TEST_DOMAIN_TYPE: 'kvm' },
+  };
+  const counts = sumCounts([...(await Promise.all(shards.map(runJob))), await runJob(kvm)]);
+  print(`lab, in all: ${formatCounts(counts)} in ${seconds(began)} s`);
+  return counts;
+}
+
+async function runJob(job: Job): Promise<Counts> {
+  const began = performance.now();
+  try {
+    await using lab = await bootLab(job.options);
+    print(`${job.name}: booted in ${seconds(began)} s, ${lab.accelerator}`);
+    const counts = await runTests(lab, job);
+    print(`${job.name}: ${formatCounts(counts)} in ${seconds(began)} s`);
+    return counts;
+  } catch (error) {
+    print(`${job.name}: ${error instanceof LabError ? `${error.message}\nhint: ${error.hint}` : String(error)}`);
+    return broken;
+  }
+}
+
+async function runTests(lab: Lab, job: Job): Promise<Counts> {
+  let output = '';
+  const lines = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      output += chunk.toString();
+      print(
+        chunk
+          .toString()
+          .replace(/^(?=.)/gm, `${job.name} | `)
+          .replace(/\n$/, ''),
+      );
+      done();
+    },
+  });
+  const argv = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...job.args];
+  const path = `${realPythonDirectory()}:${process.env['PATH'] ?? ''}`;
+  const env = { ...process.env, NO_COLOR: '1', DOMCTL_TEST_SLOW: slowness[lab.accelerator], PATH: path, ...job.env };
+  await lab.run(argv, { stdout: lines, stderr: lines }, { cwd: checkout, env }).end;
+  return parseCounts(output);
+}
+
+/** What the PATH leads to may be a script around it, and scripts are what an emulated processor is worst at. */
+function realPythonDirectory(): string {
+  return dirname(execFileSync('python3', ['-c', 'import sys; print(sys.executable)']).toString().trim());
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function seconds(began: number): string {
+  return ((performance.now() - began) / 1000).toFixed(0);
+}

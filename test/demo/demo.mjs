@@ -3,6 +3,8 @@
  * refused, a second incarnation started on top by an explicit decision, and `shut off` said only when it is true.
  * Drives nothing but the `domctl` program and one more real process, the holder. No sleeps; what it claims it checks.
  */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { Host, say, title } from './host.mjs';
 
 const gib = 1024 ** 3;
@@ -16,6 +18,7 @@ try {
   await goodbye();
 } catch (error) {
   await host.cleanUp();
+  if (error.labHelps && process.env.DOMCTL_LAB === undefined) process.exit(runInLab());
   if (error.exit !== undefined) process.exit(error.exit);
   console.error(`\nThe demo failed: ${error.stack ?? error}`);
   process.exit(1);
@@ -109,4 +112,16 @@ async function goodbye() {
   host.checkNothingLeft();
   await host.cleanUp();
   say('\nThe demo is done: every line above was checked.');
+}
+
+/** The same demo on a kernel of its own, of which it may have everything. */
+function runInLab() {
+  say('\nThis host, as it is, cannot run the demo (see above): it runs in the lab, a virtual machine (npm run lab).');
+  const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+  const argv = ['--import', at('../setup/typescript.mjs'), at('../lab/main.ts'), process.execPath, at('demo.mjs')];
+  const { status } = spawnSync(process.execPath, argv, {
+    stdio: 'inherit',
+    env: { ...process.env, DOMCTL_LAB_MEMORY: '5120' },
+  });
+  return status ?? 1;
 }

@@ -32,9 +32,11 @@ export function title(text) {
 
 /** An end with an exit code of its own, already explained. */
 class Exit extends Error {
-  constructor(exit) {
+  /** `labHelps`: it is for lack of something that a lab has. */
+  constructor(exit, { labHelps = false } = {}) {
     super(`exit ${exit}`);
     this.exit = exit;
+    this.labHelps = labHelps;
   }
 }
 
@@ -71,7 +73,7 @@ export class Host {
     const ms = Math.round(performance.now() - began);
     const output = result.stdout + result.stderr;
     say(`${output}  (exit ${result.status}, ${ms} ms)`);
-    if (result.status === 8 && exit !== 8) throw new Exit(8);
+    if (result.status === 8 && exit !== 8) throw new Exit(8, { labHelps: true });
     if (result.status !== exit) throw new Error(`domctl ${args.join(' ')}: exit ${result.status}, expected ${exit}`);
     if (expect && !expect.test(output)) throw new Error(`domctl ${args.join(' ')}: output does not match ${expect}`);
     return output;

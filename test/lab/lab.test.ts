@@ -1,5 +1,5 @@
 /** The lab itself: it is what it says, passes everything on as it was, and leaves nothing, however it ends. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -238,6 +238,31 @@ describeLab('npm run lab', () => {
     await done;
     await eventually('its processes are gone', () => processesNaming(labs).length === 0);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(labs);
+  });
+});
+
+/** Every cgroup mount read-only, as a container has them; in a mount namespace of the command's own. */
+const readOnlyCgroups = `for each in $(awk '$5 ~ "^/sys/fs/cgroup" {print $5}' /proc/self/mountinfo | sort -r); do
+  mount -o remount,bind,ro "$each"; done; exec "$@"`;
+
+describeLab('npm run demo, where cgroups are read-only', () => {
+  function runDemo(...through: readonly string[]) {
+    const demo = [...through, process.execPath, fileURLToPath(new URL('../demo/demo.mjs', import.meta.url))];
+    const args = ['--mount', '--propagation', 'private', 'sh', '-c', readOnlyCgroups, 'sh', ...demo];
+    return spawnSync('unshare', args, { encoding: 'utf8', cwd: checkout });
+  }
+
+  test('runs in the lab, and says so', () => {
+    const { status, stdout } = runDemo();
+    expect(stdout).toContain('it runs in the lab');
+    expect(stdout).toContain('The demo is done: every line above was checked.');
+    expect(status).toBe(0);
+  });
+
+  test('and no lab can be: exit 8, with the remedy', () => {
+    const { status, stderr } = runDemo('setpriv', '--bounding-set=-sys_admin');
+    expect(stderr).toMatch(/^hint: run it as root, with CAP_SYS_ADMIN/m);
+    expect(status).toBe(8);
   });
 });
 

@@ -163,6 +163,7 @@ export class Lab implements AsyncDisposable {
     const format = this.#spawn('mkfs.ext4', [...options, this.#at('disk'), size]);
     await ended(format);
     if (format.exitCode !== 0) throw this.#died('mkfs.ext4 failed', 'it is in the package e2fsprogs');
+    this.#said = '';
   }
 
   /** The root, and what of ours is mounted elsewhere, bound read-only in a mount namespace that only virtiofsd is in. */

@@ -3,7 +3,8 @@ import { linkSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Disk } from '../../../lib/domain/definition.ts';
+import type { Disk } from '../../../lib/domain/devices.ts';
+import { disk as anyDisk } from '../../fixtures/qmp/domains.ts';
 import { claimImages, lockedBytes } from '../../../lib/host/images.ts';
 
 let directory = '';
@@ -38,7 +39,7 @@ function raw(name: string): string {
 }
 
 function disk(path: string, change: Partial<Disk> = {}): Disk {
-  return { path, format: 'qcow2', target: 'vda', bus: 'virtio', readonly: false, shareable: false, ...change };
+  return anyDisk(path, { format: 'qcow2', ...change });
 }
 
 /** Claims as `mode name`. */

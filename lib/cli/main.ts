@@ -10,6 +10,7 @@ import { type Context, report, type Verb } from './command.ts';
 import { fixArguments, placesFromFlags } from './options.ts';
 import { autostart } from './verbs/autostart.ts';
 import { create } from './verbs/create.ts';
+import { console as consoleVerb } from './verbs/console.ts';
 import { daemon } from './verbs/daemon.ts';
 import { define } from './verbs/define.ts';
 import { destroy } from './verbs/destroy.ts';
@@ -132,6 +133,7 @@ function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(forceStart);
   add(shutdown);
   add(destroy);
+  add(consoleVerb);
   add(domstate);
   add(dominfo);
   add(domid);

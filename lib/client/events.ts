@@ -5,8 +5,9 @@
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomctlError } from '../errors.ts';
-import { asFailure, Client, connectionError, notOurs } from './client.ts';
+import { Client, connectionError } from './client.ts';
 import { apiVersion, type DomainEvent, type EventGap, type EventQuery } from './contract.ts';
+import { readRefusal } from './refusal.ts';
 import { readEvents } from './sse.ts';
 
 const firstPauseMs = 50;
@@ -102,22 +103,10 @@ async function openStream(
     request.once('error', (error) => reject(connectionError(error, socketPath, connected)));
     request.once('response', (response) => {
       if (response.headers['content-type'] === 'text/event-stream') resolve(response);
-      else refusal(response, socketPath).then(reject, reject);
+      else readRefusal(response, socketPath).then(reject, reject);
     });
     request.end();
   });
-}
-
-async function refusal(response: IncomingMessage, socketPath: string): Promise<Error> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  try {
-    const failure = asFailure(JSON.parse(Buffer.concat(chunks).toString('utf8')));
-    if (failure) return failure;
-  } catch {
-    // Not even JSON: said below.
-  }
-  return notOurs(socketPath, 'another program answers there');
 }
 
 function queryText({ domain, events = [], since, sinceMs, follow }: EventQuery): string {

@@ -21,6 +21,8 @@ import {
 import type { Requester } from '../domain/incarnation.ts';
 import { asDomctlError, DomctlError } from '../errors.ts';
 import { errorEnvelope } from '../client/envelope.ts';
+import { Consoles } from './console.ts';
+import { findConsole } from './console-target.ts';
 import { addEventStream } from './event-stream.ts';
 import { explainPolicy } from './explain.ts';
 import type { Fleet } from './fleet.ts';
@@ -78,6 +80,7 @@ export function buildServer(daemon: Daemon): FastifyInstance {
     addMetrics(routes, daemon);
     return Promise.resolve();
   });
+  addConsoles(app, daemon);
   void app.register(
     async (routes) => {
       addQuestions(routes, daemon);
@@ -97,6 +100,13 @@ function addMetrics(app: FastifyInstance, { fleet, metrics, services }: Daemon):
     const host = await readHostConfig(services.places).catch(() => null);
     return reply.type(metrics.contentType).send(await metrics.text(fleet, host && host.value));
   });
+}
+
+/** Consoles are no requests with an answer: they take their connection over. */
+function addConsoles(app: FastifyInstance, { fleet, services }: Daemon): void {
+  const consoles = new Consoles(async (domain, devname) => findConsole(fleet, domain, devname), services.log);
+  consoles.serve(app.server);
+  app.addHook('preClose', async () => consoles.close());
 }
 
 /** Routes that change nothing, and wait for nothing but the kernel's files. */

@@ -34,7 +34,7 @@ export async function attachConsole(client: Client, domain: string, options: Att
 }
 
 /** `^]` is the control character of `]`. Throws USAGE. */
-export function parseEscape(text: string): { readonly byte: number; readonly words: string } {
+function parseEscape(text: string): { readonly byte: number; readonly words: string } {
   const control = /^\^([@-_a-z])$/.exec(text)?.[1];
   if (control !== undefined) {
     const letter = control.toUpperCase();

@@ -120,7 +120,7 @@ function isThere(path: string): boolean {
 }
 
 /** Pure: the deepest cgroup that has both below it, or is one of them. */
-export function commonAncestor(a: string, b: string): string {
+function commonAncestor(a: string, b: string): string {
   const [left, right] = [a, b].map((path) => path.split('/').filter((part) => part !== ''));
   const parts = left ?? [];
   const differs = parts.findIndex((part, index) => part !== right?.[index]);

@@ -31,6 +31,12 @@ describeEndToEnd('--json', () => {
     await document(host, 4, 'start', 'db1');
     const { pid } = (await document(host, 0, 'dominfo', 'db1')) as DomainInfo;
     expect(await document(host, 0, 'domstate', 'db1')).toMatchObject({ state: 'running', reason: 'booted' });
+    expect(await document(host, 0, 'domid', 'db1')).toMatchObject({ id: 1, name: 'db1' });
+    expect(await document(host, 0, 'domstats', 'db1')).toMatchObject({ name: 'db1', state: { code: 1 } });
+    expect(await document(host, 0, 'nodeinfo')).toMatchObject({ memoryBytes: expect.any(Number) });
+    expect(await document(host, 0, 'policy', 'list')).toMatchObject([{ name: 'balanced' }, {}, {}, {}]);
+    expect(await document(host, 0, 'policy', 'explain', 'db1')).toMatchObject({ start: { admitted: false } });
+    expect(await document(host, 0, 'doctor')).toMatchObject({ healthy: true });
     expect(await document(host, 0, 'shutdown', 'db1')).toMatchObject({ state: 'running' });
     const holder = await host.holdMemory(pid!);
     expect(await document(host, 0, 'destroy', 'db1')).toMatchObject({ state: 'draining' });

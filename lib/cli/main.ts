@@ -7,10 +7,13 @@ import { DomctlError } from '../errors.ts';
 import { placeVariables } from '../places.ts';
 import { version as ownVersion } from '../version.ts';
 import { type Context, report, type Verb } from './command.ts';
+import { completionFlag, namesFor } from './completion.ts';
+import type { AnyVerb } from './manual.ts';
 import { fixArguments, placesFromFlags } from './options.ts';
 import { autostart } from './verbs/autostart.ts';
 import { create } from './verbs/create.ts';
 import { console as consoleVerb } from './verbs/console.ts';
+import { completion } from './verbs/completion.ts';
 import { daemon } from './verbs/daemon.ts';
 import { define } from './verbs/define.ts';
 import { destroy } from './verbs/destroy.ts';
@@ -63,6 +66,7 @@ export async function main(args: readonly string[]): Promise<number> {
     process.exit(interrupted.exit);
   });
   try {
+    if (args[0] === completionFlag) return await printCompletions(args.slice(1));
     return await runVerb(args);
   } catch (error) {
     return report(error, json);
@@ -71,6 +75,30 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function runVerb(args: readonly string[]): Promise<number> {
   let exit = 0;
+  await makeParser(args, (code) => {
+    exit = code;
+  }).parseAsync();
+  return exit;
+}
+
+/** One word a line for what is typed; the last word is the unfinished one, the first is `domctl`. */
+async function printCompletions(words: readonly string[]): Promise<number> {
+  const typed = words.slice(1, -1);
+  const [current = ''] = words.slice(-1);
+  const usage = allVerbs().find(({ usage }) => typed.includes(verbOf(usage)))?.usage ?? '';
+  const names = current.startsWith('-') ? [] : await namesFor(usage, typed, placesFromFlags({}));
+  process.stdout.write(names.map((name) => `${escapeForShell(name)}\n`).join(''));
+  // Where names belong, options are not offered before a dash is typed. yargs prints what it finds itself.
+  if (names.length === 0) await makeParser([completionFlag, ...words], () => undefined).parseAsync();
+  return 0;
+}
+
+/** In zsh a description would follow a colon. */
+function escapeForShell(name: string): string {
+  return process.env['SHELL']?.endsWith('zsh') ? name.replaceAll(':', '\\:') : name;
+}
+
+function makeParser(args: readonly string[], finish: (exit: number) => void): Argv {
   const parser = yargs(fixArguments(args))
     .scriptName('domctl')
     .usage(help)
@@ -86,7 +114,6 @@ async function runVerb(args: readonly string[]): Promise<number> {
     .demandCommand(1, 'which command?')
     .recommendCommands()
     .updateStrings(strings as unknown as Record<string, string>)
-    .completion('completion', 'Print a completion script: source <(domctl completion)')
     .help()
     .alias('help', 'h')
     .wrap(process.stdout.isTTY ? Math.min(120, process.stdout.columns) : 100)
@@ -105,12 +132,22 @@ async function runVerb(args: readonly string[]): Promise<number> {
       builder: (argv: Argv) =>
         verb.examples.reduce((built, [command, says]) => built.example(command, says), verb.build(argv)),
       handler: async (options: unknown) => {
-        exit = await verb.run(options as Options, makeContext(options as Record<string, unknown>));
+        finish(await verb.run(options as Options, makeContext(options as Record<string, unknown>)));
       },
     } as never);
   addVerbs(add);
-  await parser.parseAsync();
-  return exit;
+  return parser;
+}
+
+function verbOf(usage: string): string {
+  return usage.split(' ')[0] ?? '';
+}
+
+/** Every verb, without the type of its options. */
+export function allVerbs(): AnyVerb[] {
+  const verbs: AnyVerb[] = [];
+  addVerbs((verb) => verbs.push(verb));
+  return verbs;
 }
 
 /** yargs spreads some sentences over lines. */
@@ -156,6 +193,7 @@ function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(resume);
   add(autostart);
   add(recover);
+  add(completion);
 }
 
 function addPlaces(parser: Argv): void {

@@ -14,6 +14,12 @@ export function escapeName(name: string): string {
     .join('');
 }
 
+/** The name that `escapeName` made this of. */
+export function unescapeName(escaped: string): string {
+  const bytes = escaped.replace(/\\x([0-9a-f]{2})/g, (_all, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
 /** Directory of a domain's incarnations below the cgroup root. */
 export function cgroupName(domain: string): string {
   return `vm-${escapeName(domain)}`;

@@ -3,8 +3,9 @@
  * Owns how they are bundled. `domctl.cjs` is apart from `cli.cjs` so that `--version` need not load the rest.
  */
 import { build } from 'esbuild';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
@@ -70,13 +71,31 @@ const programs = [
 ];
 
 /** By rename: a program that starts meanwhile reads the old bundle or the new one, never half of it. */
-function replace({ path, contents }) {
+function replace({ path, contents, mode = 0o755 }) {
   mkdirSync(dirname(path), { recursive: true });
   const next = `${path}.${process.pid}`;
   writeFileSync(next, contents);
-  chmodSync(next, 0o755);
+  chmodSync(next, mode);
   renameSync(next, path);
+}
+
+/** domctl(1), by a program that is bundled for it and forgotten. */
+async function writeManual() {
+  const { define } = programs[1];
+  const entry = {
+    entryPoints: ['lib/cli/write-manual.ts'],
+    banner: { js: moduleUrl },
+    define,
+    outfile: 'write-manual.cjs',
+  };
+  const { outputFiles } = await build({ ...shared, ...entry });
+  const outfile = join(checkout, 'dist/write-manual.cjs');
+  replace({ path: outfile, contents: outputFiles[0].contents });
+  const contents = execFileSync(process.execPath, [outfile]);
+  unlinkSync(outfile);
+  replace({ path: join(checkout, 'dist/man/domctl.1'), contents, mode: 0o644 });
 }
 
 const results = await Promise.all(programs.map((program) => build({ ...shared, ...program })));
 for (const file of results.flatMap(({ outputFiles }) => outputFiles)) replace(file);
+await writeManual();

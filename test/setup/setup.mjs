@@ -213,7 +213,9 @@ function buildBundles() {
   return keepBuilt({
     what: 'the bundles',
     stamp: 'dist/inputs.sha256',
-    products: ['domctl', 'cli', 'doctor', 'policy', 'domctld'].map((name) => `dist/${name}.cjs`),
+    products: ['domctl', 'cli', 'doctor', 'policy', 'domctld']
+      .map((name) => `dist/${name}.cjs`)
+      .concat('dist/man/domctl.1'),
     inputs: fingerprint(sources),
     build: () => run(process.execPath, ['test/setup/build.mjs']),
   });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { test as property, fc } from '@fast-check/vitest';
 import { describe, expect, test } from 'vitest';
-import { cgroupName, escapeName } from '../../../lib/domain/names.ts';
+import { cgroupName, escapeName, unescapeName } from '../../../lib/domain/names.ts';
 
 const anyName = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 });
 const trickyName = fc.string({ unit: fc.constantFrom(...'./-\\:_ab0 \n\0%@é'), minLength: 1, maxLength: 8 });
@@ -36,6 +36,13 @@ describe('an escaped name', () => {
   ])('of %j, which has a slash, is %s', (name, escaped) => {
     expect(escapeName(name)).toBe(escaped);
   });
+
+  property.prop([fc.oneof(trickyName, fc.string({ unit: 'grapheme', maxLength: 60 }))])(
+    'is read back as it was',
+    (name) => {
+      expect(unescapeName(escapeName(name))).toBe(name);
+    },
+  );
 
   property.prop([fc.oneof(anyName, trickyName)])('cannot leave its directory', (name) => {
     expect(escapeName(name)).toMatch(/^(?!\.)(?:[A-Za-z0-9:_.]|\\x[0-9a-f]{2})+$/);

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs a built checkout below PREFIX (default /usr/local); DESTDIR goes before it, for packages. Units go where systemd
+# looks; nothing is enabled or started. Run as: npm run setup && packaging/install.sh /usr
+set -eu
+
+prefix=${1:-/usr/local}
+case $prefix in /*) ;; *) echo "install.sh: PREFIX must be an absolute path" >&2; exit 2 ;; esac
+root=${DESTDIR:-}
+source=$(cd "$(dirname "$0")/.." && pwd)
+package=$root$prefix/lib/domctl
+units=$root$prefix/lib/systemd/system
+
+for built in dist/domctl.cjs dist/cli.cjs dist/domctld.cjs dist/man/domctl.1 native/build/Release/domctl_native.node; do
+    [ -e "$source/$built" ] || { echo "install.sh: $built is missing: npm run setup" >&2; exit 8; }
+done
+
+put() { install -D -m "$1" "$source/$2" "$3"; }
+
+for program in domctl cli domctld; do put 755 "dist/$program.cjs" "$package/dist/$program.cjs"; done
+put 644 native/build/Release/domctl_native.node "$package/native/build/Release/domctl_native.node"
+put 644 docs/openapi.json "$package/docs/openapi.json"
+for policy in "$source"/policies/*; do put 644 "policies/${policy##*/}" "$package/policies/${policy##*/}"; done
+put 644 LICENSE "$package/LICENSE"
+
+mkdir -p "$root$prefix/bin"
+ln -sf ../lib/domctl/dist/domctl.cjs "$root$prefix/bin/domctl"
+ln -sf ../lib/domctl/dist/domctld.cjs "$root$prefix/bin/domctld"
+
+put 644 dist/man/domctl.1 "$root$prefix/share/man/man1/domctl.1"
+for unit in domctld.socket domctld.service domctl-guests.service; do
+    mkdir -p "$units"
+    sed "s|@bindir@|$prefix/bin|" "$source/packaging/systemd/$unit" > "$units/$unit"
+    chmod 644 "$units/$unit"
+done
+
+completions=$root$prefix/share
+mkdir -p "$completions/bash-completion/completions" "$completions/zsh/site-functions"
+node "$source/dist/domctl.cjs" completion bash > "$completions/bash-completion/completions/domctl"
+node "$source/dist/domctl.cjs" completion zsh > "$completions/zsh/site-functions/_domctl"

@@ -1,0 +1,31 @@
+/** packaging/install.sh: into an empty directory, and what it put there runs from there. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { describeEndToEnd } from './harness.ts';
+
+const script = 'packaging/install.sh';
+
+describeEndToEnd('installed', () => {
+  test('install.sh puts everything in its place, and domctl runs from there', () => {
+    const root = mkdtempSync(join(tmpdir(), 'domctl-install-'));
+    onTestFinished(() => rmSync(root, { recursive: true }));
+    execFileSync(script, ['/usr'], { env: { ...process.env, DESTDIR: root } });
+    for (const path of ['share/man/man1/domctl.1', 'lib/domctl/policies/host.yaml', 'lib/domctl/docs/openapi.json'])
+      expect.soft(existsSync(join(root, 'usr', path)), path).toBe(true);
+    const service = readFileSync(join(root, 'usr/lib/systemd/system/domctld.service'), 'utf8');
+    expect(service).toMatch(/^ExecStart=\/usr\/bin\/domctld$/m);
+    const places = { ...process.env, DOMCTL_STATE_DIR: join(root, 'state'), DOMCTL_RUNTIME_DIR: join(root, 'run') };
+    const env = { ...places, DOMCTL_LOG_DIR: join(root, 'log'), DOMCTL_CGROUP_ROOT: `/domctl-install-${process.pid}` };
+    const domctl = (...args: string[]) => spawnSync(join(root, 'usr/bin/domctl'), args, { env, encoding: 'utf8' });
+    expect(domctl('--version')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+    expect(domctl('list', '--all')).toMatchObject({ status: 0, stderr: '' });
+    expect(domctl('daemon', 'stop').status).toBe(0);
+  });
+
+  test('install.sh takes no relative prefix', () => {
+    expect(spawnSync(script, ['usr'], { encoding: 'utf8' })).toMatchObject({ status: 2, stdout: '' });
+  });
+});

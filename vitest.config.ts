@@ -19,9 +19,11 @@ export default defineConfig({
       alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 }),
       // Its first run downloads the QEMU that the host has not.
       alone('qemu', 3, { testTimeout: 60_000, hookTimeout: 300_000 }),
-      alone('e2e', 4, { testTimeout: 120_000, hookTimeout: 300_000 }),
       // Boots machines, and its first run downloads a kernel.
-      alone('lab', 5, { testTimeout: 900_000, hookTimeout: 900_000 }),
+      alone('lab', 6, { testTimeout: 900_000, hookTimeout: 900_000 }),
+      // Its first run downloads and builds the guests.
+      alone('guest', 4, { testTimeout: 120_000, hookTimeout: 300_000 }),
+      alone('e2e', 5, { testTimeout: 120_000, hookTimeout: 300_000 }),
     ],
   },
 });

@@ -1,13 +1,13 @@
 /**
  * The QEMUs that tests run against: generations 7 and 10. The one the host has is used as it is; the other is fetched
  * from the host's own package repository and unpacked into a cache, never installed, apt's configuration untouched.
- * Owns the cache's layout: `<cache>/qemu-<label>/{qemu-system-x86_64,version,root/}`, moved into place when complete.
+ * Owns what is in `<cache>/qemu-<label>/`: `{qemu-system-x86_64,version,root/}`.
  */
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { cacheDirectory } from './cache.ts';
+import { findOrTell, keepCached } from './cache.ts';
 import { downloadQemu } from './qemu-download.ts';
 
 const run = promisify(execFile);
@@ -45,11 +45,8 @@ async function find(): Promise<TestQemu[]> {
   return Promise.all(
     generations.map(async ({ label, major }): Promise<TestQemu> => {
       if (installed && majorOf(installed.version) === major) return { label, ...installed, skipReason: null };
-      try {
-        return { label, ...(await unpackedQemu({ label, major })), skipReason: null };
-      } catch (error) {
-        return { label, version: null, emulator: null, skipReason: `no QEMU ${label}: ${lastLine(error)}` };
-      }
+      const { found: unpacked, skipReason } = await findOrTell(`QEMU ${label}`, () => unpackedQemu({ label, major }));
+      return unpacked ? { label, ...unpacked, skipReason } : { label, version: null, emulator: null, skipReason };
     }),
   );
 }
@@ -80,52 +77,16 @@ function majorOf(version: string): number {
 }
 
 async function unpackedQemu(generation: Generation): Promise<Found> {
-  const cache = await cacheDirectory();
-  const home = path.join(cache, `qemu-${generation.label}`);
-  const cached = await fromCache(home);
-  if (cached) return cached;
-  const failure = path.join(cache, `qemu-${generation.label}.failure`);
-  await throwRecent(failure);
-  try {
-    await fill(cache, home, generation);
-  } catch (error) {
-    await writeFile(failure, lastLine(error));
-    throw error;
-  }
-  return (await fromCache(home)) ?? Promise.reject(new Error(`${home} is damaged; remove it`));
-}
-
-async function fromCache(home: string): Promise<Found | null> {
+  const home = await keepCached(`qemu-${generation.label}`, (next, work) => fill(next, work, generation));
   const version = await readFile(path.join(home, 'version'), 'utf8').catch(() => null);
-  return version === null ? null : { emulator: path.join(home, 'qemu-system-x86_64'), version };
+  if (version === null) throw new Error(`${home} is damaged; remove it`);
+  return { emulator: path.join(home, 'qemu-system-x86_64'), version };
 }
 
-const failureHoldsMs = 5 * 60_000;
-
-/** Without a network, each of many test files would wait for the same failure. */
-async function throwRecent(failure: string): Promise<void> {
-  const written = await stat(failure).catch(() => null);
-  if (written && Date.now() - written.mtimeMs < failureHoldsMs) throw new Error(await readFile(failure, 'utf8'));
-}
-
-async function fill(cache: string, home: string, generation: Generation): Promise<void> {
-  const work = await mkdtemp(path.join(cache, 'fetch-'));
-  try {
-    const next = path.join(work, 'home');
-    await mkdir(next);
-    const libraries = await downloadQemu({ major: generation.major, work, root: path.join(next, 'root') });
-    await writeWrapper(path.join(next, 'qemu-system-x86_64'), libraries);
-    await writeFile(path.join(next, 'version'), await versionOf(path.join(next, 'qemu-system-x86_64')));
-    await chmod(next, 0o755);
-    await rename(next, home).catch(unlessThere);
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
-}
-
-/** Somebody else was quicker, with the same content. */
-function unlessThere(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+async function fill(next: string, work: string, { major }: Generation): Promise<void> {
+  const libraries = await downloadQemu({ major, work, root: path.join(next, 'root') });
+  await writeWrapper(path.join(next, 'qemu-system-x86_64'), libraries);
+  await writeFile(path.join(next, 'version'), await versionOf(path.join(next, 'qemu-system-x86_64')));
 }
 
 /** Everything is found from the script's own place, so that the directory can be moved. */
@@ -141,9 +102,4 @@ async function writeWrapper(file: string, libraries: boolean): Promise<void> {
   ];
   await writeFile(file, `${lines.join('\n')}\n`);
   await chmod(file, 0o755);
-}
-
-function lastLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.trim().split('\n').at(-1) ?? message;
 }

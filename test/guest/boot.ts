@@ -21,7 +21,7 @@ export interface Booted {
   readonly serial: Console;
   /** Path of the guest agent's socket. */
   readonly agent: string;
-  /** Path of the socket of the virtio console. */
+  /** Path of the pseudo-terminal behind the virtio console. */
   readonly hvc: string;
   /** An empty raw image, /dev/vda. */
   readonly disk: string;
@@ -41,7 +41,7 @@ export async function boot(emulator: string, argv: readonly string[]): Promise<B
   const serial = await Console.connect(at('serial'));
   onTestFinished(() => serial.close());
   await cont(qmp);
-  return { machine, qmp, serial, agent: at('agent'), hvc: at('hvc'), disk: at('disk') };
+  return { machine, qmp, serial, agent: at('agent'), hvc: await terminalOf(qmp, 'hvc'), disk: at('disk') };
 }
 
 function devices(at: (name: string) => string): string[] {
@@ -52,11 +52,16 @@ function devices(at: (name: string) => string): string[] {
     ...['-chardev', socket('serial'), '-serial', 'chardev:serial'],
     ...['-device', 'virtio-serial-pci'],
     ...['-chardev', socket('agent'), '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
-    ...['-chardev', socket('hvc'), '-device', 'virtconsole,chardev=hvc'],
+    ...['-chardev', 'pty,id=hvc', '-device', 'virtconsole,chardev=hvc'],
     ...['-drive', `if=none,id=disk,format=raw,file=${at('disk')}`, '-device', 'virtio-blk-pci,drive=disk'],
     ...['-netdev', 'user,id=net,hostfwd=tcp:127.0.0.1:0-:80', '-device', 'virtio-net-pci,netdev=net'],
     ...['-device', 'virtio-rng-pci', '-device', 'virtio-balloon-pci', '-device', 'pvpanic', '-device', 'i6300esb'],
   ];
+}
+
+async function terminalOf(qmp: QmpClient, chardev: string): Promise<string> {
+  const devices = (await qmp.execute('query-chardev')) as { readonly label: string; readonly filename: string }[];
+  return devices.find(({ label }) => label === chardev)!.filename.replace(/^pty:/, '');
 }
 
 /** What the guest's web server says to the host, through the port that QEMU chose. */

@@ -10,6 +10,9 @@ import { ReadStream } from 'node:tty';
 
 const patienceMs = 60_000;
 
+/** For a whole Debian to boot without KVM on a host that is busy otherwise. */
+export const longPatienceMs = 240_000;
+
 export class Console {
   #said = '';
   /** What was waited for lies before this. */
@@ -75,9 +78,9 @@ export class Console {
     this.#input.write(text);
   }
 
-  /** Logs in at the prompt of a test guest. */
-  async logIn(user: string, password: string | null = null): Promise<void> {
-    await this.waitFor(/login: *$/);
+  /** Logs in at the prompt, which comes within `deadlineMs`. */
+  async logIn(user: string, password: string | null = null, deadlineMs = patienceMs): Promise<void> {
+    await this.waitFor(/login: *$/, deadlineMs);
     this.send(`${user}\n`);
     if (password !== null) {
       await this.waitFor(/Password: *$/);

@@ -35,7 +35,7 @@ describe('the small guest', () => {
     serial.send('echo $((6 * 7)) of $(nproc)\n');
     await serial.waitFor(/^42 of 1\r?$/);
 
-    const hvc = await Console.connect(guest.hvc);
+    const hvc = Console.open(guest.hvc);
     hvc.send('\n');
     await hvc.logIn('root');
     hvc.close();

@@ -7,6 +7,7 @@
  */
 import path from 'node:path';
 import { findOrTell, type Found, keepCached } from '../setup/cache.ts';
+import { quickBoot } from './cmdline.ts';
 import { fingerprint } from './fingerprint.ts';
 import { writeInitramfs } from './initramfs.ts';
 import { packageBehind, unpackModules, unpackPackages } from './packages.ts';
@@ -23,18 +24,13 @@ export interface SmallGuest {
 
 const sources = ['rootfs', 'initramfs.ts', 'packages.ts', 'small.ts', 'vmlinux.ts'];
 
-const cmdline = [
-  'console=ttyS0 quiet mitigations=off nokaslr tsc=reliable no_timer_check lpj=4000000',
-  'cryptomgr.notests audit=0 random.trust_cpu=on rcupdate.rcu_expedited=1',
-].join(' ');
-
 let found: Promise<Found<SmallGuest>> | null = null;
 
 /** The small guest, or why there is none. Built once for these very sources; then quick. */
 export function smallGuest(): Promise<Found<SmallGuest>> {
   found ??= findOrTell('small guest', async () => {
     const home = await keepCached(`guest-small-${await fingerprint(sources)}`, build);
-    return { kernel: path.join(home, 'vmlinux'), initrd: path.join(home, 'initrd'), cmdline };
+    return { kernel: path.join(home, 'vmlinux'), initrd: path.join(home, 'initrd'), cmdline: quickBoot };
   });
   return found;
 }

@@ -52,7 +52,7 @@ const qemus: readonly TestQemu[] = await findQemus();
 export const byGeneration = qemus.map((qemu) => [qemu.label, qemu] as const);
 
 /** Whichever QEMU this host has: for tests that are not about generations. */
-const anyQemu = qemus.find(({ emulator }) => emulator !== null)?.emulator ?? null;
+export const anyQemu = qemus.find(({ emulator }) => emulator !== null)?.emulator ?? null;
 
 export interface HostOptions {
   /** Files of etc/policies by name; an object is written as JSON, which is YAML. */

@@ -1,0 +1,165 @@
+/** Whole guests, end to end: what is asked of them, what they do by themselves, and what the definition makes of it. */
+import { chownSync } from 'node:fs';
+import { expect, test, type TestContext } from 'vitest';
+import { type Console, longPatienceMs } from '../guest/console.ts';
+import { fullGuest } from '../guest/full.ts';
+import { smallGuest } from '../guest/small.ts';
+import { type GuestSpec, freePort, guestXml, startWatched } from './guests.ts';
+import { createHost, describeEndToEnd, type Host, nobody } from './harness.ts';
+
+const small = await smallGuest();
+const full = await fullGuest();
+const isReady = /domctl-guest: ready/;
+
+/** Defines the domain `web1` with the small guest in it and starts it; gives its console from the first byte on. */
+async function startSmall(
+  context: TestContext,
+  host: Host,
+  spec: Omit<GuestSpec, 'name' | 'small'> = {},
+): Promise<Console> {
+  if (!small.found) return context.skip(small.skipReason);
+  await host.define(guestXml({ name: 'web1', small: small.found, ...spec }));
+  return startWatched(host, 'web1');
+}
+
+async function answers(port: number): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/`);
+  return answer.text();
+}
+
+describeEndToEnd('a whole guest', () => {
+  test('is logged in to, reached, held, rebooted in every way and shut down by its agent, all in one incarnation', async (context) => {
+    await using host = await createHost();
+    const port = await freePort();
+    const disks = [{ path: host.image('a.img'), format: 'raw' }] as const;
+    const console = await startSmall(context, host, { port, disks });
+    await console.waitFor(isReady);
+    const { pid, id } = await host.info('web1');
+    await console.logIn('root');
+    console.send('echo $(ls /sys/block) $((6 * 7))\n');
+    await console.waitFor(/^vda 42\r?$/);
+    expect(await answers(port)).toBe('hello\n');
+
+    await host.ok('suspend', 'web1');
+    console.send('echo $((6 * 8))\n');
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('paused (user)\n');
+    expect(console.said).not.toContain('48');
+    await host.ok('resume', 'web1');
+    await console.waitFor(/^48\r?$/);
+
+    console.send('reboot -f\n');
+    await console.waitFor(isReady);
+    for (const mode of ['agent', 'acpi']) {
+      await host.ok('reboot', 'web1', '--mode', mode, '--wait');
+      await console.waitFor(isReady);
+    }
+    await host.ok('reset', 'web1');
+    await console.waitFor(isReady);
+    expect(await host.info('web1')).toMatchObject({ pid, id, state: 'running' });
+    await host.ok('shutdown', 'web1', '--mode', 'agent', '--wait');
+    await console.waitFor(/domctl-guest: poweroff/);
+    const { state, lastOutcome } = await host.info('web1');
+    expect({ state, lastOutcome }).toMatchObject({
+      state: 'shut off',
+      lastOutcome: { kind: 'shutdown', exitCode: 0, id },
+    });
+  });
+
+  test('obeys the power button', async (context) => {
+    await using host = await createHost();
+    const console = await startSmall(context, host);
+    await console.waitFor(isReady);
+    await host.ok('shutdown', 'web1', '--mode', 'acpi', '--wait');
+    await console.waitFor(/domctl-guest: power button/);
+    expect((await host.info('web1')).lastOutcome).toMatchObject({ kind: 'shutdown', rung: 'itself' });
+  });
+
+  test('that ignores what it is asked is left running', async (context) => {
+    await using host = await createHost();
+    const console = await startSmall(context, host, { wishes: 'domctl.shutdown=ignore' });
+    await console.waitFor(isReady);
+    const { pid } = await host.info('web1');
+    await host.ok('shutdown', 'web1', '--mode', 'acpi');
+    await console.waitFor(/domctl-guest: power button ignored/);
+    await host.ok('shutdown', 'web1', '--mode', 'agent');
+    await console.waitFor(/domctl-guest: poweroff ignored/);
+    const late = await host.domctl(['shutdown', 'web1', '--wait', '--timeout', '1s']);
+    expect(late.exit).toBe(10);
+    expect(await host.info('web1')).toMatchObject({ pid, state: 'running' });
+  });
+});
+
+describeEndToEnd('a guest that panics', () => {
+  const wishes = 'domctl.panic=0';
+
+  test('is ended by on_crash=destroy, and shut off (crashed)', async (context) => {
+    await using host = await createHost();
+    await startSmall(context, host, { wishes, lifecycle: '<on_crash>destroy</on_crash>' });
+    await host.becomes('web1', 'shut off');
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('shut off (crashed)\n');
+  });
+
+  test('begins anew by on_crash=restart, in the same incarnation', async (context) => {
+    await using host = await createHost();
+    const console = await startSmall(context, host, { wishes, lifecycle: '<on_crash>restart</on_crash>' });
+    await console.waitFor(isReady);
+    const { pid, id } = await host.info('web1');
+    await console.waitFor(isReady);
+    expect(await host.info('web1')).toMatchObject({ pid, id });
+  });
+
+  test('is kept as it is by on_crash=preserve', async (context) => {
+    await using host = await createHost();
+    await startSmall(context, host, { wishes, lifecycle: '<on_crash>preserve</on_crash>' });
+    await host.becomes('web1', 'crashed');
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('crashed (panicked)\n');
+    expect((await host.domctl(['resume', 'web1'])).exit).toBe(4);
+    await host.ok('destroy', 'web1', '--wait');
+  });
+});
+
+describeEndToEnd('a guest that ends by itself', () => {
+  test('is ended at its reboot by on_reboot=destroy', async (context) => {
+    await using host = await createHost();
+    await startSmall(context, host, { wishes: 'domctl.reboot=0', lifecycle: '<on_reboot>destroy</on_reboot>' });
+    await host.becomes('web1', 'shut off');
+    expect((await host.info('web1')).lastOutcome).toMatchObject({ rung: 'itself', exitCode: 0 });
+  });
+
+  test('begins anew at its power-off by on_poweroff=restart, in the same incarnation', async (context) => {
+    await using host = await createHost();
+    const lifecycle = '<on_poweroff>restart</on_poweroff>';
+    const console = await startSmall(context, host, { wishes: 'domctl.poweroff=0', lifecycle });
+    await console.waitFor(isReady);
+    const { pid, id } = await host.info('web1');
+    await console.waitFor(isReady);
+    expect(await host.info('web1')).toMatchObject({ pid, id });
+  });
+
+  test('is held when its watchdog fires and pauses it', async (context) => {
+    await using host = await createHost();
+    await startSmall(context, host, { wishes: 'domctl.watchdog=starve', watchdog: 'pause' });
+    await host.becomes('web1', 'paused');
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('paused (watchdog)\n');
+  });
+});
+
+describeEndToEnd('a whole Debian', () => {
+  test('boots from its disk, is reached over the network, and is shut down', { timeout: 600_000 }, async (context) => {
+    if (!full.found) return context.skip(full.skipReason);
+    await using host = await createHost();
+    const { overlay, user, password } = full.found;
+    const path = host.at('debian.qcow2');
+    await overlay(path);
+    chownSync(path, nobody, nobody);
+    const port = await freePort();
+    await host.define(guestXml({ name: 'debian', memoryMiB: 512, disks: [{ path, format: 'qcow2' }], port }));
+    const console = await startWatched(host, 'debian');
+    await console.logIn(user, password, longPatienceMs);
+    expect(await answers(port)).toBe('hello\n');
+    await host.ok('reboot', 'debian', '--mode', 'agent', '--wait');
+    await console.waitFor(/login: *$/, longPatienceMs);
+    await host.ok('shutdown', 'debian', '--wait');
+    expect((await host.info('debian')).lastOutcome).toMatchObject({ kind: 'shutdown', rung: 'itself' });
+  });
+});

@@ -11,7 +11,7 @@ import { ReadStream } from 'node:tty';
 const patienceMs = 60_000;
 
 /** For a whole Debian to boot without KVM on a host that is busy otherwise. */
-export const longPatienceMs = 240_000;
+export const longPatienceMs = 500_000;
 
 export class Console {
   #said = '';

@@ -12,7 +12,7 @@ const full = await fullGuest();
 const emulator = await anyEmulator();
 
 test('a whole Debian boots from its disk, is logged in to, reached and shut down', {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async (context) => {
   if (!full.found) return context.skip(full.skipReason);
   if (emulator === null) return context.skip('no QEMU');

@@ -112,7 +112,9 @@ function withoutRange([from, to]: CpuRange, first: number, last: number): CpuRan
 
 /** The CPUs of `ranges`, one by one. */
 export function listCpus(ranges: readonly CpuRange[]): number[] {
-  return ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index));
+  const cpus: number[] = [];
+  for (const [first, last] of ranges) for (let cpu = first; cpu <= last; cpu++) cpus.push(cpu);
+  return cpus;
 }
 
 /** `cpus` as `cpuSet` reads it, in the shortest form. */

@@ -10,8 +10,9 @@ export function readControllers(domain: Known): Controller[] {
   const elements = devicesAt(domain, '/domain/devices/controller');
   const taken = new Set(elements.map((one) => numberKey(one, valueAt(one, '/domain/devices/controller/@index'))));
   const all: Controller[] = [];
+  const next = new Map<string, number>();
   for (const element of elements) {
-    const index = valueAt(element, '/domain/devices/controller/@index') ?? freeIndex(element, { taken, all });
+    const index = valueAt(element, '/domain/devices/controller/@index') ?? freeIndex(element, { taken, all, next });
     taken.add(numberKey(element, index));
     all.push({ ...readController(element), index });
   }
@@ -22,14 +23,19 @@ function numberKey(controller: Known, index: number | undefined): string {
   return `${need(controller, '/domain/devices/controller/@type')} ${index ?? 'none'}`;
 }
 
-function freeIndex(controller: Known, before: { taken: ReadonlySet<string>; all: readonly Controller[] }): number {
-  const companion = /^ich9-uhci/.test(valueAt(controller, '/domain/devices/controller/@model') ?? '');
-  const master = before.all.findLast((one) => one.type === 'usb' && one.model === 'ich9-ehci1');
+function freeIndex(
+  controller: Known,
+  before: { taken: ReadonlySet<string>; all: readonly Controller[]; next: Map<string, number> },
+): number {
+  const isCompanion = /^ich9-uhci/.test(valueAt(controller, '/domain/devices/controller/@model') ?? '');
+  const isMaster = (one: Controller): boolean => one.type === 'usb' && one.model === 'ich9-ehci1';
+  const master = isCompanion ? before.all.findLast(isMaster) : undefined;
   // The four functions of an ICH9 are one controller.
-  if (companion && master !== undefined) return master.index;
-  let index = 0;
-  // More than there are numbers for is refused as repeated (`rules-devices.ts`).
-  while (index < 256 && before.taken.has(numberKey(controller, index))) index += 1;
+  if (master !== undefined) return master.index;
+  const type = need(controller, '/domain/devices/controller/@type');
+  let index = before.next.get(type) ?? 0;
+  while (before.taken.has(numberKey(controller, index))) index += 1;
+  before.next.set(type, index + 1);
   return index;
 }
 

@@ -49,7 +49,7 @@ function readMemtune(domain: Known): Memtune {
 }
 
 /** Most pins that are read: each may name thousands of CPUs. */
-export const maxPins = 4096;
+export const maxPins = 1024;
 
 function readCputune(domain: Known): Cputune {
   const cpuset = valueAt(domain, '/domain/vcpu/@cpuset');

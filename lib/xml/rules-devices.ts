@@ -23,6 +23,7 @@ function brokenControllers(known: Known, { controllers }: Ruled): Problem[] {
     isRepeated(index)
       ? [`another ${one.type} controller has index ${one.index} already`, 'give each of a type its own index']
       : null,
+    one.index > 255 ? ['there are more than 256 controllers of this type', 'remove some'] : null,
     brokenRoot(one),
     brokenMaster(one),
   ]);

@@ -4,7 +4,16 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -101,6 +110,7 @@ export class Lab implements AsyncDisposable {
     this.#parts = parts;
     this.#options = options;
     this.accelerator = accelerator;
+    removeStale();
     this.directory = mkdtempSync(join(realpathSync(tmpdir()), `domctl-lab-${process.pid}-`));
     this.#server = createServer();
     process.once('exit', this.#removeAtExit);
@@ -237,12 +247,24 @@ exec "$virtiofsd" --socket-path="$socket" -o "source=$root,sandbox=chroot,cache=
     return join(this.directory, name);
   }
 
-  /** Not one recursive removal: the root directory is where the host's own is bound, in another namespace. */
   #remove(): void {
     for (const child of this.#children) if (child.exitCode === null) child.kill('SIGKILL');
-    for (const name of ['channel', 'fs', 'fs.pid', 'disk']) rmSync(this.#at(name), { force: true });
-    if (existsSync(this.#at('root'))) rmdirSync(this.#at('root'));
-    if (existsSync(this.directory)) rmdirSync(this.directory);
+    removeDirectory(this.directory);
+  }
+}
+
+/** Not one recursive removal: the root directory is where the host's own is bound, in another namespace. */
+function removeDirectory(directory: string): void {
+  for (const name of ['channel', 'fs', 'fs.pid', 'disk']) rmSync(join(directory, name), { force: true });
+  for (const each of [join(directory, 'root'), directory]) if (existsSync(each)) rmdirSync(each);
+}
+
+/** What runners left that were killed without a word; their processes died with them. */
+function removeStale(): void {
+  const parent = realpathSync(tmpdir());
+  for (const name of readdirSync(parent)) {
+    const runner = /^domctl-lab-(\d+)-/.exec(name)?.[1];
+    if (runner !== undefined && !existsSync(`/proc/${runner}`)) removeDirectory(join(parent, name));
   }
 }
 

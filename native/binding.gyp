@@ -6,6 +6,7 @@
         'src/addon.cc',
         'src/arguments.cc',
         'src/child.cc',
+        'src/interfaces.cc',
         'src/locks.cc',
         'src/notify.cc',
         'src/peer.cc',

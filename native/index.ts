@@ -30,6 +30,8 @@ export interface SpawnRequest {
   readonly joinFds: readonly number[];
   /** null: stay who we are. */
   readonly credentials: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | null;
+  /** Of ours, for a program that gives them up itself; only with credentials null. Absent: none is kept. */
+  readonly keepCapabilities?: boolean;
   /** Bytes, for `nofile` descriptors; Infinity is RLIM_INFINITY. */
   readonly rlimits: readonly {
     readonly name: 'core' | 'nofile' | 'memlock';
@@ -57,6 +59,16 @@ export interface PeerCredentials {
   readonly gid: number;
 }
 
+/** A tap to open. */
+export interface TapRequest {
+  /** 1 to 15 bytes. */
+  readonly name: string;
+  /** It must not exist yet (EBUSY); else it is opened, or made where there is none. */
+  readonly create: boolean;
+  /** One of several queues; all of one tap are opened alike. */
+  readonly multiQueue: boolean;
+}
+
 /** The addon as C++ exports it. */
 interface Addon {
   spawn(request: SpawnRequest): Spawned;
@@ -66,6 +78,13 @@ interface Addon {
   watchPidfd(pidfd: number, onExit: (status: ExitStatus) => void, unref: boolean): () => void;
   closeFd(fd: number): void;
   setSubreaper(): void;
+  setAffinity(threadId: number, cpus: readonly number[]): void;
+  openTap(tap: TapRequest): number;
+  interfaceIndex(name: string): number | null;
+  setInterfaceMac(name: string, mac: readonly number[]): void;
+  setInterfaceMtu(name: string, mtu: number): void;
+  setInterfaceUp(name: string): void;
+  addToBridge(bridge: string, name: string): void;
   probeLockedBytes(fd: number, bytes: readonly number[]): number[];
   tryLockFile(fd: number): boolean;
   peerCredentials(socketFd: number): PeerCredentials;
@@ -155,6 +174,42 @@ export function closeFd(fd: number): void {
 /** From now on the orphaned descendants of this process become its children, and must be reaped by it. */
 export function setSubreaper(): void {
   asking(() => addon.setSubreaper());
+}
+
+/** Where the thread may run: those of `cpus` that are there. EINVAL: none is. ESRCH: no such thread. */
+export function setAffinity(threadId: number, cpus: readonly number[]): void {
+  asking(() => addon.setAffinity(threadId, cpus));
+}
+
+/**
+ * A descriptor of a tap with a virtio header, to be closed by the caller. One made here goes with its last descriptor.
+ * EBUSY: it exists already (create), or somebody has it open. EINVAL: its queues are of the other kind. EPERM: not ours.
+ */
+export function openTap(tap: TapRequest): number {
+  return asking(() => addon.openTap(tap));
+}
+
+/** The interface's number in our network namespace; null: there is none of that name. */
+export function interfaceIndex(name: string): number | null {
+  return asking(() => addon.interfaceIndex(name));
+}
+
+/** Sets the hardware address, six bytes. */
+export function setInterfaceMac(name: string, mac: readonly number[]): void {
+  asking(() => addon.setInterfaceMac(name, mac));
+}
+
+export function setInterfaceMtu(name: string, mtu: number): void {
+  asking(() => addon.setInterfaceMtu(name, mtu));
+}
+
+export function setInterfaceUp(name: string): void {
+  asking(() => addon.setInterfaceUp(name));
+}
+
+/** Makes the interface a port of the bridge. ENODEV: one of them is not there. ENOTSUP, EINVAL: it is no bridge. EBUSY: a port of another. */
+export function addToBridge(bridge: string, name: string): void {
+  asking(() => addon.addToBridge(bridge, name));
 }
 
 /**

@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "interfaces.h"
 #include "locks.h"
 #include "notify.h"
 #include "peer.h"
@@ -24,6 +25,13 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
   add(exports, "watchPidfd", watchPidfd);
   add(exports, "closeFd", closeFd);
   add(exports, "setSubreaper", setSubreaper);
+  add(exports, "setAffinity", setAffinity);
+  add(exports, "openTap", openTap);
+  add(exports, "interfaceIndex", interfaceIndex);
+  add(exports, "setInterfaceMac", setInterfaceMac);
+  add(exports, "setInterfaceMtu", setInterfaceMtu);
+  add(exports, "setInterfaceUp", setInterfaceUp);
+  add(exports, "addToBridge", addToBridge);
   add(exports, "probeLockedBytes", probeLockedBytes);
   add(exports, "tryLockFile", tryLockFile);
   add(exports, "peerCredentials", peerCredentials);

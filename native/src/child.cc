@@ -79,6 +79,7 @@ class Child {
   }
 
   void changeUser() noexcept {
+    if (plan_.keepCapabilities) return;
     // Before setresuid takes away the CAP_SETPCAP this needs. Whoever lacks it is refused, and that is no failure:
     // with no_new_privs nothing can be gained from the bounding set.
     for (int capability = 0; capability < kCapabilities; capability++) {
@@ -94,6 +95,7 @@ class Child {
   // Emptying the permitted set empties the ambient one with it. With no_new_privs execve gives nothing back, not even
   // to uid 0.
   void dropPrivileges() noexcept {
+    if (plan_.keepCapabilities) return;
     must(syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), Step::NoNewPrivileges);
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};

@@ -1,9 +1,12 @@
 #include "process.h"
 
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <vector>
 
 #include "arguments.h"
 #include "errors.h"
@@ -21,6 +24,21 @@ void closeFd(const Napi::CallbackInfo& info) {
 // to us stay zombies until someone waits for them.
 void setSubreaper(const Napi::CallbackInfo& info) {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1) throwErrno(info.Env(), "prctl PR_SET_CHILD_SUBREAPER");
+}
+
+// SAFETY: of one thread, known by its number alone: the caller must know that it is still the one meant. The kernel
+// takes those of the CPUs that are there, and says EINVAL when none is. CPU sets here may be larger than cpu_set_t.
+void setAffinity(const Napi::CallbackInfo& info) {
+  constexpr int64_t kLargestCpu = 65'535;
+  const auto thread = static_cast<pid_t>(readInteger(info[0], "threadId", 1, INT_MAX));
+  const auto cpus = readArray(info[1], "cpus", [](const Napi::Value& value, const std::string& name) {
+    return readInteger(value, name, 0, kLargestCpu);
+  });
+  std::vector<cpu_set_t> set(kLargestCpu / CPU_SETSIZE + 1);
+  const size_t bytes = set.size() * sizeof(cpu_set_t);
+  CPU_ZERO_S(bytes, set.data());
+  for (const auto cpu : cpus) CPU_SET_S(static_cast<size_t>(cpu), bytes, set.data());
+  if (sched_setaffinity(thread, bytes, set.data()) == -1) throwErrno(info.Env(), "sched_setaffinity");
 }
 
 }  // namespace domctl

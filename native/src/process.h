@@ -6,5 +6,6 @@ namespace domctl {
 
 void closeFd(const Napi::CallbackInfo& info);
 void setSubreaper(const Napi::CallbackInfo& info);
+void setAffinity(const Napi::CallbackInfo& info);
 
 }  // namespace domctl

@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "child.h"
+#include "descriptor.h"
 #include "errors.h"
 #include "kernel.h"
 #include "pidfd.h"
@@ -26,21 +27,6 @@ constexpr int kReportWithinMs = 10'000;
 // struct clone_args of linux/sched.h, whose older versions lack the cgroup.
 struct CloneArguments {
   uint64_t flags, pidfd, childTid, parentTid, exitSignal, stack, stackSize, tls, setTid, setTidSize, cgroup;
-};
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) noexcept : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  ~Descriptor() { reset(); }
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-  void reset() noexcept {
-    if (fd_ >= 0) close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_;
 };
 
 // Blocks every signal of this thread, glibc's own two included: a handler of Node run in the child would write into

@@ -36,6 +36,14 @@ std::optional<Credentials> readCredentials(const Napi::Value& value) {
                      readArray(object.Get("groups"), "credentials.groups", readId)};
 }
 
+bool readKeepCapabilities(const Napi::Object& request) {
+  const auto value = request.Get("keepCapabilities");
+  if (value.IsUndefined() || !readBoolean(value, "keepCapabilities")) return false;
+  // Another user loses them with its uid: asked for both, the caller means something that cannot be.
+  if (request.Get("credentials").IsNull()) return true;
+  throw Napi::TypeError::New(value.Env(), "keepCapabilities goes only with credentials null");
+}
+
 int readResource(const Napi::Value& value, const std::string& name) {
   const auto wanted = readText(value, name);
   for (const auto& [known, resource] : kResources) {
@@ -74,6 +82,7 @@ SpawnPlan readSpawnPlan(const Napi::Value& value) {
           readDescriptor(request.Get("cgroupFd"), "cgroupFd"),
           readArray(request.Get("joinFds"), "joinFds", readDescriptor),
           readCredentials(request.Get("credentials")),
+          readKeepCapabilities(request),
           readArray(request.Get("rlimits"), "rlimits", readLimit)};
 }
 

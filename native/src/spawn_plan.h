@@ -51,6 +51,7 @@ struct SpawnPlan {
   int cgroup;
   std::vector<int> joins;
   std::optional<Credentials> credentials;
+  bool keepCapabilities;
   std::vector<ResourceLimit> limits;
 };
 

@@ -8,8 +8,18 @@ import { open } from 'node:fs/promises';
 import { isErrno, messageOf } from '../lib/errors.ts';
 import { known, type Reading, unknown } from '../lib/reading.ts';
 import { listCgroup, makeCgroup, readCgroupFile, removeCgroup, writeCgroupFile } from './files.ts';
+import { type Limit, type Limits, limitTexts, unthrottled } from './limits.ts';
 import { type MemoryCharge, type MemoryFiles, memoryReading, twinMemory, unifiedMemory } from './memory.ts';
-import { type CpuUsage, parseCpuStat, parseFlatKeyed, parsePressure, parseProcs, requireKey } from './parse.ts';
+import {
+  type CpuUsage,
+  parseCpuStat,
+  parseFlatKeyed,
+  parsePressure,
+  parseProcs,
+  parseWords,
+  requireKey,
+} from './parse.ts';
+import { addThread, makeThreadGroup, threadGroupsOf, threadsIn, writeLimits } from './threads.ts';
 
 /** Descriptors a child is born with; close them with `close` after the spawn, whether it worked or not. */
 export interface BirthPlace {
@@ -118,6 +128,38 @@ export class Cgroup {
     }
   }
 
+  /** Controllers whose files it has. */
+  controllers(): string[] {
+    return parseWords(readCgroupFile(`${this.directory}/cgroup.controllers`));
+  }
+
+  /** Holds it to `limits`; returns those that the kernel has no file for. Throws KernelError for one it refuses. */
+  async limit(limits: Limits): Promise<Limit[]> {
+    return writeLimits(this.directory, limitTexts(limits));
+  }
+
+  /** The same for threads of its processes, which move to the threaded child `name`; what is lacking is returned, too. */
+  async limitThreads(name: string, threadIds: readonly number[], limits: Limits): Promise<Limit[]> {
+    const directory = await makeThreadGroup(this.directory, name);
+    for (const threadId of threadIds) await addThread(directory, threadId);
+    return writeLimits(directory, limitTexts(limits));
+  }
+
+  /** Threads that are in no threaded child. */
+  looseThreads(): number[] {
+    return threadsIn(this.directory);
+  }
+
+  /** Takes every bandwidth limit away, of threads too: what is left to do is to end. One that is gone needs none. */
+  async unthrottle(): Promise<void> {
+    try {
+      for (const directory of [this.directory, ...threadGroupsOf(this.directory)])
+        await writeLimits(directory, limitTexts(unthrottled));
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENODEV')) throw error;
+    }
+  }
+
   /** SIGKILL to everything inside: the last rung. The directory must never be used for a birth again. */
   async kill(): Promise<void> {
     await writeCgroupFile(`${this.directory}/cgroup.kill`, '1');
@@ -128,12 +170,22 @@ export class Cgroup {
   }
 
   /**
-   * Removes the directory, then the twin; EBUSY while a process is inside. Charges left would move to the parent.
+   * Removes the directory and its threaded children, then the twin; EBUSY while a process is inside. Charges left would
+   * move to the parent.
    * In this order a removal cut short reads as a directory that is gone, never as one without figures.
    */
   async remove(): Promise<void> {
+    await this.#removeThreadGroups();
     await removeCgroup(this.directory);
     if (this.twinDirectory) await removeCgroup(this.twinDirectory);
+  }
+
+  async #removeThreadGroups(): Promise<void> {
+    try {
+      for (const directory of threadGroupsOf(this.directory)) await removeCgroup(directory);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENODEV')) throw error;
+    }
   }
 
   /** Removes it unless something is in it, a process or a child. */

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DomctlError, isErrno, KernelError } from '../lib/errors.ts';
 import { Cgroup } from './cgroup.ts';
+import type { Controller } from './limits.ts';
 import { makeCgroup, readCgroupFile, writeCgroupFile } from './files.ts';
 import { type CgroupMount, parseCgroupMounts, parseWords } from './parse.ts';
 
@@ -58,6 +59,13 @@ export function readHierarchy(): Hierarchy {
   );
 }
 
+/** A controller that could not be handed down, and what the kernel said. */
+export interface Withheld {
+  readonly controller: Controller;
+  /** null: it is not there at all. */
+  readonly cause: unknown;
+}
+
 /** Our subtree: `open` makes it and enables controllers in it; `at` names cgroups below it. */
 export class CgroupRoot {
   readonly hierarchy: Hierarchy;
@@ -108,11 +116,33 @@ export class CgroupRoot {
     await writeCgroupFile(join(leaf, 'cgroup.procs'), String(process.pid));
   }
 
+  /** Controllers of this host's cgroup v2; on hybrid hosts those that v1 has not taken. */
+  controllers(): string[] {
+    return parseWords(readCgroupFile(join(this.hierarchy.mount.mountPoint, 'cgroup.controllers')));
+  }
+
+  /**
+   * Hands controllers down to the children of `names` below the root, all the way from the top, for those who need them:
+   * nobody else pays for them. Returns those that do not arrive there.
+   */
+  async handDown(controllers: readonly Controller[], ...names: readonly string[]): Promise<Withheld[]> {
+    const branch = this.at(...names);
+    const withheld: Withheld[] = [];
+    for (const controller of controllers) {
+      let cause: unknown = null;
+      for (const path of ['/', ...pathsTo(branch.path)])
+        await enableControllers(join(this.hierarchy.mount.mountPoint, path), [controller]).catch((error: unknown) => {
+          cause = error;
+        });
+      const arrived = parseWords(readCgroupFile(join(branch.directory, 'cgroup.subtree_control'))).includes(controller);
+      if (!arrived) withheld.push({ controller, cause });
+    }
+    return withheld;
+  }
+
   private async makeAncestors(): Promise<void> {
     await enableControllers(this.hierarchy.mount.mountPoint);
-    const parts = this.path.split('/').filter((part) => part !== '');
-    for (const [index] of parts.entries()) {
-      const partial = join('/', ...parts.slice(0, index + 1));
+    for (const partial of pathsTo(this.path)) {
       await makeUnlessThere(join(this.hierarchy.mount.mountPoint, partial));
       if (this.hierarchy.kind === 'hybrid') await makeUnlessThere(join(this.hierarchy.memory.mountPoint, partial));
       await enableControllers(join(this.hierarchy.mount.mountPoint, partial));
@@ -125,6 +155,12 @@ function readOwnCgroup(): string | null {
   return /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? null;
 }
 
+/** `/a`, `/a/b`, `/a/b/c` for `/a/b/c`. */
+function pathsTo(path: string): string[] {
+  const parts = path.split('/').filter((part) => part !== '');
+  return parts.map((_, index) => join('/', ...parts.slice(0, index + 1)));
+}
+
 async function makeUnlessThere(directory: string): Promise<void> {
   await makeCgroup(directory).catch((error: unknown) => {
     if (!isErrno(error, 'EEXIST')) throw error;
@@ -132,10 +168,10 @@ async function makeUnlessThere(directory: string): Promise<void> {
 }
 
 /** Hands the wanted controllers this cgroup has down to its children; those already enabled are not written again. */
-async function enableControllers(directory: string): Promise<void> {
+async function enableControllers(directory: string, wanted: readonly string[] = wantedControllers): Promise<void> {
   const offered = parseWords(readCgroupFile(join(directory, 'cgroup.controllers')));
   const enabled = parseWords(readCgroupFile(join(directory, 'cgroup.subtree_control')));
-  const missing = wantedControllers.filter((name) => offered.includes(name) && !enabled.includes(name));
+  const missing = wanted.filter((name) => offered.includes(name) && !enabled.includes(name));
   if (missing.length === 0) return;
   const words = missing.map((name) => `+${name}`).join(' ');
   await writeCgroupFile(join(directory, 'cgroup.subtree_control'), words).catch((error: unknown) => {

@@ -1,16 +1,44 @@
 /**
  * Claims on non-interchangeable resources: host-wide, taken before a launch, kept until the resource is proven free.
- * Images are known by device and inode, so two names of one file are one claim.
+ * Files are known by device and inode, block devices by number, so two names of one resource are one claim.
  */
 
-export interface Claim {
-  readonly kind: 'image';
+/** A regular file: a disk image, or the guest's UEFI variables. */
+export interface FileClaim {
+  readonly kind: 'image' | 'nvram';
   readonly path: string;
   readonly device: number;
   readonly inode: number;
   /** shared: read-only, `<shareable/>`, or a backing file. */
   readonly mode: 'exclusive' | 'shared';
 }
+
+export interface BlockClaim {
+  readonly kind: 'block';
+  readonly path: string;
+  /** The number of the device itself (st_rdev), not of the file system its node is in. */
+  readonly device: number;
+  readonly mode: 'exclusive' | 'shared';
+}
+
+export interface TapClaim {
+  readonly kind: 'tap';
+  readonly name: string;
+  /** Made at start and gone with its hypervisor; false: the operator's, who keeps it. */
+  readonly managed: boolean;
+  readonly mode: 'exclusive';
+}
+
+export interface PortClaim {
+  readonly kind: 'port';
+  readonly protocol: 'tcp' | 'udp';
+  /** Of the host; null: all. */
+  readonly address: string | null;
+  readonly port: number;
+  readonly mode: 'exclusive';
+}
+
+export type Claim = FileClaim | BlockClaim | TapClaim | PortClaim;
 
 export interface ClaimHolder {
   readonly domain: string;
@@ -35,8 +63,63 @@ export function findConflict(wanted: readonly Claim[], holders: readonly ClaimHo
   return null;
 }
 
+/** As a sentence names it, and as a key among the claims of one incarnation: `/images/a.raw`, `tap vnet0`, `tcp port 5900`. */
+export function describeClaim(claim: Claim): string {
+  switch (claim.kind) {
+    case 'image':
+    case 'nvram':
+    case 'block':
+      return claim.path;
+    case 'tap':
+      return `tap ${claim.name}`;
+    case 'port':
+      return `${claim.protocol} port ${claim.address === null ? '' : `${bracketed(claim.address)}:`}${claim.port}`;
+  }
+}
+
+/** What may be changed in two domains so that both can have what they want. */
+export function conflictRemedy({ kind }: Claim): string {
+  switch (kind) {
+    case 'image':
+    case 'block':
+      return 'mark the disk <readonly/> or <shareable/> in both';
+    case 'nvram':
+      return 'give each its own <nvram> file';
+    case 'tap':
+      return "give one of them another <target dev='...'/>";
+    case 'port':
+      return 'give one of them another port';
+  }
+}
+
+export function isFileClaim(claim: Claim): claim is FileClaim {
+  return claim.kind === 'image' || claim.kind === 'nvram';
+}
+
 function isSameResource(a: Claim, b: Claim): boolean {
-  return a.device === b.device && a.inode === b.inode;
+  if (isFileClaim(a)) return isFileClaim(b) && a.device === b.device && a.inode === b.inode;
+  switch (a.kind) {
+    case 'block':
+      return b.kind === 'block' && a.device === b.device;
+    case 'tap':
+      return b.kind === 'tap' && a.name === b.name;
+    case 'port':
+      return b.kind === 'port' && isSamePort(a, b);
+  }
+}
+
+function isSamePort(a: PortClaim, b: PortClaim): boolean {
+  const overlap = isEveryAddress(a.address) || isEveryAddress(b.address) || a.address === b.address;
+  return a.protocol === b.protocol && a.port === b.port && overlap;
+}
+
+/** `::` takes IPv4 too, unless told otherwise. */
+function isEveryAddress(address: string | null): boolean {
+  return address === null || address === '0.0.0.0' || address === '::';
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
 }
 
 function mayShare(a: Claim, b: Claim): boolean {

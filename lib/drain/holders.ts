@@ -1,10 +1,12 @@
 /**
- * Who has a file open or mapped: names the holder of an image or of guest memory. It names, it never proves.
- * Looks through /proc in slices, so that no question waits for it.
+ * Who has a file open or mapped, a socket or a tap: names the holder of an image, of guest memory, of a port. It names,
+ * it never proves. Looks through /proc in slices, so that no question waits for it.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { allProcesses, cgroupOf, openFiles, readProcess, unlessGone } from '../host/processes.ts';
+import { type Claim, isFileClaim } from '../domain/claims.ts';
+import { socketsOn } from '../host/ports.ts';
+import { allProcesses, isInCgroup, openFiles, readProcess, unlessGone } from '../host/processes.ts';
 
 export interface FileIdentity {
   readonly device: number;
@@ -19,13 +21,47 @@ const processesPerSlice = 32;
  */
 export async function findHolder(files: readonly FileIdentity[], dying: string): Promise<string | null> {
   if (files.length === 0) return null;
+  return findProcess((pid) => hasOpen(pid, files) || (!isInCgroup(pid, dying) && hasMapped(pid, files)));
+}
+
+/** The first process that has what is claimed, as `name (pid 812)`; null when none could be seen. */
+export async function findClaimHolder(claim: Claim, dying: string): Promise<string | null> {
+  if (isFileClaim(claim)) return findHolder([claim], dying);
+  switch (claim.kind) {
+    case 'block':
+      return findProcess((pid) => hasDevice(pid, claim.device));
+    case 'tap':
+      return findProcess((pid) => hasTap(pid, claim.name));
+    case 'port': {
+      const targets = new Set([...socketsOn(claim)].map((inode) => `socket:[${inode}]`));
+      return targets.size === 0 ? null : findProcess((pid) => openFiles(pid).some(({ target }) => targets.has(target)));
+    }
+  }
+}
+
+async function findProcess(isIt: (pid: number) => boolean): Promise<string | null> {
   for (const [index, pid] of allProcesses().entries()) {
     if (index % processesPerSlice === 0) await setImmediate();
-    if (pid === process.pid) continue;
-    if (hasOpen(pid, files) || (cgroupOf(pid) !== dying && hasMapped(pid, files)))
-      return `${readProcess(pid)?.name ?? 'a process'} (pid ${pid})`;
+    if (pid !== process.pid && isIt(pid)) return `${readProcess(pid)?.name ?? 'a process'} (pid ${pid})`;
   }
   return null;
+}
+
+/** By any node of the device; only what lies where nodes are is asked, since a stat could hang on a dead server. */
+function hasDevice(pid: number, device: number): boolean {
+  return openFiles(pid).some(({ target, path }) => {
+    const stats = target.startsWith('/dev/') ? unlessGone(() => statSync(path)) : null;
+    return stats !== null && stats.isBlockDevice() && stats.rdev === device;
+  });
+}
+
+/** A tap's descriptor tells its interface in fdinfo (drivers/net/tun.c: `iff:`). */
+function hasTap(pid: number, name: string): boolean {
+  return openFiles(pid).some(({ target, path }) => {
+    if (!target.endsWith('/net/tun')) return false;
+    const info = unlessGone(() => readFileSync(path.replace('/fd/', '/fdinfo/'), 'utf8'));
+    return /^iff:\s+(.*)$/m.exec(info ?? '')?.[1] === name;
+  });
 }
 
 /**

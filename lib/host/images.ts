@@ -1,39 +1,56 @@
 /** Disk images on the host: which files a domain claims, its backing chains, and whether QEMU's locks on them are free. */
+import type { Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { probeLockedBytes, qemuLockBytes } from '../../native/index.ts';
-import type { Claim } from '../domain/claims.ts';
+import type { BlockClaim, FileClaim } from '../domain/claims.ts';
 import type { Disk } from '../domain/devices.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 
 /** A longer chain is a loop or an accident. */
 const longestChain = 64;
 
-/** Claims of a domain's disks: the image itself, and shared claims on the images behind it. Throws HOST_LACKS for a missing file. */
-export async function claimImages(disks: readonly Disk[]): Promise<Claim[]> {
+/**
+ * Claims of a domain's disks: the image or block device itself, and shared claims on the images behind it. Throws
+ * HOST_LACKS for what is missing or of the other kind.
+ */
+export async function claimImages(disks: readonly Disk[]): Promise<(FileClaim | BlockClaim)[]> {
   const claims = await Promise.all(disks.map(claimDisk));
   return claims.flat();
 }
 
-async function claimDisk(disk: Disk): Promise<Claim[]> {
+async function claimDisk(disk: Disk): Promise<(FileClaim | BlockClaim)[]> {
   const mode = disk.readonly || disk.shareable ? 'shared' : 'exclusive';
   if (disk.source === null) return [];
-  const { path } = disk.source;
-  const own = await claimFile(path, mode, `disk '${disk.target}'`);
+  const { type, path } = disk.source;
+  const use = `disk '${disk.target}'`;
+  const own =
+    type === 'block' ? await claimBlock(path, mode, use) : await claimFile({ kind: 'image', path, mode }, use);
   const behind = disk.format === 'qcow2' ? await backingChain(path) : [];
   const backing = await Promise.all(
-    behind.map((path) => claimFile(path, 'shared', `backing file of disk '${disk.target}'`)),
+    behind.map((path) => claimFile({ kind: 'image', path, mode: 'shared' }, `backing file of disk '${disk.target}'`)),
   );
   return [own, ...backing];
 }
 
-async function claimFile(path: string, mode: Claim['mode'], use: string): Promise<Claim> {
-  const stats = await stat(path).catch((error: unknown) => {
+/** A claim on a regular file that is there; `use` is what an error calls it. Throws HOST_LACKS. */
+export async function claimFile(wanted: Pick<FileClaim, 'kind' | 'path' | 'mode'>, use: string): Promise<FileClaim> {
+  const stats = await statOrSay(wanted.path, use);
+  if (!stats.isFile()) throw missing(wanted.path, use, 'is not a regular file');
+  return { ...wanted, device: stats.dev, inode: stats.ino };
+}
+
+async function claimBlock(path: string, mode: BlockClaim['mode'], use: string): Promise<BlockClaim> {
+  const stats = await statOrSay(path, use);
+  if (!stats.isBlockDevice()) throw missing(path, use, 'is not a block device');
+  return { kind: 'block', path, device: stats.rdev, mode };
+}
+
+async function statOrSay(path: string, use: string): Promise<Stats> {
+  return stat(path).catch((error: unknown) => {
     const why = isErrno(error, 'ENOENT') ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
     throw missing(path, use, why);
   });
-  if (!stats.isFile()) throw missing(path, use, 'is not a regular file');
-  return { kind: 'image', path, device: stats.dev, inode: stats.ino, mode };
 }
 
 function missing(path: string, use: string, why: string): DomctlError {

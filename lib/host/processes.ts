@@ -7,6 +7,8 @@ import { isErrno } from '../errors.ts';
 export interface ProcessFacts {
   readonly identity: ProcessIdentity;
   readonly name: string;
+  /** Pid of its parent. */
+  readonly parent: number;
   /** On its way out already, e.g. giving its memory back (PF_EXITING of the flags, field 9). */
   readonly exiting: boolean;
 }
@@ -27,7 +29,8 @@ export function parseStat(text: string): ProcessFacts {
   if (open < 0 || close < 0 || !Number.isSafeInteger(startTicks))
     throw new Error(`cannot understand ${text.slice(0, 60)}`);
   const identity = { pid: Number(text.slice(0, open)), startTicks };
-  return { identity, name: text.slice(open + 1, close), exiting: (Number(fields[6]) & exitingFlag) !== 0 };
+  const exiting = (Number(fields[6]) & exitingFlag) !== 0;
+  return { identity, name: text.slice(open + 1, close), parent: Number(fields[1]), exiting };
 }
 
 /** What a thread has had of the processors, in microseconds; null when it is gone. */
@@ -71,6 +74,18 @@ export function isSameProcess(identity: ProcessIdentity): boolean {
 export function cgroupOf(pid: number): string | null {
   const text = unlessGone(() => readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
   return text ? (/^0::(.*)$/m.exec(text)?.[1] ?? null) : null;
+}
+
+/** Whether the process is in the cgroup of that path or in one below, as threads sorted into groups are; `''` is none. */
+export function isInCgroup(pid: number, path: string): boolean {
+  const own = cgroupOf(pid);
+  return path !== '' && own !== null && (own === path || own.startsWith(`${path}/`));
+}
+
+/** What the process was started with, its program first; empty when it is gone, a zombie, or not ours to read. */
+export function argumentsOf(pid: number): string[] {
+  const text = unlessGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '';
+  return text.split('\0').slice(0, -1);
 }
 
 /** QEMU's own teardown helper: the child that shares its memory and calls itself `cleanup/PID` (system/async-teardown.c). */

@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { type Claim, type ClaimHolder, findConflict } from '../../../lib/domain/claims.ts';
+import {
+  type BlockClaim,
+  type Claim,
+  type ClaimHolder,
+  conflictRemedy,
+  describeClaim,
+  type FileClaim,
+  findConflict,
+  type PortClaim,
+  type TapClaim,
+} from '../../../lib/domain/claims.ts';
 
-function claim(path: string, inode: number, mode: Claim['mode'], device = 1): Claim {
+function claim(path: string, inode: number, mode: Claim['mode'], device = 1): FileClaim {
   return { kind: 'image', path, device, inode, mode };
 }
 
@@ -22,7 +32,7 @@ describe('a claim', () => {
 
   test('knows a file by device and inode, not by its name', () => {
     const linked = holder('web1', claim('/hard/link', 10, 'exclusive'));
-    expect(findConflict([claim('/a', 10, 'exclusive')], [linked])?.held.path).toBe('/hard/link');
+    expect(findConflict([claim('/a', 10, 'exclusive')], [linked])?.held).toEqual(linked.claims[0]);
     expect(findConflict([claim('/hard/link', 11, 'exclusive')], [linked])).toBeNull();
     expect(findConflict([claim('/hard/link', 10, 'exclusive', 2)], [linked])).toBeNull();
   });
@@ -49,5 +59,78 @@ describe('a claim', () => {
   test('on nothing, or over nothing, passes', () => {
     expect(findConflict([], [holder('web1', claim('/a', 10, 'exclusive'))])).toBeNull();
     expect(findConflict([claim('/a', 10, 'exclusive')], [])).toBeNull();
+  });
+});
+
+function block(path: string, device: number, mode: Claim['mode'] = 'exclusive'): BlockClaim {
+  return { kind: 'block', path, device, mode };
+}
+
+function tap(name: string, managed = true): TapClaim {
+  return { kind: 'tap', name, managed, mode: 'exclusive' };
+}
+
+function port(text: string): PortClaim {
+  const [protocol, address, number] = text.split(' ');
+  return {
+    kind: 'port',
+    protocol: protocol === 'udp' ? 'udp' : 'tcp',
+    address: address === '*' ? null : (address ?? null),
+    port: Number(number),
+    mode: 'exclusive',
+  };
+}
+
+describe('a claim on a resource of another kind', () => {
+  test('is on a block device by its number', () => {
+    expect(findConflict([block('/dev/vdb', 2064)], [holder('web1', block('/dev/disk/by-id/x', 2064))])).not.toBeNull();
+    expect(findConflict([block('/dev/vdb', 2064)], [holder('web1', block('/dev/vdc', 2080))])).toBeNull();
+    const shared = holder('web1', block('/dev/vdb', 2064, 'shared'));
+    expect(findConflict([block('/dev/vdb', 2064, 'shared')], [shared])).toBeNull();
+  });
+
+  test('is on a tap by its name, whoever makes it', () => {
+    expect(findConflict([tap('vnet0')], [holder('web1', tap('vnet0', false))])).not.toBeNull();
+    expect(findConflict([tap('vnet0')], [holder('web1', tap('vnet1'))])).toBeNull();
+  });
+
+  test.each([
+    ['tcp 127.0.0.1 5900', 'tcp 127.0.0.1 5900', true],
+    ['tcp 127.0.0.1 5900', 'tcp 127.0.0.1 5901', false],
+    ['tcp 127.0.0.1 5900', 'udp 127.0.0.1 5900', false],
+    ['tcp 127.0.0.1 5900', 'tcp 10.0.0.1 5900', false],
+    ['tcp 127.0.0.1 5900', 'tcp 0.0.0.0 5900', true],
+    ['tcp * 5900', 'tcp 10.0.0.1 5900', true],
+    ['tcp :: 5900', 'tcp 10.0.0.1 5900', true],
+    ['udp * 53', 'udp * 53', true],
+  ])('%s against %s conflicts: %s', (wanted, held, conflicts) => {
+    expect(findConflict([port(wanted)], [holder('web1', port(held))]) !== null).toBe(conflicts);
+    expect(findConflict([port(held)], [holder('web1', port(wanted))]) !== null).toBe(conflicts);
+  });
+
+  test('never conflicts with one of a third kind', () => {
+    const all: Claim[] = [claim('/a', 10, 'exclusive'), block('/a', 1), tap('a'), port('tcp a 1')];
+    for (const wanted of all)
+      expect(findConflict([wanted], [holder('web1', ...all.filter((other) => other !== wanted))])).toBeNull();
+  });
+
+  test("is one with an image where it is the guest's variables", () => {
+    const variables: FileClaim = { ...claim('/vars.fd', 10, 'exclusive'), kind: 'nvram' };
+    expect(findConflict([variables], [holder('web1', claim('/vars.fd', 10, 'exclusive'))])).not.toBeNull();
+  });
+});
+
+describe('a claim in words', () => {
+  test.each([
+    [claim('/a.raw', 1, 'exclusive'), '/a.raw', /<shareable\/>/],
+    [block('/dev/vdb', 1), '/dev/vdb', /<shareable\/>/],
+    [{ ...claim('/v.fd', 1, 'exclusive'), kind: 'nvram' } as const, '/v.fd', /<nvram>/],
+    [tap('vnet0'), 'tap vnet0', /<target dev/],
+    [port('tcp * 5900'), 'tcp port 5900', /another port/],
+    [port('udp 10.0.0.1 53'), 'udp port 10.0.0.1:53', /another port/],
+    [port('tcp ::1 5900'), 'tcp port [::1]:5900', /another port/],
+  ])('%o is %s', (wanted, words, remedy) => {
+    expect(describeClaim(wanted)).toBe(words);
+    expect(conflictRemedy(wanted)).toMatch(remedy);
   });
 });

@@ -3,8 +3,8 @@ import { linkSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Disk } from '../../../lib/domain/devices.ts';
-import { disk as anyDisk } from '../../fixtures/qmp/domains.ts';
+import type { Disk, DiskDriver } from '../../../lib/domain/devices.ts';
+import { isFileClaim } from '../../../lib/domain/claims.ts';
 import { claimImages, lockedBytes } from '../../../lib/host/images.ts';
 
 let directory = '';
@@ -38,8 +38,31 @@ function raw(name: string): string {
   return at(name);
 }
 
+const noDriver: DiskDriver = {
+  cache: null,
+  io: null,
+  discard: null,
+  detectZeroes: null,
+  errorPolicy: null,
+  readErrorPolicy: null,
+  queues: null,
+};
+
 function disk(path: string, change: Partial<Disk> = {}): Disk {
-  return anyDisk(path, { format: 'qcow2', ...change });
+  return {
+    device: 'disk',
+    source: { type: 'file', path },
+    format: 'qcow2',
+    target: 'vda',
+    bus: 'virtio',
+    readonly: false,
+    shareable: false,
+    serial: null,
+    driver: noDriver,
+    bootOrder: null,
+    address: null,
+    ...change,
+  };
 }
 
 /** Claims as `mode name`. */
@@ -60,7 +83,8 @@ describe('a claim', () => {
     linkSync(raw('a.raw'), at('hard'));
     symlinkSync(at('a.raw'), at('soft'));
     const claims = await claimImages(['a.raw', 'hard', 'soft'].map((name) => disk(at(name), { format: 'raw' })));
-    expect(new Set(claims.map(({ inode }) => inode)).size).toBe(1);
+    expect(claims).toHaveLength(3);
+    expect(new Set(claims.map((claim) => isFileClaim(claim) && claim.inode)).size).toBe(1);
   });
 
   test.each([
@@ -69,6 +93,12 @@ describe('a claim', () => {
     [{ shareable: true }, 'shared'],
   ] as const)('with %j is %s', async (change, mode) => {
     expect(await claimed(disk(raw('a.raw'), { format: 'raw', ...change }))).toEqual([`${mode} a.raw`]);
+  });
+});
+
+describe('an empty drive', () => {
+  test('claims nothing', async () => {
+    expect(await claimed(disk('', { device: 'cdrom', source: null }))).toEqual([]);
   });
 });
 
@@ -145,12 +175,23 @@ describe('an image that cannot be claimed', () => {
   test.each([
     ['is missing', () => at('missing'), /missing \(disk 'vda'\) does not exist$/],
     ['is a directory', () => directory, /is not a regular file$/],
+    ['is a device', () => '/dev/null', /is not a regular file$/],
   ])('because it %s is refused with its path', async (_why, path, message) => {
     await expect(claimed(disk(path()))).rejects.toThrow(
       expect.objectContaining({
         code: 'HOST_LACKS',
         message: expect.stringMatching(message) as string,
         details: { path: path() },
+      }) as Error,
+    );
+  });
+
+  test('because it is a file where a block device is named is refused with its path', async () => {
+    const path = raw('a.raw');
+    await expect(claimed(disk(path, { source: { type: 'block', path } }))).rejects.toThrow(
+      expect.objectContaining({
+        code: 'HOST_LACKS',
+        message: `${path} (disk 'vda') is not a block device`,
       }) as Error,
     );
   });

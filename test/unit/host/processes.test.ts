@@ -47,6 +47,7 @@ describe('/proc/PID/stat', () => {
     expect(parseStat(`42 (${name}) ${upToStart} 123456 4096 0\n`)).toEqual({
       identity: { pid: 42, startTicks: 123_456 },
       name: expected,
+      parent: 1,
       exiting: false,
     });
   });

@@ -92,13 +92,17 @@ function heldOf(entry: LedgerEntry): Reading<number> {
   };
 }
 
-/** What a domain may grow to: its memory plus the hypervisor's own, by host.yaml's formula. */
+/**
+ * What a domain may grow to in 4 KiB memory: its memory plus the hypervisor's own, by host.yaml's formula. Memory in huge
+ * pages comes out of their pool, which is no part of capacity: then it is the hypervisor's own alone.
+ */
 export function promisedBytes(
-  domain: { readonly memoryBytes: number; readonly vcpus: number },
+  domain: { readonly memoryBytes: number; readonly vcpus: number; readonly inHugePages: boolean },
   overhead: { readonly fixedBytes: number; readonly perVcpuBytes: number; readonly memoryPercent: number },
 ): number {
   const share = Math.ceil((domain.memoryBytes * overhead.memoryPercent) / 100);
-  return domain.memoryBytes + overhead.fixedBytes + overhead.perVcpuBytes * domain.vcpus + share;
+  const own = overhead.fixedBytes + overhead.perVcpuBytes * domain.vcpus + share;
+  return domain.inHugePages ? own : domain.memoryBytes + own;
 }
 
 function sum(values: readonly number[]): number {

@@ -15,6 +15,13 @@ export function readHeld({ cgroup, memoryIsGone }: Supervisor): Reading<number> 
   return memory.known ? known(memory.value.heldBytes) : memory;
 }
 
+/** The same without huge pages, which are no part of the ledger: their pool is taken off the host's memory as a whole. */
+function readHeldInLedger({ cgroup, memoryIsGone }: Supervisor): Reading<number> {
+  if (memoryIsGone) return known(0);
+  const memory = cgroup.memory();
+  return memory.known ? known(memory.value.heldBytes - memory.value.hugetlbBytes) : memory;
+}
+
 /** What these hold together; one that cannot be read counts nothing, and has made the ledger unknown before. */
 export function heldBy(supervisors: readonly Supervisor[]): number {
   return supervisors.map(readHeld).reduce((sum, held) => sum + (held.known ? held.value : 0), 0);
@@ -46,6 +53,6 @@ function toEntry(supervisor: Supervisor): LedgerEntry {
     domain: launch.domain,
     phase: isDraining(supervisor) ? 'draining' : 'live',
     promisedBytes: launch.promisedBytes,
-    held: readHeld(supervisor),
+    held: readHeldInLedger(supervisor),
   };
 }

@@ -1,6 +1,6 @@
 /** What the host has: memory, huge page pools, boot, processors. Facts only, as readings. */
 import { isErrno, messageOf } from '../errors.ts';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus } from 'node:os';
 import { cpu, mem } from 'systeminformation';
 import type { HostMemory } from '../admission/ledger.ts';
@@ -98,6 +98,44 @@ function countNodes(): number {
     if (isErrno(error, 'ENOENT')) return 1;
     throw error;
   }
+}
+
+/** The pool of one size of huge pages. */
+export interface HugePool {
+  readonly pageBytes: number;
+  /** Pages that a start could have: free, not reserved for others, and those the kernel may still make. */
+  readonly freePages: number;
+}
+
+/** The pool of that page size (null: the host's default), or null where there is no such size. */
+export function readHugePool(pageBytes: number | null): HugePool | null {
+  const kib = pageBytes === null ? defaultHugePageKib() : pageBytes / 1024;
+  if (kib === null || !existsSync(`${hugePages}/hugepages-${kib}kB`)) return null;
+  const count = (name: string): number => Number(readFileSync(`${hugePages}/hugepages-${kib}kB/${name}`, 'utf8'));
+  const surplus = Math.max(0, count('nr_overcommit_hugepages') - count('surplus_hugepages'));
+  return { pageBytes: kib * 1024, freePages: count('free_hugepages') - count('resv_hugepages') + surplus };
+}
+
+function defaultHugePageKib(): number | null {
+  const found = /^Hugepagesize:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'));
+  return found ? Number(found[1]) : null;
+}
+
+/** CPU numbers that are online. */
+export function readOnlineCpus(): number[] {
+  return parseCpuList(readFileSync('/sys/devices/system/cpu/online', 'utf8'));
+}
+
+/** `0-2,5` as the kernel writes lists of CPUs. */
+export function parseCpuList(text: string): number[] {
+  return text
+    .trim()
+    .split(',')
+    .filter((part) => part !== '')
+    .flatMap((part) => {
+      const [first = Number.NaN, last = first] = part.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    });
 }
 
 /** The identity of this boot; pids mean nothing under another one. */

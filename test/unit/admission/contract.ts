@@ -20,9 +20,9 @@ export function gib(value: number): number {
 export const overhead = { fixedBytes: 192 * MiB, perVcpuBytes: 8 * MiB, memoryPercent: 0.2 };
 
 export const promised = {
-  web1: promisedBytes({ memoryBytes: 256 * GiB, vcpus: 24 }, overhead),
-  web2: promisedBytes({ memoryBytes: 128 * GiB, vcpus: 16 }, overhead),
-  db1: promisedBytes({ memoryBytes: 512 * GiB, vcpus: 64 }, overhead),
+  web1: promisedBytes({ memoryBytes: 256 * GiB, vcpus: 24, inHugePages: false }, overhead),
+  web2: promisedBytes({ memoryBytes: 128 * GiB, vcpus: 16, inHugePages: false }, overhead),
+  db1: promisedBytes({ memoryBytes: 512 * GiB, vcpus: 64, inHugePages: false }, overhead),
 };
 
 const held = { web1: gib(201.4), web2: gib(96), db1: gib(300) };

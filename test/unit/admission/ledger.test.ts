@@ -39,7 +39,12 @@ describe('a promise', () => {
     [{ memoryBytes: 1000 * MiB, vcpus: 1 }, 1202 * MiB],
     [{ memoryBytes: 1, vcpus: 0 }, 192 * MiB + 2],
   ])('for %j is %d bytes', (domain, bytes) => {
-    expect(promisedBytes(domain, overhead)).toBe(bytes);
+    expect(promisedBytes({ ...domain, inHugePages: false }, overhead)).toBe(bytes);
+  });
+
+  test('of a domain in huge pages is the hypervisor alone', () => {
+    const domain = { memoryBytes: 1000 * MiB, vcpus: 1, inHugePages: true };
+    expect(promisedBytes(domain, overhead)).toBe(202 * MiB);
   });
 });
 

@@ -123,6 +123,8 @@ export interface IncarnationInfo extends HeldFields, DrainFields {
   readonly pid: number | null;
   readonly helperPid: number | null;
   readonly helper: 'qemu, outside the sandbox' | 'none' | 'lost';
+  /** Programs that its devices need; pid null: it has ended. */
+  readonly companions: readonly { readonly kind: 'swtpm' | 'virtiofsd'; readonly pid: number | null }[];
   readonly cgroup: string;
   readonly promisedBytes: number;
   readonly policy: string;
@@ -233,7 +235,10 @@ export interface ResourcesAnswer {
     readonly state: string;
     /** null when draining: only held counts then. */
     readonly promisedBytes: number | null;
+    /** Exclusive resources by kind. */
     readonly disks: number;
+    readonly taps: number;
+    readonly ports: number;
     readonly exclusiveFree: boolean;
   })[];
 }

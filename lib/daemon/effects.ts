@@ -1,17 +1,20 @@
 /** What follows a transition: one handler for each effect. Handlers act and report back by events; none changes state itself. */
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { closeFd, pidfdOpen, pidfdSignal, watchPidfd } from '../../native/index.ts';
+import { closeFd, watchPidfd } from '../../native/index.ts';
+import { describeClaim } from '../domain/claims.ts';
 import type { ProcessIdentity } from '../domain/incarnation.ts';
 import type { Effect, EffectKind } from '../domain/transition.ts';
 import { proveFreed, scanHelper } from '../drain/freed.ts';
 import { type MemoryVerdict, watchMemory } from '../drain/released.ts';
 import { isErrno, messageOf } from '../errors.ts';
-import { cgroupOf, isSameProcess, readProcess, unlessGone } from '../host/processes.ts';
+import { isInCgroup, readProcess, unlessGone } from '../host/processes.ts';
+import { endCompanions, followCompanions, livingCompanions } from './companions.ts';
 import { judgeVanished, readFacts, recordedHypervisor } from './facts.ts';
 import { guestHandlers } from './guest-effects.ts';
 import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
+import { openProcess, signalUnlessGone } from './signals.ts';
 import type { Supervisor } from './supervisor.ts';
 
 type Handlers = {
@@ -25,6 +28,7 @@ const handlers = {
 
   async signalHypervisor(supervisor, { signal }) {
     if (supervisor.handle) signalUnlessGone(supervisor.handle.pidfd, constants.signals[signal]);
+    await supervisor.cgroup.unthrottle();
   },
 
   async scheduleKill(supervisor) {
@@ -39,7 +43,7 @@ const handlers = {
       supervisor.pinned = scanHelper(helper, claims);
     } catch (error) {
       // Not seen is not absent: then only the end of every process proves a claim free.
-      supervisor.pinned = new Set(claims.map(({ path }) => path));
+      supervisor.pinned = new Set(claims.map(describeClaim));
       throw error;
     }
   },
@@ -49,10 +53,20 @@ const handlers = {
     if (helper) endProcess(helper);
   },
 
+  async endCompanions(supervisor) {
+    await endCompanions(supervisor);
+    await supervisor.cgroup.unthrottle();
+  },
+
   async proveFreed(supervisor) {
     const { signal } = supervisor.ending;
     const proving = proveFreed(
-      { claims: supervisor.launch.claims, pinned: supervisor.pinned, cgroup: supervisor.cgroup },
+      {
+        claims: supervisor.launch.claims,
+        pinned: supervisor.pinned,
+        cgroup: supervisor.cgroup,
+        companions: () => livingCompanions(supervisor),
+      },
       { signal, onBusy: (busy) => void supervisor.tell({ kind: 'resourcesBusy', busy }) },
     );
     try {
@@ -126,6 +140,7 @@ const handlers = {
       await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });
       return;
     }
+    followCompanions(supervisor);
     await keepMonitor(supervisor);
   },
 
@@ -160,30 +175,6 @@ function schedule(supervisor: Supervisor, name: 'kill' | 'stragglers', due: () =
   supervisor.timers.set(name, timer);
 }
 
-function signalUnlessGone(pidfd: number, signal: number): void {
-  try {
-    pidfdSignal(pidfd, signal);
-  } catch (error) {
-    if (!isErrno(error, 'ESRCH')) throw error;
-  }
-}
-
-/** Opens a pidfd on the very process, or null: between open and check the pid cannot change hands unnoticed. */
-function openProcess(identity: ProcessIdentity): number | null {
-  let pidfd: number;
-  try {
-    pidfd = pidfdOpen(identity.pid);
-  } catch (error) {
-    // EINVAL: older kernels (6.12) say so of a number that lives on only as the group and session of its orphans, here of
-    // QEMU's helper; newer ones (6.18) say ESRCH.
-    if (isErrno(error, 'ESRCH', 'EINVAL')) return null;
-    throw error;
-  }
-  if (isSameProcess(identity)) return pidfd;
-  closeFd(pidfd);
-  return null;
-}
-
 /** SIGKILL, and reaped if it became our child (we are a subreaper). */
 function endProcess(identity: ProcessIdentity): void {
   const pidfd = openProcess(identity);
@@ -207,7 +198,8 @@ function followProcess(supervisor: Supervisor, hypervisor: ProcessIdentity): boo
   if (supervisor.handle) return true;
   const pidfd = openProcess(hypervisor);
   if (pidfd === null) return false;
-  if (cgroupOf(hypervisor.pid) !== supervisor.launch.cgroup) {
+  // Its threads may be sorted into groups below.
+  if (!isInCgroup(hypervisor.pid, supervisor.launch.cgroup)) {
     closeFd(pidfd);
     return false;
   }

@@ -3,20 +3,22 @@
  * Whatever fails becomes the event launchFailed, and the incarnation ends like any other: exiting, draining, released.
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
-import { devNull } from 'node:os';
 import { dirname } from 'node:path';
-import { spawn } from '../../native/index.ts';
 import type { Domain } from '../domain/definition.ts';
-import { DomctlError, messageOf } from '../errors.ts';
-import { findRamFiles, findTeardownHelper, readProcess } from '../host/processes.ts';
-import type { User } from '../host/users.ts';
-import { buildArgv } from '../qemu/argv.ts';
+import { DomctlError, isErrno, messageOf } from '../errors.ts';
+import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
+import { type OpenTaps, openTaps } from '../host/taps.ts';
+import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
 import { clockEnvironment } from '../qemu/argv-clock.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
 import { balloon, cont } from '../qemu/commands.ts';
+import { bear, type HypervisorUser } from './birth.ts';
+import { type CompanionSockets, startCompanions } from './companions.ts';
+import { applyLimits } from './limits.ts';
 import { connectMonitor, keepMonitor } from './monitor.ts';
-import { lastWords, logFile, makeRuntimeDirectory, qmpSocket, trimLog } from './runtime-files.ts';
+import { lastWords, logFile, makeRuntimeDirectory, qmpSocket, runtimeDirectory, trimLog } from './runtime-files.ts';
 import type { Supervisor } from './supervisor.ts';
+import { tuneHypervisor } from './tuning.ts';
 
 /** All that a launch needs beside its record. */
 export interface LaunchPlan {
@@ -24,11 +26,13 @@ export interface LaunchPlan {
   readonly capabilities: Capabilities;
   /** null: the daemon's own user. */
   readonly user: HypervisorUser | null;
+  /** Ports chosen for graphics that name none, by their index. */
+  readonly vncPorts: ReadonlyMap<number, number>;
+  readonly firmware: LaunchSettings['firmware'];
 }
 
-export interface HypervisorUser extends User {
-  readonly groups: readonly number[];
-}
+/** After stdin, stdout and stderr. */
+const firstExtraFd = 3;
 
 /** QEMU greets when its memory is allocated: half a minute, and a second for each GiB that is touched first. */
 const patienceMs = 30_000;
@@ -64,6 +68,7 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   const ramFiles = findRamFiles(hypervisor.pid);
   if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);
+  await tuneHypervisor(supervisor, domain, qmp);
   const { startPaused } = supervisor.launch;
   if (!startPaused) await cont(qmp);
   await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: startPaused });
@@ -92,6 +97,7 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
   await mkdir(places.logDir, { recursive: true, mode: 0o755 });
   await trimLog(log);
   await makeRuntimeDirectory(places, supervisor.launch.id, plan.user);
+  await applyLimits(supervisor, plan.domain);
   for (const { backend } of [...plan.domain.serials, ...plan.domain.consoles, ...plan.domain.channels])
     if (backend.type === 'file') await makeOwnedFile(backend.path, plan.user);
   await using file = await open(log, 'a', 0o640);
@@ -117,46 +123,51 @@ async function makeOwnedFile(path: string, user: HypervisorUser | null): Promise
   await file.close();
 }
 
-/** Spawns QEMU inside the cgroup and takes its pidfd over. */
+/** Companions, taps, then QEMU inside the cgroup; its pidfd is taken over, the taps are its own from then on. */
 async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, logStart: number): Promise<void> {
-  const { launch, services } = supervisor;
-  const argv = buildArgv(plan.domain, {
+  const { launch } = supervisor;
+  const { domain, user } = plan;
+  const sockets = await startCompanions(supervisor, domain, user);
+  const taps = openTaps(domain.interfaces, launch.id);
+  try {
+    const argv = [launch.emulator, ...buildArgv(domain, settingsOf(supervisor, plan, sockets, taps))];
+    const unlimitedMemlock = domain.memoryBacking.locked;
+    const environment = clockEnvironment(domain);
+    const newborn = { argv, user, extraFds: taps.fds, environment, unlimitedMemlock };
+    const { identity, pidfd } = await bear(supervisor, newborn);
+    supervisor.watchHypervisor({ identity, pidfd }, async () => lastWords(log, logStart));
+    await supervisor.tell({ kind: 'hypervisorSpawned', hypervisor: identity });
+  } catch (error) {
+    throw domain.memoryBacking.locked && isErrno(error, 'EPERM') ? withoutMemlock(error) : error;
+  } finally {
+    taps.close();
+  }
+}
+
+function settingsOf(
+  { launch, services }: Supervisor,
+  plan: LaunchPlan,
+  sockets: CompanionSockets,
+  taps: OpenTaps,
+): LaunchSettings {
+  return {
     capabilities: plan.capabilities,
     qmpSocket: qmpSocket(services.places, launch.id),
     asyncTeardown: launch.helper === 'qemu',
-    socketDir: dirname(qmpSocket(services.places, launch.id)),
+    socketDir: runtimeDirectory(services.places, launch.id),
+    taps: taps.numberedFrom(firstExtraFd),
     nowMs: services.clock.now(),
-    taps: new Map(),
-    vncPorts: new Map(),
-    firmware: null,
-    tpmSocket: null,
-    filesystemSockets: new Map(),
+    vncPorts: plan.vncPorts,
+    firmware: plan.firmware,
+    ...sockets,
+  };
+}
+
+function withoutMemlock(cause: unknown): DomctlError {
+  return new DomctlError('HOST_LACKS', '<locked/> needs the right to lift the limit of locked memory', {
+    hint: 'give the daemon CAP_SYS_RESOURCE, or start it with ulimit -l unlimited',
+    cause,
   });
-  services.log.info({ domain: launch.domain, incarnation: launch.id, argv: [launch.emulator, ...argv] });
-  await using input = await open(devNull, 'r');
-  await using output = await open(log, 'a');
-  const birthPlace = await supervisor.cgroup.openBirthPlace();
-  try {
-    const { pid, pidfd } = spawn({
-      file: launch.emulator,
-      argv: [launch.emulator, ...argv],
-      env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/', ...clockEnvironment(plan.domain) },
-      cwd: '/',
-      stdin: input.fd,
-      stdout: output.fd,
-      stderr: output.fd,
-      extraFds: [],
-      cgroupFd: birthPlace.cgroupFd,
-      joinFds: birthPlace.joinFds,
-      credentials: plan.user,
-      rlimits: [{ name: 'core', soft: 0, hard: 0 }],
-    });
-    const identity = readProcess(pid)?.identity ?? { pid, startTicks: 0 };
-    supervisor.watchHypervisor({ identity, pidfd }, async () => lastWords(log, logStart));
-    await supervisor.tell({ kind: 'hypervisorSpawned', hypervisor: identity });
-  } finally {
-    await birthPlace.close();
-  }
 }
 
 /** The hypervisor's own last words say more than our step that noticed. */

@@ -2,7 +2,7 @@
  * domctld: owns the cgroups and the journal of one state directory. Comes up by proving that the host can do it, folding
  * the journal, and listening; tells its starter so on descriptor 3. Ending it ends no VM.
  */
-import { chmod, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { chmod, open, readdir, stat, unlink } from 'node:fs/promises';
 import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -32,7 +32,7 @@ import { Journal, type Remembered } from './journal.ts';
 import { Metrics } from './metrics.ts';
 import { recover } from './recover.ts';
 import { chooseRoot } from './root-choice.ts';
-import { makeRuntimeRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
+import { makeRuntimeRoot, makeStateRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
 import { buildServer } from './server.ts';
 import { ServiceManager } from './service-manager.ts';
 import { Starter } from './starting.ts';
@@ -116,7 +116,7 @@ function publish(fleet: Fleet, supervisor: Supervisor, before: IncarnationState)
 
 /** Makes the state directory and the cgroup root this process's own. The journal tells which root: it is read in between. */
 async function claim(given: Places) {
-  await mkdir(given.stateDir, { recursive: true, mode: 0o700 });
+  await makeStateRoot(given);
   await makeRuntimeRoot(given);
   const lock = await takeLock(given);
   const { journal, remembered } = await Journal.open(given.stateDir, systemClock);

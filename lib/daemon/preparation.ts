@@ -1,19 +1,29 @@
-/** What a start needs from the host, found out before anything is changed: policy, emulator, user, images. */
+/** What a start needs from the host, found out before anything is changed: policy, emulator, user, limits, resources. */
 import { access, constants } from 'node:fs/promises';
 import type { AdmissionClass } from '../admission/decision.ts';
 import { promisedBytes } from '../admission/ledger.ts';
-import type { Claim } from '../domain/claims.ts';
+import type { Claim, ClaimHolder } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
 import { DomctlError, isErrno } from '../errors.ts';
-import { findHolder } from '../drain/holders.ts';
-import { claimImages, isWriteLocked } from '../host/images.ts';
+import { formatBytes } from '../format.ts';
+import { ensureVariables, resolveFirmware } from '../host/firmware.ts';
+import { readHugePool, readOnlineCpus } from '../host/inventory.ts';
+import { requireNetwork } from '../host/taps.ts';
 import { findGroup, findUser } from '../host/users.ts';
 import type { Log } from '../log.ts';
 import { packageDir, type Places } from '../places.ts';
 import { loadHostConfig, loadPolicy } from '../policy/load.ts';
 import type { HostConfig, Loaded, Policy } from '../policy/types.ts';
 import { type Capabilities, probeCapabilities } from '../qemu/capabilities.ts';
-import type { HypervisorUser } from './launcher.ts';
+import type { HypervisorUser } from './birth.ts';
+import { requireCompanions } from './companions.ts';
+
+import type { LaunchPlan } from './launcher.ts';
+import { requireLimits } from './limits.ts';
+import { nvramPath } from './nvram.ts';
+import { choosePorts, claimResources, findTaken, requireUnprivilegedPorts, type TakenResource } from './resources.ts';
+import type { Services } from './supervisor.ts';
+import { requireCpus } from './tuning.ts';
 
 export interface Preparation {
   readonly domain: Domain;
@@ -22,16 +32,17 @@ export interface Preparation {
   readonly capabilities: Capabilities;
   readonly user: HypervisorUser | null;
   readonly claims: readonly Claim[];
-  /** Images that another process had locked when they were looked at, and who, if it could be seen. */
-  readonly locked: readonly LockedImage[];
+  /** What another program had when it was looked at, and who, if it could be seen. */
+  readonly taken: readonly TakenResource[];
+  /** Ports chosen for graphics that name none, by their index; see `withPorts`. */
+  readonly vncPorts: ReadonlyMap<number, number>;
+  /** null: the machine's own BIOS. */
+  readonly firmware: LaunchPlan['firmware'];
+  /** Huge pages are missing: MEMORY_SHORT; time may lift it. */
+  readonly shortage: DomctlError | null;
   readonly promisedBytes: number;
   readonly class: AdmissionClass;
   readonly helper: 'qemu' | 'none';
-}
-
-export interface LockedImage {
-  readonly path: string;
-  readonly holder: string | null;
 }
 
 /** For a binary to say what it can do. */
@@ -40,16 +51,24 @@ const emulatorDeadlineMs = 10_000;
 /** Where an emulator is looked for when the definition names none. */
 const usualEmulators = ['/usr/bin/qemu-system-x86_64', '/usr/libexec/qemu-kvm', '/usr/bin/qemu-kvm'];
 
-/** Throws INVALID_POLICY, POLICY_FORBIDS or HOST_LACKS; changes nothing. */
-export async function prepare(domain: Domain, places: Places, log: Log): Promise<Preparation> {
+/** Throws INVALID_POLICY, POLICY_FORBIDS or HOST_LACKS; changes nothing, but makes a guest's UEFI variables where there are none. */
+export async function prepare(domain: Domain, { places, log, root }: Services): Promise<Preparation> {
   const host = await readHostConfig(places);
   const policy = await choosePolicy(domain, host.value, places);
   const user = await chooseUser(domain, host.value, log);
   const asking = { deadlineMs: emulatorDeadlineMs, user: user && { uid: user.uid, gid: user.gid } };
   const capabilities = await probeCapabilities(await findEmulator(domain), `${places.stateDir}/capabilities`, asking);
   if (domain.type === 'kvm') await requireKvm();
-  const claims = await claimImages(domain.disks);
+  await requireLimits(domain, root);
+  requireCpus(domain.cputune, readOnlineCpus());
+  requireNetwork(domain.interfaces);
+  await requireCompanions(domain);
   await requireBootFiles(domain);
+  const firmware = await resolveFirmware(domain, nvramPath(domain, places.stateDir));
+  // The guest's variables are claimed as the file they are: there must be one.
+  if (firmware) await ensureVariables(firmware, user);
+  const claims = await claimResources(domain, variablesOf(firmware));
+  requireUnprivilegedPorts(claims, user === null && process.getuid?.() === 0);
   return {
     domain,
     host,
@@ -57,11 +76,57 @@ export async function prepare(domain: Domain, places: Places, log: Log): Promise
     capabilities,
     user,
     claims,
-    locked: await findLocked(claims),
-    promisedBytes: promisedBytes(domain, host.value.overhead),
-    class: domain.memoryBacking.allocation === 'immediate' ? 'eager' : 'lazy',
+    taken: await findTaken(claims),
+    vncPorts: new Map(),
+    firmware,
+    shortage: findShortage(domain),
+    promisedBytes: promisedBytes(
+      { ...domain, inHugePages: domain.memoryBacking.hugepages !== null },
+      host.value.overhead,
+    ),
+    class: admissionClass(domain),
     helper: chooseHelper(domain, policy.value, capabilities),
   };
+}
+
+/** With ports for graphics that name none; whoever calls keeps others from choosing at the same time. Throws HOST_LACKS. */
+export async function withPorts(preparation: Preparation, holders: readonly ClaimHolder[]): Promise<Preparation> {
+  const { vncPorts, claims } = await choosePorts(preparation.domain, preparation.claims, holders);
+  return { ...preparation, vncPorts, claims: [...preparation.claims, ...claims] };
+}
+
+function variablesOf(firmware: LaunchPlan['firmware']): string | null {
+  return firmware?.vars ?? null;
+}
+
+/** eager: its whole size is needed at once. */
+function admissionClass({ memoryBacking }: Domain): AdmissionClass {
+  const { allocation, hugepages, locked } = memoryBacking;
+  return allocation === 'immediate' || hugepages !== null || locked ? 'eager' : 'lazy';
+}
+
+/** Whether the pool has the pages that the memory needs. Throws HOST_LACKS for a size the host does not have. */
+function findShortage({ name, memoryBacking: { hugepages }, memoryBytes }: Domain): DomctlError | null {
+  if (hugepages === null) return null;
+  const pool = readHugePool(hugepages.pageBytes);
+  if (!pool) {
+    const size = hugepages.pageBytes === null ? '' : ` of ${hugepages.pageBytes / 1024} KiB`;
+    throw new DomctlError('HOST_LACKS', `this host has no huge pages${size}, which <hugepages> asks for`, {
+      hint: 'ls /sys/kernel/mm/hugepages shows the sizes there are',
+    });
+  }
+  const { pageBytes, freePages } = pool;
+  const neededPages = Math.ceil(memoryBytes / pageBytes);
+  if (freePages >= neededPages) return null;
+  const kib = pageBytes / 1024;
+  return new DomctlError(
+    'MEMORY_SHORT',
+    `cannot start domain '${name}': the pool of ${kib} KiB pages has ${freePages} free (${formatBytes(freePages * pageBytes)}), ${neededPages} are needed`,
+    {
+      hint: `enlarge it by ${neededPages - freePages}: /sys/kernel/mm/hugepages/hugepages-${kib}kB/nr_hugepages`,
+      details: { domain: name, pageBytes, freePages, neededPages },
+    },
+  );
 }
 
 /** Where the operator's policies are, and ours. */
@@ -139,13 +204,6 @@ async function chooseUser(domain: Domain, host: HostConfig, log: Log): Promise<H
 async function kvmGroups(): Promise<number[]> {
   const gid = await findGroup('kvm');
   return gid === null ? [] : [gid];
-}
-
-/** Exclusive images that somebody keeps us from writing to: said by name here, instead of by a hypervisor that fails. */
-async function findLocked(claims: readonly Claim[]): Promise<LockedImage[]> {
-  const exclusive = claims.filter(({ mode }) => mode === 'exclusive');
-  const found = await Promise.all(exclusive.map(async (claim) => ((await isWriteLocked(claim.path)) ? [claim] : [])));
-  return Promise.all(found.flat().map(async (claim) => ({ path: claim.path, holder: await findHolder([claim], '') })));
 }
 
 async function requireBootFiles(domain: Domain): Promise<void> {

@@ -72,13 +72,20 @@ const state: z.ZodType<IncarnationState> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('lost'), sinceMs, reason: z.string(), was: z.discriminatedUnion('kind', known) }),
 ]);
 
-const claim = z.strictObject({
-  kind: z.literal('image'),
-  path: z.string(),
-  device: z.int(),
-  inode: z.int(),
-  mode: z.enum(['exclusive', 'shared']),
-});
+const mode = z.enum(['exclusive', 'shared']);
+const exclusive = z.literal('exclusive');
+const claim = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.enum(['image', 'nvram']), path: z.string(), device: z.int(), inode: z.int(), mode }),
+  z.strictObject({ kind: z.literal('block'), path: z.string(), device: z.int(), mode }),
+  z.strictObject({ kind: z.literal('tap'), name: z.string(), managed: z.boolean(), mode: exclusive }),
+  z.strictObject({
+    kind: z.literal('port'),
+    protocol: z.enum(['tcp', 'udp']),
+    address: z.string().nullable(),
+    port: z.int(),
+    mode: exclusive,
+  }),
+]);
 
 const launch: z.ZodType<Launch> = z.strictObject({
   id: z.int().positive(),
@@ -90,6 +97,8 @@ const launch: z.ZodType<Launch> = z.strictObject({
   promisedBytes: z.int(),
   vcpus: z.int(),
   claims: z.array(claim),
+  // Absent in records of versions that had none.
+  companions: z.array(z.strictObject({ kind: z.enum(['swtpm', 'virtiofsd']), socket: z.string() })).default([]),
   clocks: z.strictObject({ killAfterMs: z.int(), freedTimeoutMs: z.int(), stalledAfterMs: z.int() }),
   shutdown: z.strictObject({ modes: z.array(askMode), forceAfterMs: z.int().nullable() }),
   startPaused: z.boolean().default(false),

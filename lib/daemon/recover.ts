@@ -106,6 +106,7 @@ async function recoverExit(supervisor: Supervisor): Promise<void> {
     supervisor,
     { kind: 'scanHelper' },
     { kind: 'endHelper' },
+    { kind: 'endCompanions' },
     { kind: 'proveFreed' },
     { kind: 'scheduleStragglers' },
   );

@@ -1,6 +1,7 @@
 /** The sentences of refusals: what stands in the way, by how much, and the way out. One place, so that they agree. */
 import type { Arithmetic, Refusal } from '../admission/decision.ts';
 import type { Incarnation, IncarnationState } from '../domain/incarnation.ts';
+import { type Claim, type ClaimConflict, conflictRemedy, describeClaim } from '../domain/claims.ts';
 import type { RefusalCode } from '../domain/transition.ts';
 import { stateWord } from '../domain/words.ts';
 import { DomctlError, type ErrorDetails } from '../errors.ts';
@@ -8,6 +9,7 @@ import { formatBytes, formatRate, formatRemaining } from '../format.ts';
 import type { Loaded, Policy } from '../policy/types.ts';
 import { formatShare } from '../policy/values.ts';
 import { heldBy, outlook, readHeld } from './accounts.ts';
+import type { TakenResource } from './resources.ts';
 import type { Supervisor } from './supervisor.ts';
 
 export type StartVerb = 'start' | 'force-start';
@@ -50,6 +52,30 @@ export function refusedByState(verb: StartVerb, supervisor: Supervisor, code: Re
     default:
       return new DomctlError(code, `${cannot}: domain is already ${stateWord(state)}`, { details });
   }
+}
+
+/** A start that wants what another domain of ours has. */
+export function refusedByClaim(domain: string, { wanted, holder }: ClaimConflict): DomctlError {
+  const what = `${describeClaim(wanted)} is in use by domain '${holder.domain}' (incarnation ${holder.incarnation})`;
+  return new DomctlError('CLAIM_CONFLICT', `cannot start domain '${domain}': ${what}`, {
+    hint: `end '${holder.domain}' first, or ${conflictRemedy(wanted)}`,
+    details: { domain, ...claimDetails(wanted), holder: holder.domain, incarnation: holder.incarnation },
+  });
+}
+
+/** A start that wants what somebody has who is none of our domains. */
+export function refusedByTaken(domain: string, { claim, holder }: TakenResource): DomctlError {
+  const by = holder ?? 'a process that could not be seen';
+  const how = 'path' in claim ? 'locked' : 'in use';
+  const what = `${describeClaim(claim)} is ${how} by ${by}`;
+  return new DomctlError('CLAIM_CONFLICT', `cannot start domain '${domain}': ${what}`, {
+    hint: 'it is not one of our domains; end it, or let it let go',
+    details: { domain, ...claimDetails(claim), holder },
+  });
+}
+
+function claimDetails(claim: Claim): ErrorDetails {
+  return { resource: describeClaim(claim), ...('path' in claim ? { path: claim.path } : {}) };
 }
 
 function ownDraining(supervisor: Supervisor): DomctlError {

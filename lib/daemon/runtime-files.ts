@@ -22,6 +22,11 @@ export function qmpSocket(places: Places, id: number): string {
   return checkSocketPath(join(runtimeDirectory(places, id), 'qmp.sock'));
 }
 
+/** Where a companion of the hypervisor listens. */
+export function companionSocket(places: Places, id: number, name: string): string {
+  return checkSocketPath(join(runtimeDirectory(places, id), name));
+}
+
 export function logFile(places: Places, domain: string): string {
   return join(places.logDir, `${escapeName(domain)}.log`);
 }
@@ -56,6 +61,12 @@ export async function sweepRuntimeDirectories(places: Places, isKnown: (id: numb
 export async function makeRuntimeRoot(places: Places): Promise<void> {
   await mkdir(places.runtimeDir, { recursive: true, mode: 0o711 });
   await chmod(places.runtimeDir, 0o711);
+}
+
+/** Others may pass through the state directory to what is theirs (a TPM's state, UEFI variables), and see nothing of it. */
+export async function makeStateRoot(places: Places): Promise<void> {
+  await mkdir(places.stateDir, { recursive: true, mode: 0o711 });
+  await chmod(places.stateDir, 0o711);
 }
 
 /** Shortens a log that has grown past its limit: the tail stays. Writers append (O_APPEND), so none of them notices. */

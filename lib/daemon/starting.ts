@@ -12,17 +12,19 @@ import type { ForcedStart, Launch, Requester } from '../domain/incarnation.ts';
 import { cgroupName } from '../domain/names.ts';
 import { transition } from '../domain/transition.ts';
 import { DomctlError, type ErrorCode, isErrno } from '../errors.ts';
-import { isWriteLocked } from '../host/images.ts';
 import { readBootId } from '../host/inventory.ts';
+import { claimMadeTaps } from '../host/taps.ts';
 import { formatShare, resolveShare } from '../policy/values.ts';
 import { agentSocket } from '../qemu/chardev.ts';
 import { emitDomain } from '../xml/emit.ts';
 import { heldBy, isDraining, readLedger } from './accounts.ts';
 import { runtimeDirectory } from './runtime-files.ts';
+import { companionsOf } from './companions.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { launchHypervisor } from './launcher.ts';
-import { type Preparation, prepare } from './preparation.ts';
-import { refusedByLedger, refusedByState, type StartVerb } from './refusals.ts';
+import { type Preparation, prepare, withPorts } from './preparation.ts';
+import { refusedByClaim, refusedByLedger, refusedByState, refusedByTaken, type StartVerb } from './refusals.ts';
+import { isTaken } from './resources.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { errorEnvelope } from '../client/envelope.ts';
 import { withDeadline } from './waiting.ts';
@@ -86,8 +88,7 @@ export class Starter {
 
   async #launch(entry: Entry, order: StartOrder, admission: Admission): Promise<StartAnswer> {
     if (admission.error || !admission.supervisor) throw admission.error ?? new Error('no decision');
-    const { domain, capabilities, user } = admission.preparation;
-    await launchHypervisor(admission.supervisor, { domain, capabilities, user });
+    await launchHypervisor(admission.supervisor, admission.preparation);
     return this.#answer(entry, order, admission);
   }
 
@@ -138,14 +139,16 @@ export class Starter {
     const definition = entry.definition ?? entry.reserved;
     if (!definition)
       throw new DomctlError('NO_SUCH_DOMAIN', `domain '${entry.name}' is undefined: only its last incarnation is left`);
-    const preparation = await prepare(definition, this.#services.places, this.#services.log);
+    const preparation = await prepare(definition, this.#services);
     return entry.queue.runExclusive(async () => {
       if ((entry.definition ?? entry.reserved) !== definition) {
         throw new DomctlError('WRONG_STATE', `domain '${entry.name}' was redefined meanwhile`, {
           hint: 'start it again',
         });
       }
-      return this.#admission.runExclusive(async () => this.#decide(entry, order, preparation));
+      return this.#admission.runExclusive(async () =>
+        this.#decide(entry, order, await withPorts(preparation, this.#fleet.claimHolders())),
+      );
     });
   }
 
@@ -170,6 +173,7 @@ export class Starter {
     const error =
       this.#refuseByState(entry, verb) ??
       (await this.#refuseByClaims(entry, preparation)) ??
+      preparation.shortage ??
       (refusal
         ? refusedByLedger({
             verb,
@@ -203,16 +207,8 @@ export class Starter {
 
   async #refuseByClaims(entry: Entry, preparation: Preparation): Promise<DomctlError | null> {
     const conflict = findConflict(preparation.claims, this.#fleet.claimHolders());
-    if (!conflict) return refuseLocked(entry, preparation);
-    const { wanted, holder } = conflict;
-    return new DomctlError(
-      'CLAIM_CONFLICT',
-      `cannot start domain '${entry.name}': ${wanted.path} is in use by domain '${holder.domain}' (incarnation ${holder.incarnation})`,
-      {
-        hint: `end '${holder.domain}' first, or mark the disk <readonly/> or <shareable/> in both`,
-        details: { domain: entry.name, path: wanted.path, holder: holder.domain, incarnation: holder.incarnation },
-      },
-    );
+    if (!conflict) return refuseTaken(entry, preparation);
+    return refusedByClaim(entry.name, conflict);
   }
 
   /** The promise becomes real here: journaled before anything of it exists. */
@@ -234,7 +230,8 @@ export class Starter {
       memoryBytes: domain.memoryBytes,
       promisedBytes: preparation.promisedBytes,
       vcpus: domain.vcpus,
-      claims: preparation.claims,
+      claims: [...preparation.claims, ...claimMadeTaps(domain.interfaces, id)],
+      companions: companionsOf(domain),
       clocks: {
         killAfterMs: policy.value.destroy.killAfterMs,
         freedTimeoutMs: policy.value.destroy.freedTimeoutMs,
@@ -320,14 +317,10 @@ function cancelled(entry: Entry): DomctlError {
 }
 
 /** No domain of ours has it, but somebody has. */
-async function refuseLocked(entry: Entry, { locked: [image] }: Preparation): Promise<DomctlError | null> {
+async function refuseTaken(entry: Entry, { taken }: Preparation): Promise<DomctlError | null> {
   // Asked again: when it was first seen it may have been our own hypervisor, dying.
-  if (!image || !(await isWriteLocked(image.path))) return null;
-  const by = image.holder ?? 'a process that could not be seen';
-  return new DomctlError('CLAIM_CONFLICT', `cannot start domain '${entry.name}': ${image.path} is locked by ${by}`, {
-    hint: 'it is not one of our domains; end it, or let it close the image',
-    details: { domain: entry.name, path: image.path, holder: image.holder },
-  });
+  for (const one of taken) if (await isTaken(one.claim)) return refusedByTaken(entry.name, one);
+  return null;
 }
 
 function verbOf(order: StartOrder): StartVerb {

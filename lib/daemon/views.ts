@@ -9,6 +9,7 @@ import type {
   IncarnationInfo,
   ResourcesAnswer,
 } from '../client/contract.ts';
+import type { Claim } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Incarnation, IncarnationState } from '../domain/incarnation.ts';
 import { stateReason, stateWord } from '../domain/words.ts';
@@ -17,6 +18,7 @@ import { combine, type Reading } from '../reading.ts';
 import type { HostConfig } from '../policy/types.ts';
 import { formatShare } from '../policy/values.ts';
 import { isDraining, outlook, readHeld, readLedger } from './accounts.ts';
+import { readCompanions } from './companions.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -108,6 +110,7 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
     pid: pidOf(supervisor),
     helperPid: 'helper' in state && state.helper ? state.helper.pid : null,
     helper: helperWord(supervisor),
+    companions: companionRows(supervisor),
     cgroup: launch.cgroup,
     promisedBytes: launch.promisedBytes,
     policy: launch.policy,
@@ -148,6 +151,13 @@ function endFields(
 
 function pidOf({ state }: Supervisor): number | null {
   return 'hypervisor' in state ? (state.hypervisor?.pid ?? null) : null;
+}
+
+function companionRows(supervisor: Supervisor): IncarnationInfo['companions'] {
+  return readCompanions(supervisor).map(({ companion: { kind }, processes: [first] }) => ({
+    kind,
+    pid: first?.pid ?? null,
+  }));
 }
 
 /** `lost`: it was asked for, and it is gone while the hypervisor lives: the next exit will be slow. */
@@ -200,10 +210,17 @@ function resourceRow(supervisor: Supervisor): ResourcesAnswer['incarnations'][nu
     name: launch.domain,
     state: stateWord(state),
     promisedBytes: draining ? null : launch.promisedBytes,
-    disks: launch.claims.filter(({ mode }) => mode === 'exclusive').length,
+    disks: countClaims(launch.claims, 'image', 'block'),
+    taps: countClaims(launch.claims, 'tap'),
+    ports: countClaims(launch.claims, 'port'),
     exclusiveFree: draining,
     ...heldFields(readHeld(supervisor)),
   };
+}
+
+/** Exclusive ones of these kinds. */
+function countClaims(claims: readonly Claim[], ...kinds: readonly Claim['kind'][]): number {
+  return claims.filter(({ kind, mode }) => mode === 'exclusive' && kinds.includes(kind)).length;
 }
 
 /** Incarnations on their way out, of one domain or of all, and those that lately came to their end. */

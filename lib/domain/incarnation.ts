@@ -56,6 +56,8 @@ export interface Launch {
   readonly lifecycle: Lifecycle;
   /** Where the guest's agent can be spoken to; null: the definition has no channel for it. */
   readonly agentSocket: string | null;
+  /** Programs beside the hypervisor, in its cgroup. */
+  readonly companions: readonly Companion[];
   /** Teardown helper asked for. */
   readonly helper: 'qemu' | 'none';
   readonly emulator: string;
@@ -66,6 +68,13 @@ export interface Launch {
   readonly requester: Requester;
   /** Present when it was force-started over draining memory. */
   readonly forced: ForcedStart | null;
+}
+
+/** A program that a device of the guest needs; `kind` is also what /proc calls it. */
+export interface Companion {
+  readonly kind: 'swtpm' | 'virtiofsd';
+  /** Name of its socket in the incarnation's runtime directory. */
+  readonly socket: string;
 }
 
 export interface Clocks {

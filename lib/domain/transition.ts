@@ -120,6 +120,8 @@ export type Effect =
   | { readonly kind: 'scanHelper' }
   /** SIGKILL to QEMU's own helper, which may otherwise sleep a second; only after the hypervisor is gone. */
   | { readonly kind: 'endHelper' }
+  /** The ladder of the hypervisor's companions (swtpm, virtiofsd): only after the hypervisor is gone. */
+  | { readonly kind: 'endCompanions' }
   /** Probe every exclusive resource until all are free: resourcesBusy (on change), resourcesFree. */
   | { readonly kind: 'proveFreed' }
   /** Event stragglersDue after killAfterMs, if the cgroup is still populated. */
@@ -277,7 +279,7 @@ function begunAnew<S extends StateOf<'running' | 'paused'>>(state: S): Verdict {
   return state.asked.to === 'reboot' ? to({ ...state, asked: null }, 'restoreActions') : to({ ...state, asked: null });
 }
 
-const afterHypervisor = ['scanHelper', 'endHelper', 'proveFreed', 'scheduleStragglers'] as const;
+const afterHypervisor = ['scanHelper', 'endHelper', 'endCompanions', 'proveFreed', 'scheduleStragglers'] as const;
 
 /** The hypervisor is gone: keep how, and prove its resources free. */
 function gone(state: Ending, how: Outcome, event: EventOf<'hypervisorExited'>): Verdict {

@@ -44,6 +44,9 @@ const anyEvent: fc.Arbitrary<Event> = fc
     return { ...eventOfKind[kind], ...change } as Event;
   });
 
+/** What must wait for the hypervisor to be gone. */
+const afterDeath: ReadonlySet<EffectKind> = new Set(['endHelper', 'endCompanions', 'killCgroup', 'proveFreed']);
+
 const unborn: IncarnationState = { kind: 'launching', sinceMs: 0, hypervisor: null };
 
 describe('any sequence of events', () => {
@@ -56,8 +59,7 @@ describe('any sequence of events', () => {
         if (verdict.kind !== 'to') continue;
         const recorded = 'hypervisor' in verdict.state && verdict.state.hypervisor !== null;
         if (verdict.effects.some(({ kind }) => kind === 'signalHypervisor')) expect(recorded).toBe(true);
-        if (verdict.effects.some(({ kind }) => kind === 'endHelper' || kind === 'killCgroup' || kind === 'proveFreed'))
-          expect(recorded).toBe(false);
+        if (verdict.effects.some(({ kind }) => afterDeath.has(kind))) expect(recorded).toBe(false);
         state = verdict.state;
         expect(words).toContain(stateWord(state));
       }

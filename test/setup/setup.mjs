@@ -30,6 +30,8 @@ const tools = [
   { command: 'g++', package: 'g++' },
   { command: 'make', package: 'make' },
   { command: 'python3', package: 'python3' },
+  { command: 'ip', package: 'iproute2' },
+  { command: 'swtpm', package: 'swtpm' },
 ];
 
 /** A sentence for the user, and an exit code: nothing here deserves a stack trace. */

@@ -60,6 +60,9 @@ function renderIncarnation(one: IncarnationInfo): string {
     ['Promised:', formatBytes(one.promisedBytes)],
     ['Held:', heldText(one)],
     ['Helper:', one.helper],
+    ...one.companions.map(
+      ({ kind, pid }): Field => ['Companion:', pid === null ? `${kind}, ended` : `${kind}, pid ${pid}`],
+    ),
     ['Emulator:', `${one.emulator} (QEMU ${one.emulatorVersion})`],
     ...one.startedOver.map((id): Field => ['Started over:', `incarnation ${id}`]),
     ...one.busy.map(

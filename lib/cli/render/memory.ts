@@ -63,9 +63,20 @@ export function renderResources(answer: ResourcesAnswer): string {
     row.state,
     row.promisedBytes === null ? '-' : formatBytes(row.promisedBytes),
     heldText(row),
-    row.exclusiveFree ? 'all free' : countOf(row.disks, 'disk', 'none'),
+    row.exclusiveFree ? 'all free' : exclusiveText(row),
   ]);
   return `${ledger}\n${renderTable(columns, rows)}`;
+}
+
+/** `2 disks, 1 tap, 1 port`; what there is none of is left out. */
+function exclusiveText(row: Pick<ResourcesAnswer['incarnations'][number], 'disks' | 'taps' | 'ports'>): string {
+  const counts = [
+    [row.disks, 'disk'],
+    [row.taps, 'tap'],
+    [row.ports, 'port'],
+  ] as const;
+  const parts = counts.flatMap(([count, what]) => (count > 0 ? [countOf(count, what)] : []));
+  return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
 function renderLedger(answer: ResourcesAnswer, memory: NonNullable<ResourcesAnswer['memory']>): string {
@@ -94,9 +105,8 @@ function renderLedger(answer: ResourcesAnswer, memory: NonNullable<ResourcesAnsw
     .join('');
 }
 
-/** `2 disks`, `1 disk`, or for none `0 disks` unless another word is given. */
-function countOf(count: number, what: string, none?: string): string {
-  if (count === 0 && none !== undefined) return none;
+/** `2 disks`, `1 disk`. */
+function countOf(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
@@ -120,7 +130,11 @@ export function renderArithmetic(
   const { arithmetic } = answer;
   const own = answer.overIncarnations.map((id) => `incarnation ${id} of ${answer.name}`);
   const others = arithmetic.heldDrainingBytes - answer.overBytes > readTwiceBytes ? ['other domains'] : [];
-  const overhead = `${formatBytes(answer.memoryBytes)} + ${formatBytes(arithmetic.promisedNewBytes - answer.memoryBytes)} overhead`;
+  const ownBytes = arithmetic.promisedNewBytes - answer.memoryBytes;
+  const overhead =
+    ownBytes < 0
+      ? `overhead; ${formatBytes(answer.memoryBytes)} come in huge pages`
+      : `${formatBytes(answer.memoryBytes)} + ${formatBytes(ownBytes)} overhead`;
   const spare = arithmetic.shortfallBytes < 0 ? `${formatBytes(-arithmetic.shortfallBytes)} to spare, ` : '';
   const share = answer.allowedShortfall.endsWith('%') ? ` (${answer.allowedShortfall})` : '';
   const lines: [string, number, string][] = [

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Journal, type Remembered, writeDurably } from '../../../lib/daemon/journal.ts';
 import { journalRecord, journalVersion, type NewRecord } from '../../../lib/daemon/records.ts';
-import type { IncarnationState } from '../../../lib/domain/incarnation.ts';
+import type { Claim } from '../../../lib/domain/claims.ts';
+import type { IncarnationState, Launch } from '../../../lib/domain/incarnation.ts';
 import { launch, outcome, stateOfKind, states } from '../domain/samples.ts';
 
 let directory = '';
@@ -85,6 +86,28 @@ describe('a journal', () => {
       lastId: 8,
       damage: [],
     });
+  });
+
+  test('remembers claims of every kind', async () => {
+    const claims: Claim[] = [
+      ...launch.claims,
+      { kind: 'nvram', path: '/v.fd', device: 5, inode: 7, mode: 'exclusive' },
+      { kind: 'block', path: '/dev/vdb', device: 2064, mode: 'shared' },
+      { kind: 'tap', name: 'vnet0', managed: false, mode: 'exclusive' },
+      { kind: 'port', protocol: 'tcp', address: null, port: 5900, mode: 'exclusive' },
+    ];
+    await live({ kind: 'launch', launch: { ...launch, claims }, state: unborn });
+    expect((await live()).incarnations[0]?.launch.claims).toEqual(claims);
+  });
+
+  test('takes a record from before there were companions', async () => {
+    await live(launched(7));
+    const { companions, ...before } = (JSON.parse(text()) as { launch: Launch }).launch;
+    expect(companions).not.toEqual([]);
+    writeFileSync(file(), text().replace(/"launch":\{.*\},"state"/, `"launch":${JSON.stringify(before)},"state"`));
+    const { incarnations, damage } = await live();
+    expect(damage).toEqual([]);
+    expect(incarnations[0]?.launch).toEqual({ ...launch, companions: [] });
   });
 
   test('numbers and dates its lines, on from where the last daemon ended', async () => {

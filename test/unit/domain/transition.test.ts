@@ -53,7 +53,7 @@ const allStates = {
 } as const satisfies Record<string, IncarnationState>;
 type Column = keyof typeof allStates;
 
-const ended = 'exiting: scanHelper endHelper proveFreed scheduleStragglers';
+const ended = 'exiting: scanHelper endHelper endCompanions proveFreed scheduleStragglers';
 const lose = { factsUnreadable: 'lost: readFacts', hostRebooted: 'released: forget' };
 const isActive = { startRequested: 'DOMAIN_ACTIVE', forceStartRequested: 'DOMAIN_ACTIVE' };
 const isDestroyed = {

@@ -1,0 +1,145 @@
+/**
+ * Non-interchangeable resources a definition wants: which they are as claims, whether somebody outside has one of them, and
+ * the ports that are chosen at start. Asks; takes nothing.
+ */
+import { readFileSync } from 'node:fs';
+import {
+  type Claim,
+  type ClaimHolder,
+  describeClaim,
+  findConflict,
+  isFileClaim,
+  type PortClaim,
+} from '../domain/claims.ts';
+import type { Backend } from '../domain/devices.ts';
+import type { Domain } from '../domain/definition.ts';
+import { findClaimHolder } from '../drain/holders.ts';
+import { DomctlError, isErrno } from '../errors.ts';
+import { claimFile, claimImages, isWriteLocked } from '../host/images.ts';
+import { isPortFree } from '../host/ports.ts';
+import { claimNamedTaps, tapState } from '../host/taps.ts';
+
+/**
+ * What the definition itself names: images and what is behind them, block devices, taps, ports; and the file of the guest's
+ * UEFI variables (null: none), which is there by now. Throws HOST_LACKS.
+ */
+export async function claimResources(domain: Domain, variables: string | null): Promise<Claim[]> {
+  const images = await claimImages(domain.disks);
+  const nvram = variables === null ? [] : [await claimVariables(variables)];
+  return [...images, ...nvram, ...claimNamedTaps(domain.interfaces), ...claimPorts(domain)];
+}
+
+async function claimVariables(path: string): Promise<Claim> {
+  return claimFile({ kind: 'nvram', path, mode: 'exclusive' }, 'UEFI variables');
+}
+
+/** Ports that are listened on by VNC, forwarding and character devices; those VNC leaves open are not among them. */
+export function claimPorts(domain: Domain): PortClaim[] {
+  const vnc = domain.graphics.flatMap(({ port, socket, listen }) =>
+    socket !== null || port === null ? [] : [tcpPort(listen, port)],
+  );
+  const forwards = domain.interfaces.flatMap(({ portForwards }) =>
+    portForwards.map(({ protocol, address, hostPort }) => claimPort(protocol, address, hostPort)),
+  );
+  // A console that doubles a serial port has no backend of its own.
+  const consoles = domain.consoles.filter(({ kind }) => kind === 'virtio');
+  const devices = [...domain.serials, ...consoles, ...domain.channels];
+  return [...vnc, ...forwards, ...devices.flatMap(({ backend }) => portOf(backend))];
+}
+
+function portOf(backend: Backend): PortClaim[] {
+  return backend.type === 'tcp' && backend.mode === 'bind' ? [tcpPort(backend.host, backend.port)] : [];
+}
+
+function tcpPort(address: string, port: number): PortClaim {
+  return claimPort('tcp', address, port);
+}
+
+function claimPort(protocol: 'tcp' | 'udp', address: string | null, port: number): PortClaim {
+  return { kind: 'port', protocol, address, port, mode: 'exclusive' };
+}
+
+/** Ports chosen for graphics that name none, by their index. */
+export interface ChosenPorts {
+  readonly vncPorts: ReadonlyMap<number, number>;
+  readonly claims: readonly PortClaim[];
+}
+
+/** VNC's display 0, and the last port there is. */
+const [firstVncPort, lastPort] = [5900, 65_535];
+
+/**
+ * A free port from 5900 on for each VNC server that names none: neither claimed by `holders` or in `claimed`, nor listened
+ * on by anybody. Whoever calls must keep others from choosing at the same time. Throws HOST_LACKS.
+ */
+export async function choosePorts(
+  domain: Domain,
+  claimed: readonly Claim[],
+  holders: readonly ClaimHolder[],
+): Promise<ChosenPorts> {
+  const vncPorts = new Map<number, number>();
+  const claims: PortClaim[] = [];
+  for (const [index, { port, socket, listen }] of domain.graphics.entries()) {
+    if (port !== null || socket !== null) continue;
+    const own = { domain: domain.name, incarnation: 0, claims: [...claimed, ...claims] };
+    const claim = await firstFree(listen, [...holders, own]);
+    vncPorts.set(index, claim.port);
+    claims.push(claim);
+  }
+  return { vncPorts, claims };
+}
+
+async function firstFree(address: string, holders: readonly ClaimHolder[]): Promise<PortClaim> {
+  for (let port = firstVncPort; port <= lastPort; port += 1) {
+    const claim = tcpPort(address, port);
+    if (findConflict([claim], holders) === null && (await isFree(claim))) return claim;
+  }
+  throw new DomctlError('HOST_LACKS', `no port from ${firstVncPort} on is free on ${address} for VNC`, {
+    hint: 'end what listens there, or use <listen type="socket"/>',
+  });
+}
+
+/** A resource that somebody who is none of our domains has, and who, if it could be seen. */
+export interface TakenResource {
+  readonly claim: Claim;
+  readonly holder: string | null;
+}
+
+/** The exclusive ones of `claims` that somebody has now: said by name here, instead of by a hypervisor that fails. */
+export async function findTaken(claims: readonly Claim[]): Promise<TakenResource[]> {
+  const found = await Promise.all(claims.map(async (claim) => ((await isTaken(claim)) ? [claim] : [])));
+  return Promise.all(found.flat().map(async (claim) => ({ claim, holder: await findClaimHolder(claim, '') })));
+}
+
+/** Whether a start now would fail for it. Throws HOST_LACKS where it could not even be asked for. */
+export async function isTaken(claim: Claim): Promise<boolean> {
+  if (claim.mode === 'shared') return false;
+  if (isFileClaim(claim) || claim.kind === 'block') return isWriteLocked(claim.path);
+  if (claim.kind === 'port') return !(await isFree(claim));
+  const state = tapState(claim.name);
+  if (claim.managed) return state !== 'gone';
+  return state === 'unseen' ? (await findClaimHolder(claim, '')) !== null : state === 'attached';
+}
+
+async function isFree(claim: PortClaim): Promise<boolean> {
+  try {
+    return await isPortFree(claim);
+  } catch (error) {
+    if (!isErrno(error, 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EACCES', 'EINVAL')) throw error;
+    throw new DomctlError('HOST_LACKS', `nobody can listen on ${describeClaim(claim)} here`, {
+      hint: `'${claim.address}' must be an address of this host`,
+      cause: error,
+    });
+  }
+}
+
+/** Refuses ports that the hypervisor's user may not listen on. Throws HOST_LACKS. */
+export function requireUnprivilegedPorts(claims: readonly Claim[], isRoot: boolean): void {
+  if (isRoot) return;
+  const first = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+  const low = claims.find((claim) => claim.kind === 'port' && claim.port < first);
+  if (!low) return;
+  throw new DomctlError('HOST_LACKS', `${describeClaim(low)} is for root alone, and the hypervisor is not root`, {
+    hint: `choose a port from ${first} on`,
+  });
+}

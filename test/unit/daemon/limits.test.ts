@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { deviceNumber, memoryLimits } from '../../../lib/daemon/limits.ts';
+import { requireCpus } from '../../../lib/daemon/tuning.ts';
+import { machine } from './machine.ts';
+
+describe('limits of memory', () => {
+  test('are the bytes of the definition, none where there is none', () => {
+    expect(memoryLimits({ hardLimitBytes: null, softLimitBytes: null, swapHardLimitBytes: null })).toEqual({
+      memoryMax: null,
+      memoryHigh: null,
+      swapMax: null,
+    });
+  });
+
+  test('leave swap what swap_hard_limit has above the hard limit: it counts both', () => {
+    const limits = { hardLimitBytes: 4096, softLimitBytes: 2048, swapHardLimitBytes: 10_240 };
+    expect(memoryLimits(limits)).toEqual({ memoryMax: 4096, memoryHigh: 2048, swapMax: 6144 });
+    expect(memoryLimits({ ...limits, swapHardLimitBytes: 4096 }).swapMax).toBe(0);
+    expect(memoryLimits({ ...limits, hardLimitBytes: null }).swapMax).toBe(10_240);
+  });
+});
+
+describe('a device number', () => {
+  test.each([
+    [0x801, '8:1'],
+    [0xfd00, '253:0'],
+    [0x10_08_10, '8:272'],
+    [0xff_f0_0f_ff, '15:1048575'],
+  ])('0x%s is %s', (rdev, text) => {
+    expect(deviceNumber(rdev)).toBe(text);
+  });
+});
+
+describe('pins', () => {
+  const { cputune } = machine();
+
+  test('on CPUs that are online pass', () => {
+    requireCpus({ ...cputune, cpuset: [0, 1], vcpuPins: [{ vcpu: 0, cpus: [1] }], emulatorPin: [0] }, [0, 1, 2]);
+  });
+
+  test.each([
+    [{ cpuset: [0, 7] }, '<vcpu cpuset> names CPU 7,'],
+    [{ emulatorPin: [3] }, '<emulatorpin> names CPU 3,'],
+    [{ vcpuPins: [{ vcpu: 1, cpus: [2, 3] }] }, "<vcpupin vcpu='1'> names CPU 2, 3,"],
+  ])('%j are refused by their element', (change, message) => {
+    expect(() => requireCpus({ ...cputune, ...change }, [0, 1])).toThrow(message);
+  });
+});

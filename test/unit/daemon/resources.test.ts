@@ -1,0 +1,116 @@
+/** Which resources a definition wants, and which are free: claims, ports, taps. Sockets are real ones of our own. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  choosePorts,
+  claimPorts,
+  findTaken,
+  isTaken,
+  requireUnprivilegedPorts,
+} from '../../../lib/daemon/resources.ts';
+import type { ClaimHolder, PortClaim } from '../../../lib/domain/claims.ts';
+import { describeClaim } from '../../../lib/domain/claims.ts';
+import type { Backend } from '../../../lib/domain/devices.ts';
+import { claimMadeTaps, claimNamedTaps } from '../../../lib/host/taps.ts';
+import { card, machine, vnc } from './machine.ts';
+
+const undo: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (let action = undo.pop(); action; action = undo.pop()) await action();
+});
+
+function tcp(port: number, address: string | null = '127.0.0.1'): PortClaim {
+  return { kind: 'port', protocol: 'tcp', address, port, mode: 'exclusive' };
+}
+
+function holding(...claims: PortClaim[]): ClaimHolder[] {
+  return [{ domain: 'other', incarnation: 1, claims }];
+}
+
+async function listeningPort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  undo.push(async () => new Promise((resolve) => server.close(resolve)));
+  return (server.address() as AddressInfo).port;
+}
+
+const listener: Backend = { type: 'tcp', mode: 'bind', host: '127.0.0.1', port: 4555, telnet: true };
+
+describe('claims on ports', () => {
+  test('are of VNC, of forwarding, and of character devices that listen', () => {
+    const forward = { protocol: 'udp', address: null, hostPort: 5353, guestPort: 53 } as const;
+    const domain = machine({
+      graphics: [{ ...vnc, port: 5907 }, vnc, { ...vnc, socket: '/run/vnc' }],
+      interfaces: [{ ...card, type: 'user', portForwards: [forward] }],
+      serials: [
+        { backend: listener, log: null, port: 0 },
+        { backend: { ...listener, mode: 'connect', port: 4556 }, log: null, port: 1 },
+      ],
+      consoles: [
+        { kind: 'serial', backend: listener, log: null, port: 0, address: null },
+        { kind: 'virtio', backend: { ...listener, port: 4557 }, log: null, port: 1, address: null },
+      ],
+    });
+    expect(claimPorts(domain).map(describeClaim)).toEqual([
+      'tcp port 127.0.0.1:5907',
+      'udp port 5353',
+      'tcp port 127.0.0.1:4555',
+      'tcp port 127.0.0.1:4557',
+    ]);
+  });
+
+  test('below those that everybody may listen on are for root', () => {
+    expect(() => {
+      requireUnprivilegedPorts([tcp(5900), tcp(80)], false);
+    }).toThrow(/^tcp port 127\.0\.0\.1:80 is for root alone/);
+    requireUnprivilegedPorts([tcp(80)], true);
+    requireUnprivilegedPorts([tcp(5900)], false);
+  });
+});
+
+describe('ports chosen at start', () => {
+  test('are the first that nobody claims or listens on, a different one for each', async () => {
+    const domain = machine({ graphics: [vnc, { ...vnc, port: 5901 }, vnc] });
+    const { vncPorts, claims } = await choosePorts(domain, claimPorts(domain), holding(tcp(5900)));
+    const [first = 0, second = 0] = [vncPorts.get(0), vncPorts.get(2)];
+    expect(first).toBeGreaterThanOrEqual(5902);
+    expect(second).toBeGreaterThan(first);
+    expect(claims).toEqual([tcp(first), tcp(second)]);
+  });
+
+  test('are none where every server has one, or a socket', async () => {
+    const domain = machine({
+      graphics: [
+        { ...vnc, port: 5900 },
+        { ...vnc, socket: '/run/vnc' },
+      ],
+    });
+    expect(await choosePorts(domain, [], [])).toEqual({ vncPorts: new Map(), claims: [] });
+  });
+
+  test('cannot be on an address that is not of this host', async () => {
+    const domain = machine({ graphics: [{ ...vnc, listen: '192.0.2.1' }] });
+    await expect(choosePorts(domain, [], [])).rejects.toMatchObject({
+      code: 'HOST_LACKS',
+      message: 'nobody can listen on tcp port 192.0.2.1:5900 here',
+    });
+  });
+});
+
+describe('what somebody has', () => {
+  test('is found, and is theirs no more when they let go', async () => {
+    const port = await listeningPort();
+    expect(await findTaken([tcp(port)])).toEqual([{ claim: tcp(port), holder: null }]);
+    await undo.pop()?.();
+    expect([await findTaken([tcp(port)]), await isTaken(tcp(port))]).toEqual([[], false]);
+  });
+
+  test('is an interface of the name that a tap of ours shall have', async () => {
+    const [claim] = claimNamedTaps([{ ...card, tap: 'lo' }]);
+    expect([claim?.name, claim && (await isTaken(claim))]).toEqual(['lo', true]);
+    const [made] = claimMadeTaps([{ ...card, type: 'user' }, card], 99_999_999);
+    expect([made?.name, made && (await isTaken(made))]).toEqual(['dctl99999999-1', false]);
+  });
+});

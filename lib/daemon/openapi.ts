@@ -5,7 +5,15 @@
  */
 import { z } from 'zod';
 import { apiVersion } from '../client/contract.ts';
-import { defineRequest, destroyRequest, shutdownRequest, startRequest } from '../client/requests.ts';
+import {
+  autostartRequest,
+  createRequest,
+  defineRequest,
+  destroyRequest,
+  rebootRequest,
+  shutdownRequest,
+  startRequest,
+} from '../client/requests.ts';
 
 /** A JSON Schema, draft 2020-12. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -25,11 +33,6 @@ const text = (contentType: string): Operation['answer'] => ({ contentType, schem
 const named = (type: string): JsonSchema => ({ $ref: `#/components/schemas/${type}` });
 const listOf = (type: string): JsonSchema => ({ type: 'array', items: named(type) });
 
-const undefineAnswer = {
-  type: 'object',
-  properties: { name: { type: 'string' }, stillHeldBy: { type: ['integer', 'null'] } },
-  required: ['name', 'stillHeldBy'],
-};
 const stopAnswer = { type: 'object', properties: { stopping: { const: true } }, required: ['stopping'] };
 
 /** By `METHOD /path`, a parameter as `{name}`. */
@@ -44,7 +47,38 @@ export const operations: Readonly<Record<string, Operation>> = {
     answer: json(named('DefineAnswer')),
   },
   'GET /v1/domains/{domain}': { summary: 'One domain and its incarnations', answer: json(named('DomainInfo')) },
-  'DELETE /v1/domains/{domain}': { summary: 'Remove the definition', answer: json(undefineAnswer) },
+  'POST /v1/domains/create': {
+    summary: 'Start a transient domain: it goes with its incarnation',
+    request: createRequest,
+    answer: json(named('StartAnswer')),
+  },
+  'DELETE /v1/domains/{domain}': {
+    summary: 'Remove the definition',
+    query: z.object({ nvram: z.enum(['keep', 'remove']).optional() }),
+    answer: json(named('UndefineAnswer')),
+  },
+  'POST /v1/domains/{domain}/autostart': {
+    summary: 'Whether it is started with the host',
+    request: autostartRequest,
+    answer: json(named('AutostartAnswer')),
+  },
+  'GET /v1/domains/{domain}/policy': {
+    summary: 'Its policy, value by value, and what a start would come to now',
+    answer: json(named('PolicyExplanation')),
+  },
+  'GET /v1/domains/{domain}/stats': { summary: 'Its figures', answer: json(named('DomainStats')) },
+  'POST /v1/domains/{domain}/reboot': {
+    summary: 'Ask the guest to reboot',
+    request: rebootRequest,
+    answer: json(named('GuestAnswer')),
+  },
+  'POST /v1/domains/{domain}/reset': { summary: 'Press the reset button', answer: json(named('GuestAnswer')) },
+  'POST /v1/domains/{domain}/suspend': { summary: 'Hold the guest', answer: json(named('GuestAnswer')) },
+  'POST /v1/domains/{domain}/resume': { summary: 'Let it go on', answer: json(named('GuestAnswer')) },
+  'POST /v1/domains/{domain}/recover': {
+    summary: 'Read the facts of a lost incarnation again',
+    answer: json(named('GuestAnswer')),
+  },
   'GET /v1/domains/{domain}/xml': {
     summary: 'Domain XML: of the live incarnation, else the definition',
     query: z.object({ inactive: z.enum(['true', 'false']).optional() }),
@@ -66,6 +100,18 @@ export const operations: Readonly<Record<string, Operation>> = {
     answer: json(named('StopAnswer')),
   },
   'GET /v1/resources': { summary: "The host's memory, as accounted for", answer: json(named('ResourcesAnswer')) },
+  'GET /v1/node': { summary: "The host's processors and memory", answer: json(named('NodeAnswer')) },
+  'GET /v1/events': {
+    summary: 'Events from now on, or after one; as server-sent events',
+    query: z.object({
+      domain: z.string().optional(),
+      event: z.string().optional(),
+      since: z.string().optional(),
+      sinceMs: z.string().optional(),
+      follow: z.enum(['true', 'false']).optional(),
+    }),
+    answer: text('text/event-stream'),
+  },
   'GET /v1/drain': {
     summary: 'Memory coming back',
     query: z.object({ domain: z.string().optional() }),

@@ -176,7 +176,7 @@ describe('a hypervisor that lies', () => {
   test.each(['pty:/etc/passwd', 'pty:/dev/pts/../sda', 'pty:/dev/pts/ptmx', 'file', 'unix:/x'])(
     'about its pty is not believed: %s',
     async (filename) => {
-      const execute = async () => [{ label: 'charserial0', filename }];
+      const execute = async () => [{ label: 'charserial0', filename, 'frontend-open': false }];
       const qmp = { execute } as unknown as NonNullable<Parameters<typeof openTarget>[1]['qmp']>;
       await expect(openTarget({ kind: 'pty', chardev: 'charserial0' }, { ...nobody, qmp })).rejects.toThrow('no pty');
     },

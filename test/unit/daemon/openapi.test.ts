@@ -17,7 +17,7 @@ const committed = JSON.parse(
 /** `METHOD /path/{parameter}` of every route the server has. */
 async function routes(): Promise<string[]> {
   // No route is called: what they reach need not be there.
-  const app = buildServer({} as Daemon);
+  const app = buildServer({ services: {} } as Daemon);
   const found: string[] = [];
   app.addHook('onRoute', ({ method, url }) => {
     if (method !== 'HEAD') found.push(`${String(method)} ${url.replace(/:(\w+)/g, '{$1}')}`);

@@ -24,7 +24,8 @@ const sources = ['cmdline.ts', 'disk', 'disk.ts', 'full.ts', 'packages.ts'];
 const tools = ['mmdebstrap', 'grub-common', 'grub-pc-bin', 'grub-efi-amd64-bin', 'mtools', 'qemu-utils'];
 const system = [
   ...['systemd-sysv', 'udev', 'kmod', 'linux-image-cloud-amd64', 'initramfs-tools', 'lz4', 'e2fsprogs'],
-  ...['busybox', 'qemu-guest-agent'],
+  // Without the bus there is no logind, and without that nobody hears the power button.
+  ...['dbus', 'busybox', 'qemu-guest-agent'],
 ];
 const cmdline = `rw ${quickBoot} systemd.show_status=false net.ifnames=0`;
 

@@ -48,6 +48,6 @@ test('a request is described as it is sent: what has a default may be left out',
     requestBody: { content: { 'application/json': { schema: Record<string, object> } } };
   };
   const { properties, required, additionalProperties } = requestBody.content['application/json'].schema;
-  expect(Object.keys(properties!)).toEqual(['force', 'dryRun', 'wait', 'timeoutMs']);
+  expect(Object.keys(properties!)).toEqual(['force', 'dryRun', 'paused', 'wait', 'timeoutMs']);
   expect({ required, additionalProperties }).toEqual({ required: undefined, additionalProperties: false });
 });

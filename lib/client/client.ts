@@ -14,11 +14,9 @@ import {
   type DestroyRequestBody,
   type DomainInfo,
   type DomainRow,
-  type DomainStats,
   type DrainAnswer,
   type GuestAnswer,
   type RebootRequestBody,
-  type NodeAnswer,
   type PolicyExplanation,
   type ResourcesAnswer,
   type ShutdownRequestBody,
@@ -28,6 +26,7 @@ import {
   type UndefineAnswer,
   type VersionAnswer,
 } from './contract.ts';
+import type { DomainStats, NodeAnswer } from './figures.ts';
 
 type Method = 'GET' | 'POST' | 'DELETE';
 

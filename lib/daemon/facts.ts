@@ -25,8 +25,7 @@ function whatCannotBeRead(supervisor: Supervisor): string | null {
   const memory = cgroup.memory();
   if (populated.known && memory.known) return null;
   if (judgeVanished(supervisor).kind === 'gone') return null;
-  const [first] = [populated, memory].filter((reading) => !reading.known);
-  return first && !first.known ? first.reason : 'its figures cannot be read';
+  return populated.known ? (memory.known ? null : memory.reason) : populated.reason;
 }
 
 /** The live hypervisor of the state, or of the state before it was lost. */

@@ -29,7 +29,7 @@ export interface Operation {
 
 const json = (schema: JsonSchema): Operation['answer'] => ({ contentType: 'application/json', schema });
 const text = (contentType: string): Operation['answer'] => ({ contentType, schema: { type: 'string' } });
-/** A type that lib/client/contract.ts exports. */
+/** A type that lib/client/contract.ts or figures.ts exports. */
 const named = (type: string): JsonSchema => ({ $ref: `#/components/schemas/${type}` });
 const listOf = (type: string): JsonSchema => ({ type: 'array', items: named(type) });
 

@@ -2,7 +2,7 @@
  * Figures of a domain: from its cgroup, its threads, its taps, and its hypervisor as far as that answers in time. What
  * does not is unknown by name; nothing is ever said of an off domain that is not true of it.
  */
-import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer, VcpuStats } from '../client/contract.ts';
+import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer, VcpuStats } from '../client/figures.ts';
 import type { Domain } from '../domain/definition.ts';
 import { stateNumbers } from '../domain/numbers.ts';
 import { messageOf } from '../errors.ts';

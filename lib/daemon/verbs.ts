@@ -31,7 +31,7 @@ import { type Guests, request } from './guests.ts';
 import { existingNvram } from './nvram.ts';
 import { describeEnd } from './refusals.ts';
 import type { Starter } from './starting.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { NewEvent, Supervisor } from './supervisor.ts';
 import { withDeadline } from './waiting.ts';
 
 export interface StopOrder {
@@ -49,7 +49,7 @@ export interface ShutdownOrder extends StopOrder {
   readonly resume: boolean;
 }
 
-export type Target = ReturnType<Fleet['locate']>;
+type Target = ReturnType<Fleet['locate']>;
 
 export class Verbs {
   readonly #fleet: Fleet;
@@ -127,10 +127,10 @@ export class Verbs {
     const current = currentOf(entry.supervisors);
     if (!entry.definition) throw transient('undefine', entry.name);
     const variables = await existingNvram(entry.definition, this.#places.stateDir);
-    if (variables !== null && nvram === null) throw nvramInTheWay(entry.name, variables);
-    if (variables !== null && nvram === 'remove' && current) throw nvramInUse(entry.name, current.launch.id);
+    if (variables !== null) requireNvramChoice(entry.name, { variables, nvram, heldBy: current?.launch.id ?? null });
     await this.#definitions.remove(entry.name);
-    if (variables !== null && nvram === 'remove') await rm(variables, { force: true });
+    const removed = variables !== null && nvram === 'remove';
+    if (removed) await rm(variables, { force: true });
     announceDefinition(this.#events, entry.definition, null);
     entry.definition = null;
     entry.autostart = false;
@@ -139,7 +139,7 @@ export class Verbs {
     return {
       name: entry.name,
       stillHeldBy: current?.launch.id ?? null,
-      nvram: variables === null ? null : { path: variables, removed: nvram === 'remove' },
+      nvram: variables === null ? null : { path: variables, removed },
     };
   }
 
@@ -200,13 +200,7 @@ export class Verbs {
   async shutdown(reference: string, order: ShutdownOrder): Promise<StopAnswer> {
     const target = this.#fleet.locate(reference);
     if (order.resume && target.supervisor?.state.kind === 'paused') await this.#guests.resume(reference);
-    const rule = target.supervisor?.launch.shutdown;
-    const forceAfterMs = order.forceAfterMs ?? rule?.forceAfterMs ?? null;
-    const supervisor = await request('shutdown', target, {
-      kind: 'shutdownRequested',
-      modes: order.modes ?? rule?.modes ?? [],
-      destroyAtMs: forceAfterMs === null ? null : Date.now() + forceAfterMs,
-    });
+    const supervisor = await request('shutdown', target, shutdownRequested(order, target.supervisor));
     return this.#awaitEnd(supervisor, order, undefined);
   }
 
@@ -271,6 +265,14 @@ function deadlinePassed(supervisor: Supervisor, timeoutMs: number): DomctlError 
   );
 }
 
+/** What the order leaves open is the policy's the incarnation was launched with. */
+function shutdownRequested(order: ShutdownOrder, supervisor: Supervisor | null): NewEvent {
+  const rule = supervisor?.launch.shutdown ?? { modes: [], forceAfterMs: null };
+  const forceAfterMs = order.forceAfterMs ?? rule.forceAfterMs;
+  const destroyAtMs = forceAfterMs === null ? null : Date.now() + forceAfterMs;
+  return { kind: 'shutdownRequested', modes: order.modes ?? rule.modes, destroyAtMs };
+}
+
 function readDefinition(request: DefineRequest): ReturnType<typeof parseDomain> {
   const parsed = parseDomain(request.xml, {
     file: request.file,
@@ -289,6 +291,15 @@ function transient(verb: string, name: string): DomctlError {
     `cannot ${verb} domain '${name}': it is transient, and goes with its last incarnation`,
     { hint: `'domctl dumpxml ${name} | domctl define -' makes it persistent` },
   );
+}
+
+/** Variables are a guest's own: nobody removes or forgets them without being told to. */
+function requireNvramChoice(
+  name: string,
+  choice: { variables: string; nvram: 'keep' | 'remove' | null; heldBy: number | null },
+): void {
+  if (choice.nvram === null) throw nvramInTheWay(name, choice.variables);
+  if (choice.nvram === 'remove' && choice.heldBy !== null) throw nvramInUse(name, choice.heldBy);
 }
 
 function nvramInTheWay(name: string, path: string): DomctlError {

@@ -274,7 +274,7 @@ function reset(state: StateOf<'running' | 'paused'>): Verdict {
 }
 
 /** It has begun anew: whatever it was asked is done or void. */
-function begunAnew<S extends StateOf<'running' | 'paused'>>(state: S): Verdict {
+function begunAnew(state: StateOf<'running' | 'paused'>): Verdict {
   if (state.asked === null) return ignored;
   return state.asked.to === 'reboot' ? to({ ...state, asked: null }, 'restoreActions') : to({ ...state, asked: null });
 }

@@ -78,7 +78,9 @@ describeEndToEnd('completion', () => {
     await using host = await createHost();
     for (const name of ['my vm', 'a:b']) await host.define({ name, emulator: host.oddQemu('polite') });
     expect((await inZsh(host, 'start', '')).sort()).toEqual(['a\\:b', 'my vm']);
-    expect(await inZsh(host, 'resour')).toContain("resources:Show the host's memory as domctl accounts for it, and who holds what");
+    expect(await inZsh(host, 'resour')).toContain(
+      "resources:Show the host's memory as domctl accounts for it, and who holds what",
+    );
     expect(await inZsh(host, 'destroy', '--gr')).toContain('--graceful:SIGTERM only, never SIGKILL');
   });
 });

@@ -145,7 +145,9 @@ describeEndToEnd('a guest that ends by itself', () => {
 });
 
 describeEndToEnd('a whole Debian', () => {
-  test('boots from its disk, is reached over the network, and is shut down', { timeout: 1_200_000 }, async (context) => {
+  test('boots from its disk, is reached over the network, and is shut down', {
+    timeout: 1_200_000,
+  }, async (context) => {
     if (!full.found) return context.skip(full.skipReason);
     await using host = await createHost();
     const { overlay, user, password } = full.found;

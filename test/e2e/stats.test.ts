@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { DomainStats, NodeAnswer } from '../../lib/client/contract.ts';
+import type { DomainStats, NodeAnswer } from '../../lib/client/figures.ts';
 import { cgroupsOf, hierarchy, MiB } from './facts.ts';
 import { byGeneration, createHost, describeEndToEnd } from './harness.ts';
 

@@ -61,7 +61,7 @@ const masks: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** A line with what differs from run to run taken out. */
-export function mask(line: string): string {
+function mask(line: string): string {
   return masks.reduce((text, [pattern, to]) => text.replace(pattern, to), line.trimEnd());
 }
 

@@ -1,5 +1,5 @@
 /** A domain's figures as virsh's domstats prints them: its keys in its groups, one `key=value` a line, and a group of ours. */
-import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer } from '../../client/contract.ts';
+import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer } from '../../client/figures.ts';
 
 type Value = string | number | null;
 type Line = readonly [key: string, value: Value];

@@ -1,5 +1,5 @@
 import type { Client } from '../../client/client.ts';
-import type { DomainStats } from '../../client/contract.ts';
+import type { DomainStats } from '../../client/figures.ts';
 import { DomctlError } from '../../errors.ts';
 import { type Context, defineVerb, forEachDomain } from '../command.ts';
 import { renderStats, type StatsGroup, statsGroups } from '../render/stats.ts';

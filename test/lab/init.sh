@@ -46,6 +46,8 @@ fi
 rm /dev/modprobe
 # The processor that QEMU emulates is an AMD with virtualization; a real one may be Intel's, or have none.
 /usr/sbin/modprobe -q kvm_amd || /usr/sbin/modprobe -q kvm_intel || true
+# Nobody loads these on demand here: what opens /dev/net/tun or makes a bridge finds them loaded.
+/usr/sbin/modprobe -qa tun bridge vhost_net || true
 # Hypervisors of tests run as nobody.
 [ ! -e /dev/kvm ] || chmod 666 /dev/kvm
 ip link set lo up 2>/dev/null || true

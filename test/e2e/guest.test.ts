@@ -5,6 +5,7 @@ import { type Console, longPatienceMs } from '../guest/console.ts';
 import { fullGuest } from '../guest/full.ts';
 import { smallGuest } from '../guest/small.ts';
 import { type GuestSpec, freePort, guestXml, startWatched } from './guests.ts';
+import { eventually } from './facts.ts';
 import { createHost, describeEndToEnd, type Host, nobody } from './harness.ts';
 
 const small = await smallGuest();
@@ -159,7 +160,9 @@ describeEndToEnd('a whole Debian', () => {
     const console = await startWatched(host, 'debian');
     await console.logIn(user, password, longPatienceMs);
     expect(await answers(port)).toBe('hello\n');
-    await host.ok('reboot', 'debian', '--mode', 'agent', '--wait');
+    // Its agent may come up after its login prompt.
+    const asksAgent = async () => (await host.domctl(['reboot', 'debian', '--mode', 'agent', '--wait'])).exit === 0;
+    await eventually('the agent reboots it', asksAgent, longPatienceMs);
     await console.waitFor(/login: *$/, longPatienceMs);
     await host.ok('shutdown', 'debian', '--wait');
     expect((await host.info('debian')).lastOutcome).toMatchObject({ kind: 'shutdown', rung: 'itself' });

@@ -4,7 +4,8 @@
  * `virsh` is a program of the test: it prints what `virsh dumpxml --inactive` of libvirt 9 printed for a stock
  * `virt-install` guest (fixtures/domain-xml/virt-install-server.xml), made fit for any host: another name, image, emulator
  * and bridge, emulated with 256 MiB, and booted directly into the small guest, which is up in seconds. `backend` stands
- * for any program that shares a guest's memory. The host's own directory is shown as /srv/vm.
+ * for any program that shares a guest's memory. Of the host's own places, its
+ * directory is shown as /srv/vm and its cgroup root as /domctl.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -35,10 +36,13 @@ function stockXml(host: Host, { kernel, initrd, cmdline }: SmallGuest): string {
     [/[^']*\.iso/, host.image('debian-12-netinst.iso')],
     [/bridge='br0'/, "bridge='br-office'"],
   ];
-  return changes.reduce((text, [from, to]) => {
-    if (!from.test(text)) throw new Error(`${fixture}: nothing is like ${String(from)}`);
-    return text.replace(from, to);
-  }, readFileSync(fixture, 'utf8'));
+  return changes.reduce(
+    (text, [from, to]) => {
+      if (!from.test(text)) throw new Error(`${fixture}: nothing is like ${String(from)}`);
+      return text.replace(from, to);
+    },
+    readFileSync(fixture, 'utf8'),
+  );
 }
 
 /** `backend start PID` opens the memory of a hypervisor and keeps it till `backend stop`. */
@@ -73,9 +77,9 @@ describeEndToEnd('a page that shows domctl at work', () => {
   test('docs/operating.md: every command prints what it says', async () => {
     await using host = await createHost();
     const reader = new Reader(host, { backend: backend(host) });
-    await host.run({ name: 'web1', memoryMiB: 256, shared: true });
-    const { pid } = await host.run({ name: 'db1', memoryMiB: 256, shared: true });
-    await host.define({ name: 'build' });
+    await host.run({ name: 'web1', memoryMiB: 300, shared: true });
+    const { pid } = await host.run({ name: 'db1', memoryMiB: 600, shared: true });
+    await host.define({ name: 'build', memoryMiB: 200 });
     await reader.run(`backend start ${pid}`);
     await host.ok('destroy', 'db1');
     await eventually('it stalls', async () => (await host.ok('drain', 'db1', '--once')).includes('stalled'));

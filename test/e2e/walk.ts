@@ -8,6 +8,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
+import { onTestFinished } from 'vitest';
 import type { Host } from './harness.ts';
 import { difference, readTranscript, type Step, type Typed } from './transcript.ts';
 
@@ -54,11 +55,13 @@ export class Reader {
       env: { ...process.env, ...environment, PATH: `${this.#host.at('programs')}${delimiter}${process.env['PATH']}` },
       stdio: ['pipe', 'pipe', 'ignore'],
     });
+    // A command that never ends would outlive a test that timed out.
+    onTestFinished(() => void child.kill('SIGKILL'));
     const typing = new Typing(typed, (text) => child.stdin.write(text));
     child.stdin.on('error', () => undefined);
     if (typed.length === 0) child.stdin.end();
-    child.stdout.on('data', (chunk: Buffer) => {
-      typing.hear(chunk.toString('latin1'));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      typing.hear(text);
     });
     await once(child, 'close');
     return linesOf(typing.heard.replaceAll(directory, shown.directory).replaceAll(cgroupRoot, shown.cgroupRoot));

@@ -14,7 +14,9 @@ modprobe -a virtio_blk overlay
 
 # The scratch disk is a real file system: a file in it is page cache, not memory of who wrote it.
 mount -o noatime /dev/vda /tmp
-mkdir /tmp/upper /tmp/work /tmp/root /tmp/scratch
+# Of one that was used before, only /scratch stays: the rest was not synced when that lab ended.
+rm -rf /tmp/upper /tmp/work
+mkdir -p /tmp/upper /tmp/work /tmp/root /tmp/scratch
 chmod 1777 /tmp/scratch
 mount -t overlay -o lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work overlay /tmp/root
 mkdir /tmp/root/scratch

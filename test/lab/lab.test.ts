@@ -9,7 +9,7 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { describeProcess, eventually, processesNaming } from '../e2e/facts.ts';
-import type { Command, End } from './channel.ts';
+import { collector, describeLab, runIn, shellIn } from './commands.ts';
 import { bootLab, checkout, type Lab, LabError } from './machine.ts';
 
 const program = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -18,34 +18,6 @@ const fixtures = fileURLToPath(new URL('fixtures/', import.meta.url));
 
 /** The interpreter itself; what the PATH leads to may be a script around it. */
 const python = execFileSync('python3', ['-c', 'import sys; print(sys.executable)']).toString().trim();
-
-/** Without it nothing can be mounted for the lab alone. */
-const describeLab = (name: string, body: () => void): void => {
-  if (process.getuid?.() === 0) describe(name, body);
-  else describe.skip(`${name} (skipped: needs root to mount)`, body);
-};
-
-interface Ended extends End {
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function runIn(lab: Lab, argv: readonly string[], how: Partial<Command> = {}): Promise<Ended> {
-  const [out, err] = [collector(), collector()];
-  const end = await lab.run(argv, { stdout: out.stream, stderr: err.stream }, how).end;
-  return { ...end, stdout: out.text(), stderr: err.text() };
-}
-
-async function shellIn(lab: Lab, script: string): Promise<Ended> {
-  return runIn(lab, ['sh', '-c', script]);
-}
-
-function collector(): { stream: PassThrough; text: () => string } {
-  const chunks: Buffer[] = [];
-  const stream = new PassThrough();
-  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  return { stream, text: () => Buffer.concat(chunks).toString() };
-}
 
 /** What of a lab, or of all labs of a runner, is still on this host. */
 function leftOf(name: string): string[] {

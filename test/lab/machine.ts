@@ -36,6 +36,11 @@ export interface LabOptions {
   /** By default the host's, at most four. */
   readonly cpus?: number;
   readonly scratchMiB?: number;
+  /**
+   * The scratch disk itself, made where there is none, and left there: the next lab finds what was in `/scratch`, and only
+   * that. By default one of the lab's own, which goes with it.
+   */
+  readonly scratchFile?: string;
   /** By default KVM where the host's truly works, else TCG. */
   readonly accelerator?: Accelerator | 'auto';
   /** By default the newest QEMU there is. */
@@ -130,7 +135,7 @@ export class Lab implements AsyncDisposable {
     await Promise.race([this.#start(connected), this.#deadline()]);
   }
 
-  /** Powers off; whatever does not follow is killed. Leaves no process, mount or file. */
+  /** Powers off at once, as a power cut would: nothing is stopped, nothing synced. What does not follow is killed. Leaves no process, mount or file. */
   async close(): Promise<void> {
     if (this.#machine && this.#channel) {
       this.#channel.powerOff();
@@ -166,11 +171,13 @@ export class Lab implements AsyncDisposable {
     throw this.#died(`no lab within ${bootDeadlineMs[this.accelerator] / 1000} s`);
   }
 
-  /** An empty ext4 of its own, sparse: what is written in the lab and nowhere else. */
+  /** An empty ext4 of its own, sparse: what is written in the lab and nowhere else. One that survives a crash has a journal. */
   async #makeScratch(): Promise<void> {
-    const size = `${this.#options.scratchMiB ?? 8192}M`;
-    const options = ['-q', '-F', '-E', 'root_owner=0:0', '-O', '^has_journal'];
-    const format = this.#spawn('mkfs.ext4', [...options, this.#at('disk'), size]);
+    const { scratchFile, scratchMiB = 8192 } = this.#options;
+    if (scratchFile !== undefined && existsSync(scratchFile)) return;
+    const journal = scratchFile === undefined ? ['-O', '^has_journal'] : [];
+    const options = ['-q', '-F', '-E', 'root_owner=0:0', ...journal];
+    const format = this.#spawn('mkfs.ext4', [...options, this.#scratchImage, `${scratchMiB}M`]);
     await ended(format);
     if (format.exitCode !== 0) throw this.#died('mkfs.ext4 failed', 'it is in the package e2fsprogs');
     this.#said = '';
@@ -210,7 +217,7 @@ exec "$virtiofsd" --socket-path="$socket" -o "source=$root,sandbox=chroot,cache=
       ...['-M', 'q35,memory-backend=ram', '-smp', String(cpus), '-m', `${memoryMiB}M`],
       ...['-object', `memory-backend-memfd,id=ram,size=${memoryMiB}M,share=on`],
       ...['-chardev', `socket,id=fs,path=${this.#at('fs')}`, '-device', 'vhost-user-fs-pci,chardev=fs,tag=root'],
-      ...['-drive', `file=${this.#at('disk')},format=raw,if=virtio,cache=unsafe,discard=unmap`],
+      ...['-drive', `file=${this.#scratchImage},format=raw,if=virtio,cache=unsafe,discard=unmap`],
       ...['-chardev', `socket,id=channel,path=${this.#at('channel')}`, '-device', 'virtio-serial-pci'],
       ...['-device', 'virtserialport,chardev=channel,name=lab', '-kernel', this.#parts.kernel],
       '-append',
@@ -241,6 +248,10 @@ exec "$virtiofsd" --socket-path="$socket" -o "source=$root,sandbox=chroot,cache=
 
   #died(what: string, hint = 'what it said last is above'): LabError {
     return new LabError(`${this.#said.trimEnd()}\n${what}`.trimStart(), hint);
+  }
+
+  get #scratchImage(): string {
+    return this.#options.scratchFile ?? this.#at('disk');
   }
 
   #at(name: string): string {

@@ -1,0 +1,58 @@
+/** domctl in a lab: a host of its own whose definitions, journal and events are on the scratch disk, and survive it. */
+import { join } from 'node:path';
+import { domainXml } from '../e2e/domains.ts';
+import { findQemus } from '../setup/qemus.ts';
+import { type Ended, runIn, shellIn } from './commands.ts';
+import { checkout, type Lab } from './machine.ts';
+
+const program = join(checkout, 'dist/domctl.cjs');
+
+/** Below the cgroup2 mount. */
+export const cgroupRoot = '/domctl-lab';
+
+/** Where domctl keeps things: for ever in `/scratch`, for this boot in `/run`, a tmpfs. */
+export const environment = {
+  DOMCTL_CONFIG_DIR: '/scratch/etc',
+  DOMCTL_STATE_DIR: '/scratch/state',
+  DOMCTL_LOG_DIR: '/scratch/log',
+  DOMCTL_RUNTIME_DIR: '/run/domctl-lab',
+  DOMCTL_CGROUP_ROOT: cgroupRoot,
+};
+
+/** Runs domctl in the lab to its end, whatever that is; `through` is a program that runs it. */
+export async function domctlIn(lab: Lab, args: readonly string[], through: readonly string[] = []): Promise<Ended> {
+  return runIn(lab, [...through, process.execPath, program, ...args], { env: { ...process.env, ...environment } });
+}
+
+/** Its standard output; it must end with 0. */
+export async function okIn(lab: Lab, ...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await domctlIn(lab, args);
+  if (code === 0) return stdout;
+  const log = await shellIn(lab, `tail -n 40 ${environment.DOMCTL_LOG_DIR}/domctld.log`);
+  throw new Error(`domctl ${args.join(' ')}: exit ${code}\n${stdout}${stderr}${log.stdout}`);
+}
+
+/** Its JSON answer, as the contract types it. */
+export async function jsonIn<Answer>(lab: Lab, ...args: readonly string[]): Promise<Answer> {
+  return JSON.parse(await okIn(lab, ...args, '--json')) as Answer;
+}
+
+/** The configuration of such a host: hypervisors run as nobody. */
+export async function configure(lab: Lab): Promise<void> {
+  await write(lab, `${environment.DOMCTL_CONFIG_DIR}/host.yaml`, 'kind: host\nversion: 1\nsecurity: {user: nobody}\n');
+}
+
+/** Defines a small machine; it has no disk. */
+export async function defineIn(lab: Lab, name: string): Promise<void> {
+  const qemus = await findQemus();
+  const emulator = qemus.find((qemu) => qemu.emulator !== null)?.emulator ?? null;
+  const file = `/scratch/${name}.xml`;
+  await write(lab, file, domainXml({ name, emulator }));
+  await okIn(lab, 'define', file);
+}
+
+async function write(lab: Lab, path: string, text: string): Promise<void> {
+  const script = 'mkdir -p "$(dirname "$1")" && printf %s "$2" > "$1"';
+  const { code, stderr } = await runIn(lab, ['sh', '-c', script, 'sh', path, text]);
+  if (code !== 0) throw new Error(`${path}: ${stderr}`);
+}

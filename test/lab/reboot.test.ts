@@ -1,0 +1,87 @@
+/** A host that dies at once and comes back: what domctl says of its machines then, from the disk alone. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { DomainEvent, DomainInfo, DomainRow } from '../../lib/client/contract.ts';
+import { eventually } from '../e2e/facts.ts';
+import { describeLab, shellIn } from './commands.ts';
+import { cgroupRoot, configure, defineIn, jsonIn, okIn } from './domctl.ts';
+import { bootLab, type Lab, type LabOptions } from './machine.ts';
+
+/** A disk that outlives the labs that use it, until the test ends. */
+function hostWithDisk(): LabOptions {
+  const directory = mkdtempSync(join(tmpdir(), 'domctl-reboot-'));
+  onTestFinished(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return { scratchFile: join(directory, 'disk'), scratchMiB: 2048, memoryMiB: 1536, cpus: 2 };
+}
+
+/** By name: state and id of every domain. */
+async function listAll(lab: Lab): Promise<Record<string, [string, number | null]>> {
+  const rows = await jsonIn<DomainRow[]>(lab, 'list', '--all');
+  return Object.fromEntries(rows.map(({ name, state, id }) => [name, [state, id]]));
+}
+
+/** What is told of a domain, ours and virsh's: `1 Started Booted`, `1 released`. */
+async function told(lab: Lab, domain: string): Promise<string[]> {
+  const lines = (await okIn(lab, 'event', domain, '--since', '1h', '--json')).trim().split('\n');
+  const events = lines.map((line) => JSON.parse(line) as DomainEvent);
+  return events
+    .filter(({ incarnation }) => incarnation !== null)
+    .map(({ incarnation, event, text }) => `${incarnation} ${text || event}`);
+}
+
+/** Cgroups of incarnations, e.g. `vm-web1/3`. */
+async function incarnationCgroups(lab: Lab): Promise<string[]> {
+  const { stdout } = await shellIn(lab, `cd /sys/fs/cgroup${cgroupRoot} && find . -mindepth 2 -maxdepth 2 -type d`);
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.slice(2));
+}
+
+describeLab('a host reboot', () => {
+  test('without a word: what was to be started runs anew, the rest ended as host-reboot, once a boot', async () => {
+    const options = hostWithDisk();
+    {
+      await using lab = await bootLab(options);
+      await configure(lab);
+      for (const name of ['web1', 'db1']) await defineIn(lab, name);
+      await okIn(lab, 'autostart', 'web1');
+      await okIn(lab, 'start', 'web1', 'db1');
+      expect(await listAll(lab)).toEqual({ web1: ['running', 1], db1: ['running', 2] });
+    }
+
+    await using lab = await bootLab(options);
+    expect(await listAll(lab)).toMatchObject({ db1: ['shut off', null] });
+    await eventually(
+      'web1 runs again',
+      async () => (await okIn(lab, 'domstate', 'web1')).trim() === 'running',
+      300_000,
+    );
+    expect(await listAll(lab)).toEqual({ web1: ['running', 3], db1: ['shut off', null] });
+    expect(await okIn(lab, 'domstate', 'db1', '--reason')).toBe('shut off (host-reboot)\n');
+    const { lastOutcome } = await jsonIn<DomainInfo>(lab, 'dominfo', 'db1');
+    expect(lastOutcome).toMatchObject({ id: 2, kind: 'host-reboot' });
+    expect(await told(lab, 'db1')).toEqual([
+      '2 Started Booted',
+      '2 Resumed Unpaused',
+      '2 released',
+      '2 Stopped Failed',
+    ]);
+    expect((await told(lab, 'web1')).filter((line) => /Started|Stopped/.test(line))).toEqual([
+      '1 Started Booted',
+      '1 Stopped Failed',
+      '3 Started Booted',
+    ]);
+    expect(await incarnationCgroups(lab)).toEqual(['vm-web1/3']);
+
+    await okIn(lab, 'destroy', 'web1', '--wait');
+    await okIn(lab, 'daemon', 'stop');
+    // An autostart would come before whatever is asked of that daemon, and take the next id.
+    await okIn(lab, 'start', 'db1');
+    expect(await listAll(lab)).toEqual({ web1: ['shut off', null], db1: ['running', 4] });
+  });
+});

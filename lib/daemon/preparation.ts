@@ -15,6 +15,7 @@ import { packageDir, type Places } from '../places.ts';
 import { loadHostConfig, loadPolicy } from '../policy/load.ts';
 import type { HostConfig, Loaded, Policy } from '../policy/types.ts';
 import { type Capabilities, probeCapabilities } from '../qemu/capabilities.ts';
+import { emulatorDeadlineMs } from '../qemu/interrogate.ts';
 import type { HypervisorUser } from './birth.ts';
 import { requireCompanions } from './companions.ts';
 
@@ -44,9 +45,6 @@ export interface Preparation {
   readonly class: AdmissionClass;
   readonly helper: 'qemu' | 'none';
 }
-
-/** For a binary to say what it can do. */
-const emulatorDeadlineMs = 10_000;
 
 /** Where an emulator is looked for when the definition names none. */
 const usualEmulators = ['/usr/bin/qemu-system-x86_64', '/usr/libexec/qemu-kvm', '/usr/bin/qemu-kvm'];

@@ -7,7 +7,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { DomctlError } from '../errors.ts';
-import { type Answers, type Asking, interrogate } from './interrogate.ts';
+import { type Answers, type Asking, emulatorDeadlineMs, interrogate } from './interrogate.ts';
 
 const capabilitiesSchema = z.object({
   emulator: z.string(),
@@ -43,7 +43,7 @@ const remembered = new Map<string, Promise<Capabilities>>();
 export async function probeCapabilities(
   emulator: string,
   cacheDir: string,
-  asking: Asking = { deadlineMs: 10_000, user: null },
+  asking: Asking = { deadlineMs: emulatorDeadlineMs, user: null },
 ): Promise<Capabilities> {
   const identity = await identify(emulator);
   const key = JSON.stringify([cacheDir, identity]);

@@ -49,6 +49,9 @@ const inventory: readonly Question[] = ['qmp_capabilities', 'qom-list-types', 'q
 const idle = ['-S', '-nodefaults', '-no-user-config', '-machine', 'none', '-display', 'none', '-qmp', 'stdio'];
 const longestAnswer = 16 * 1024 * 1024;
 
+/** For all that a binary is asked. Read cold from a slow disk, while every machine of the host starts, it takes its time. */
+export const emulatorDeadlineMs = 60_000;
+
 /** How a binary is asked. */
 export interface Asking {
   readonly deadlineMs: number;
@@ -136,9 +139,12 @@ function run(order: {
 }
 
 function unusable(emulator: string, cause: unknown): DomctlError {
-  const why = isErrno(cause, 'EACCES') ? 'is not executable' : wasKilled(cause) ? 'did not answer' : 'is not a QEMU';
+  const isLate = wasKilled(cause);
+  const why = isErrno(cause, 'EACCES') ? 'is not executable' : isLate ? 'did not answer in time' : 'is not a QEMU';
   return new DomctlError('HOST_LACKS', `the emulator ${emulator} ${why}`, {
-    hint: 'apt-get install --no-install-recommends qemu-system-x86',
+    hint: isLate
+      ? `'${emulator} -version' shows whether it answers; if this host is only slow now, try again`
+      : 'apt-get install --no-install-recommends qemu-system-x86',
     details: { emulator },
     cause,
   });

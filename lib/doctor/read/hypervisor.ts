@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { isErrno, messageOf } from '../../errors.ts';
 import { findGroup, findUser } from '../../host/users.ts';
 import type { Places } from '../../places.ts';
-import { interrogate } from '../../qemu/interrogate.ts';
+import { emulatorDeadlineMs, interrogate } from '../../qemu/interrogate.ts';
 import { known, type Reading, unknown } from '../../reading.ts';
 import type {
   Account,
@@ -20,8 +20,6 @@ import type {
 import { attempt, readText, unlessAbsent } from './attempt.ts';
 import { modeOf, nearestThere } from './configuration.ts';
 
-/** For a binary to say what it can do. */
-const emulatorDeadlineMs = 10_000;
 /** Whom a binary is asked as when root asks and there is no hypervisor's user: `nobody` of every Linux. */
 const nobody = { uid: 65534, gid: 65534 };
 

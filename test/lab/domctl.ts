@@ -37,9 +37,12 @@ export async function jsonIn<Answer>(lab: Lab, ...args: readonly string[]): Prom
   return JSON.parse(await okIn(lab, ...args, '--json')) as Answer;
 }
 
-/** The configuration of such a host: hypervisors run as nobody. */
+/** Hypervisors run as nobody, and of a lab's memory little is kept from them. */
+const hostYaml = 'kind: host\nversion: 1\nsecurity: {user: nobody}\noverhead: {fixed: 32MiB}\n';
+
+/** The configuration of such a host. */
 export async function configure(lab: Lab): Promise<void> {
-  await write(lab, `${environment.DOMCTL_CONFIG_DIR}/host.yaml`, 'kind: host\nversion: 1\nsecurity: {user: nobody}\n');
+  await write(lab, `${environment.DOMCTL_CONFIG_DIR}/host.yaml`, hostYaml);
 }
 
 /** Defines a small machine; it has no disk. */

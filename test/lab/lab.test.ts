@@ -7,7 +7,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { describeProcess, eventually, processesNaming } from '../e2e/facts.ts';
 import { collector, describeLab, runIn, shellIn } from './commands.ts';
 import { bootLab, checkout, type Lab, LabError } from './machine.ts';

@@ -34,8 +34,8 @@ export interface LaunchPlan {
 /** After stdin, stdout and stderr. */
 const firstExtraFd = 3;
 
-/** QEMU greets when its memory is allocated: half a minute, and a second for each GiB that is touched first. */
-const patienceMs = 30_000;
+/** QEMU greets when its memory is allocated: a minute on a busy host, and a second for each GiB that is touched first. */
+const patienceMs = 60_000;
 const patiencePerGibMs = 1000;
 
 /** Launches and resolves when the guest runs; rejects with the reason, after the incarnation was told of it. */

@@ -49,8 +49,6 @@ export interface ShutdownOrder extends StopOrder {
   readonly resume: boolean;
 }
 
-type Target = ReturnType<Fleet['locate']>;
-
 export class Verbs {
   readonly #fleet: Fleet;
   readonly #definitions: DefinitionStore;

@@ -16,6 +16,7 @@ import { generateMac, generateUuid } from './identifiers.ts';
 import { refusedVerb } from './refusals.ts';
 import { qmpSocket } from './runtime-files.ts';
 import type { Supervisor } from './supervisor.ts';
+import { withDeadline } from './waiting.ts';
 
 /** A console's end is often seen before its hypervisor's: so long is the latter waited for, to tell the two as one. */
 const endPatienceMs = 2000;
@@ -32,9 +33,16 @@ export async function findConsole(fleet: Fleet, reference: string, devname: stri
     domain: entry.name,
     incarnation: supervisor.launch.id,
     open: async () => openTarget(target, { qmp: supervisor.qmp, pid }),
-    ended: async () =>
-      supervisor.until((state) => !isGuestState(state), AbortSignal.timeout(endPatienceMs)).catch(() => undefined),
+    ended: async () => untilEnded(supervisor),
   };
+}
+
+/** Resolves also when it has not ended in time. */
+async function untilEnded(supervisor: Supervisor): Promise<void> {
+  const isEnded = (state: Supervisor['state']): boolean => !isGuestState(state);
+  await withDeadline(endPatienceMs, supervisor.ending.signal, async (signal) => supervisor.until(isEnded, signal)).catch(
+    () => undefined,
+  );
 }
 
 function hasGuest({ state }: Supervisor): boolean {

@@ -8,6 +8,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { z } from 'zod';
+import { withinLimit } from './limit.ts';
 import { LineReader } from './qmp-messages.ts';
 
 /** absent: nobody answers; refused: the agent answered with an error; protocol: what answers is no agent. */
@@ -56,20 +57,21 @@ export class GuestAgent {
     path: string,
     { deadlineMs, signal }: { readonly deadlineMs: number; readonly signal?: AbortSignal },
   ): Promise<GuestAgent> {
-    const limit = AbortSignal.any([AbortSignal.timeout(deadlineMs), ...(signal ? [signal] : [])]);
-    const agent = new GuestAgent(await reach(path, limit, signal), deadlineMs);
-    const abandon = (): void => agent.#end(new AgentError('absent', 'the guest agent was not waited for'));
-    limit.addEventListener('abort', abandon, { once: true });
-    try {
-      await agent.#synchronise();
-      return agent;
-    } catch (error) {
-      agent.close();
-      signal?.throwIfAborted();
-      throw error;
-    } finally {
-      limit.removeEventListener('abort', abandon);
-    }
+    return withinLimit({ deadlineMs, signal }, async (limit) => {
+      const agent = new GuestAgent(await reach(path, limit, signal), deadlineMs);
+      const abandon = (): void => agent.#end(new AgentError('absent', 'the guest agent was not waited for'));
+      limit.addEventListener('abort', abandon, { once: true });
+      try {
+        await agent.#synchronise();
+        return agent;
+      } catch (error) {
+        agent.close();
+        signal?.throwIfAborted();
+        throw error;
+      } finally {
+        limit.removeEventListener('abort', abandon);
+      }
+    });
   }
 
   private constructor(socket: Socket, deadlineMs: number) {

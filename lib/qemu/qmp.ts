@@ -7,6 +7,7 @@
  *      └────────── deadline or signal ──────────────────────────────────────────────────┘
  */
 import type { Socket } from 'node:net';
+import { withinLimit } from './limit.ts';
 import { dial } from './qmp-dial.ts';
 import { QmpError, type QmpErrorKind } from './qmp-error.ts';
 import { LineReader, type Message, type QmpEvent, parseMessage } from './qmp-messages.ts';
@@ -62,17 +63,14 @@ export class QmpClient {
    * `deadline`, with `closed` or `protocol` when the connection ends first, or with the reason of `signal`.
    */
   static async connect(path: string, options: ConnectOptions): Promise<QmpClient> {
-    const expiry = new AbortController();
+    const { signal, onEvent } = options;
     const late = new QmpError('connect', 'deadline', `not ready within ${options.deadlineMs} ms`);
-    const timer = setTimeout(() => expiry.abort(late), Math.min(options.deadlineMs, longestTimerMs));
-    const limit = options.signal ? AbortSignal.any([expiry.signal, options.signal]) : expiry.signal;
-    try {
-      const client = new QmpClient(await dial(path, limit), options.onEvent);
+    const deadlineMs = Math.min(options.deadlineMs, longestTimerMs);
+    return withinLimit({ deadlineMs, late, signal }, async (limit) => {
+      const client = new QmpClient(await dial(path, limit), onEvent);
       await client.#negotiate(limit);
       return client;
-    } finally {
-      clearTimeout(timer);
-    }
+    });
   }
 
   private constructor(socket: Socket, onEvent: (event: QmpEvent) => void) {

@@ -4,7 +4,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type Claim, isFileClaim } from '../domain/claims.ts';
+import { type Claim, isFileClaim, type PortClaim } from '../domain/claims.ts';
 import { socketsOn } from '../host/ports.ts';
 import { allProcesses, isInCgroup, openFiles, readProcess, unlessGone } from '../host/processes.ts';
 
@@ -37,6 +37,22 @@ export async function findClaimHolder(claim: Claim, dying: string): Promise<stri
       return targets.size === 0 ? null : findProcess((pid) => openFiles(pid).some(({ target }) => targets.has(target)));
     }
   }
+}
+
+/**
+ * Whether every socket on the port was seen in processes outside of the cgroup: then none of it is left there, and somebody
+ * else has taken it. One that nobody could be seen to have may be that of a process on its way out: false.
+ */
+export async function isPortElsewhere(port: PortClaim, cgroup: string): Promise<boolean> {
+  const unseen = new Set([...socketsOn(port)].map((inode) => `socket:[${inode}]`));
+  if (unseen.size === 0) return false;
+  const inside = await findProcess((pid) => {
+    const own = openFiles(pid).filter(({ target }) => unseen.has(target));
+    if (own.length > 0 && isInCgroup(pid, cgroup)) return true;
+    for (const { target } of own) unseen.delete(target);
+    return false;
+  });
+  return inside === null && unseen.size === 0;
 }
 
 async function findProcess(isIt: (pid: number) => boolean): Promise<string | null> {

@@ -19,7 +19,7 @@ import { lockedBytes } from '../host/images.ts';
 import { isPortFree } from '../host/ports.ts';
 import { openFiles, unlessGone } from '../host/processes.ts';
 import { tapState } from '../host/taps.ts';
-import { findClaimHolder } from './holders.ts';
+import { findClaimHolder, isPortElsewhere } from './holders.ts';
 
 export interface ProbePlace {
   /** Claimed files (by `describeClaim`) that the teardown helper has mapped or open, from `scanHelper`. */
@@ -54,7 +54,7 @@ async function askKernel(claim: Claim, place: ProbePlace): Promise<Answer> {
     case 'tap':
       return askAboutTap(claim);
     case 'port':
-      return askAboutPort(claim);
+      return askAboutPort(claim, place.cgroup);
   }
 }
 
@@ -74,10 +74,14 @@ async function askAboutTap(claim: TapClaim): Promise<Answer> {
   return { ...answer, probe: `fdinfo of every process: ${free ? 'open in none' : 'open'}`, free };
 }
 
-async function askAboutPort(claim: PortClaim): Promise<Answer> {
-  const free = await isPortFree(claim);
+/** Ports are anybody's: one that another program took at once must not keep this incarnation for as long as that runs. */
+async function askAboutPort(claim: PortClaim, cgroup: Cgroup): Promise<Answer> {
   const call = claim.protocol === 'tcp' ? 'bind and listen' : 'bind';
-  return { claim, resource: nameOf(claim), probe: `${call}: ${free ? 'succeeds' : 'EADDRINUSE'}`, free };
+  const answer = { claim, resource: nameOf(claim) };
+  if (await isPortFree(claim)) return { ...answer, probe: `${call}: succeeds`, free: true };
+  const free = await isPortElsewhere(claim, cgroup.path);
+  const whose = free ? ', by sockets of other programs alone' : '';
+  return { ...answer, probe: `${call}: EADDRINUSE${whose}`, free };
 }
 
 /** QEMU's image locks: one lock on any of its bytes, by anyone, is busy. It takes them on block devices, too. */

@@ -2,16 +2,17 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, type TestContext } from 'vitest';
 import { followCompanions, livingCompanions, readCompanions } from '../../lib/daemon/companions.ts';
 import { applyLimits, requireLimits } from '../../lib/daemon/limits.ts';
 import type { Filesystem } from '../../lib/domain/devices.ts';
 import type { Cputune } from '../../lib/domain/definition.ts';
 import { findTaken, isTaken } from '../../lib/daemon/resources.ts';
+import { probeClaim } from '../../lib/drain/probes.ts';
 import { openFiles, readProcess } from '../../lib/host/processes.ts';
 import { claimNamedTaps, openTaps, requireNetwork } from '../../lib/host/taps.ts';
 import { interfaceIndex } from '../../native/index.ts';
-import { afterwards, eventually, outside, scratch } from './support.ts';
+import { afterwards, born, eventually, outside, python, scratch } from './support.ts';
 import { card, machine } from '../unit/daemon/machine.ts';
 import { fresh, type Machine } from './machines.ts';
 
@@ -137,33 +138,42 @@ print('ready',flush=True); sys.stdin.read()`;
 });
 
 describe('a port', () => {
-  test('that somebody else has keeps the incarnation exiting, by name', async (context) => {
-    const holder = await outside(
-      '-c',
-      'import socket,sys\ns=socket.create_server(("127.0.0.1",0))\nprint(s.getsockname()[1])\nprint("ready",flush=True)\nsys.stdin.read()',
-    );
+  test('that another program took keeps no incarnation exiting: none of it is left there', async (context) => {
+    const holder = await outside('-c', listenUntilTold);
     await holder.heard('ready');
     const port = listenedBy(holder.pid);
-    const forward = { protocol: 'tcp', address: '127.0.0.1', hostPort: port, guestPort: 22 } as const;
-    const vm = await fresh(context, machine({ interfaces: [{ ...card, type: 'user', portForwards: [forward] }] }), {
-      domain: machine(),
-    });
+    const vm = await withPort(context, port);
     await vm.start();
     await vm.supervisor.tell({ kind: 'destroyRequested', graceful: false });
-    const busy = (): object | undefined => {
-      const { state } = vm.supervisor;
-      return state.kind === 'exiting' ? state.busy[0] : undefined;
-    };
-    await eventually('the port is said to be busy', () => busy() !== undefined);
-    expect(busy()).toEqual({
-      resource: `tcp port 127.0.0.1:${port}`,
-      probe: 'bind and listen: EADDRINUSE',
-      holder: expect.stringMatching(new RegExp(`\\(pid ${holder.pid}\\)$`)) as string,
-    });
-    holder.kill();
     await vm.becomes('released');
+    expect(listenedBy(holder.pid)).toBe(port);
+  });
+
+  test('that a process of the incarnation still has keeps it exiting, by name', async (context) => {
+    const { cgroup } = await withPort(context, 1).then(({ supervisor }) => supervisor);
+    const holder = await born(cgroup, python, '-c', listenUntilTold);
+    await holder.heard('ready');
+    const port = listenedBy(holder.pid);
+    const claim = { kind: 'port', protocol: 'tcp', address: '127.0.0.1', port, mode: 'exclusive' } as const;
+    const place = { pinned: new Set<string>(), cgroup };
+    const resource = `tcp port 127.0.0.1:${port}`;
+    const busy = { claim, resource, probe: 'bind and listen: EADDRINUSE', free: false };
+    expect(await probeClaim(claim, place)).toEqual(busy);
+    holder.kill();
+    await holder.ended;
+    expect(await probeClaim(claim, place)).toMatchObject({ probe: 'bind and listen: succeeds', free: true });
   });
 });
+
+const listenUntilTold =
+  'import socket,sys\ns=socket.create_server(("127.0.0.1",0))\nprint(s.getsockname()[1])\nprint("ready",flush=True)\nsys.stdin.read()';
+
+/** A machine that claims the port; its hypervisor does not listen there. */
+async function withPort(context: TestContext, port: number): Promise<Machine> {
+  const forward = { protocol: 'tcp', address: '127.0.0.1', hostPort: port, guestPort: 22 } as const;
+  const claiming = machine({ interfaces: [{ ...card, type: 'user', portForwards: [forward] }] });
+  return fresh(context, claiming, { domain: machine() });
+}
 
 function listenedBy(pid: number): number {
   const inodes = openFiles(pid).flatMap(({ target }) => /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? []);

@@ -8,6 +8,8 @@ import { rawTerminal } from './terminal.ts';
 export interface AttachOptions extends ConsoleRequest {
   /** As `^]` or a character alone; absent: `^]`. */
   readonly escape?: string | undefined;
+  /** Lets a guest that stands still go on once it is connected, or cannot be. */
+  readonly resume?: boolean;
 }
 
 const usualEscape = '^]';
@@ -18,19 +20,31 @@ const usualEscape = '^]';
  */
 export async function attachConsole(client: Client, domain: string, options: AttachOptions): Promise<number> {
   const escape = parseEscape(options.escape ?? usualEscape);
-  const connection = await openConsole(client, domain, options);
+  const letGo = async (): Promise<unknown> => (options.resume ? client.guest(domain, 'resume') : null);
+  const connection = await openConsole(client, domain, options).catch(async (error: unknown) => {
+    await letGo();
+    throw error;
+  });
   process.stdout.write(`Connected to domain '${connection.domain}'\nEscape character is ${escape.words}\n`);
   const restore = rawTerminal();
   try {
-    const left = await relay(connection.stream, escape.byte);
+    const relayed = relay(connection.stream, escape.byte);
+    await letGo();
+    const left = await relayed;
     restore();
     process.stdout.write('\n');
     if (!left) process.stdout.write(`${await sayEnd(client, connection)}\n`);
     return 0;
   } finally {
     restore();
+    connection.stream.destroy();
     process.stdin.destroy();
   }
+}
+
+/** Throws USAGE: an answer in JSON and a console are not printed to one place. */
+export function refuseJsonConsole(console: boolean, json: boolean): void {
+  if (console && json) throw new DomctlError('USAGE', '--console and --json exclude each other');
 }
 
 /** `^]` is the control character of `]`. Throws USAGE. */

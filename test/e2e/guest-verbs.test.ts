@@ -205,3 +205,27 @@ describeEndToEnd('undefine of a domain with UEFI variables', () => {
     expect((await host.domctl(['undefine', 'web1', '--nvram', '--keep-nvram'])).exit).toBe(2);
   });
 });
+
+describeEndToEnd('--console', () => {
+  test('of start and create connects before the guest runs, and leaving it leaves the guest', async () => {
+    await using host = await createHost();
+    const xml = host.xml({ name: 'web1' }).replace('</devices>', "<console type='pty'/></devices>");
+    await host.ok('define', host.writeXml(xml));
+    const started = await host.ok('start', 'web1', '--console');
+    expect(started).toMatch(/^Domain 'web1' started \(Id 1\)\nConnected to domain 'web1'\n/);
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('running (unpaused)\n');
+    const file = host.writeXml(xml.replace('web1', 'job'));
+    expect(await host.ok('create', file, '--console', '--paused')).toContain("\nConnected to domain 'job'\n");
+    expect(await host.ok('domstate', 'job', '--reason')).toBe('paused (starting up)\n');
+  });
+
+  test('of a domain that has none says so, and its guest runs all the same', async () => {
+    await using host = await createHost();
+    await host.define({ name: 'web1' });
+    const { exit, stderr } = await host.domctl(['start', 'web1', '--console']);
+    expect({ exit, stderr }).toMatchObject({ exit: 4, stderr: expect.stringContaining('no console') as string });
+    expect(await host.word('web1')).toBe('running');
+    expect((await host.domctl(['start', 'web1', 'web2', '--console'])).exit).toBe(2);
+    expect((await host.domctl(['start', 'web1', '--console', '--json'])).exit).toBe(2);
+  });
+});

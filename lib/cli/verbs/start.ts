@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { DomctlError } from '../../errors.ts';
+import { attachConsole, refuseJsonConsole } from '../attach.ts';
 import { type Context, defineVerb, forEachDomain } from '../command.ts';
 import { durationOption } from '../options.ts';
 import { withWaitingNote } from '../progress.ts';
@@ -10,13 +11,20 @@ export const start = defineVerb({
   examples: [
     ['domctl start web1', 'now, or say why not'],
     ['domctl start web1 --wait --timeout 5m', 'at the first moment it is admitted'],
+    ['domctl start web1 --console', 'and see all that it says'],
   ],
   build: (yargs) =>
     waitOptions(
       yargs.positional('domain', { type: 'string', array: true, demandOption: true, describe: 'Name or UUID' }),
-    ).option('paused', { type: 'boolean', default: false, describe: 'Leave the guest standing still' }),
-  run: async (options, context) =>
-    forEachDomain(options.domain, context, async (domain) => startOne(domain, options, context)),
+    )
+      .option('paused', { type: 'boolean', default: false, describe: 'Leave the guest standing still' })
+      .option('console', { type: 'boolean', default: false, describe: 'Connect this terminal to its console' }),
+  run: async (options, context) => {
+    refuseJsonConsole(options.console, context.json);
+    if (options.console && options.domain.length > 1)
+      throw new DomctlError('USAGE', '--console goes with one domain', { hint: 'there is one terminal' });
+    return forEachDomain(options.domain, context, async (domain) => startOne(domain, options, context));
+  },
 });
 
 /** `--wait` and `--timeout`, as start and force-start take them. */
@@ -48,7 +56,7 @@ export function waitTimeout(options: { wait: boolean | undefined; timeout: strin
 
 async function startOne(
   domain: string,
-  options: { wait: boolean | undefined; timeout: string | undefined; paused: boolean },
+  options: { wait: boolean | undefined; timeout: string | undefined; paused: boolean; console: boolean },
   context: Context,
 ): Promise<number> {
   const timeoutMs = waitTimeout(options);
@@ -56,11 +64,12 @@ async function startOne(
   const answer = await withWaitingNote(client, domain, context, options.wait === true, async () =>
     client.start(domain, {
       wait: options.wait === true,
-      paused: options.paused,
+      // Connected to before its guest runs: nothing that it says is missed.
+      paused: options.paused || options.console,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     }),
   );
   context.say(`Domain '${answer.name}' started (Id ${answer.id})`);
   context.answer(answer);
-  return 0;
+  return options.console ? attachConsole(client, domain, { resume: !options.paused }) : 0;
 }

@@ -2,10 +2,10 @@
  * The pages that show domctl at work, done: every command of theirs is run, and prints what the page says.
  *
  * `virsh` is a program of the test: it prints what `virsh dumpxml --inactive` of libvirt 9 printed for a stock
- * `virt-install` guest (fixtures/domain-xml/virt-install-server.xml), made fit for any host: another name, image, emulator
- * and bridge, emulated with 256 MiB, and booted directly into the small guest, which is up in seconds. `backend` stands
- * for any program that shares a guest's memory. Of the host's own places, its
- * directory is shown as /srv/vm and its cgroup root as /domctl.
+ * `virt-install` guest (fixtures/domain-xml/virt-install-server.xml), made fit for any host: another name, images, emulator
+ * and bridge; emulated, with one processor of the usual model and 256 MiB; booted directly into the small guest, which is up
+ * in seconds. `backend` stands for any program that shares a guest's memory. Of the host's own places, its directory is
+ * shown as /srv/vm and its cgroup root as /domctl.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

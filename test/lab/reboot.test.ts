@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { DomainEvent, DomainInfo, DomainRow } from '../../lib/client/contract.ts';
 import { eventually } from '../e2e/facts.ts';
+import { patient } from '../setup/slowness.ts';
 import { describeLab, shellIn } from './commands.ts';
 import { cgroupRoot, configure, defineIn, jsonIn, okIn } from './domctl.ts';
 import { bootLab, type Lab, type LabOptions } from './machine.ts';
@@ -51,7 +52,9 @@ async function incarnationCgroups(lab: Lab): Promise<string[]> {
 }
 
 describeLab('a host reboot', () => {
-  test('without a word: what was to be started runs anew, the rest ended as host-reboot, once a boot', async () => {
+  test('without a word: what was to be started runs anew, the rest ended as host-reboot, once a boot', {
+    timeout: patient(1_800_000),
+  }, async () => {
     const options = hostWithDisk();
     {
       await using lab = await bootLab(options);

@@ -84,7 +84,17 @@ function answer({ launch, state }: Supervisor): GuestAnswer {
 }
 
 async function untilSeen(supervisor: Supervisor, isThere: (state: IncarnationState) => boolean): Promise<GuestAnswer> {
-  await withDeadline(seenWithinMs, supervisor.ending.signal, async (signal) => supervisor.until(isThere, signal));
+  const { launch, ending, state } = supervisor;
+  try {
+    await withDeadline(seenWithinMs, ending.signal, async (signal) => supervisor.until(isThere, signal));
+  } catch (error) {
+    if (ending.signal.aborted) throw error;
+    throw new DomctlError(
+      'DEADLINE_PASSED',
+      `the hypervisor of '${launch.domain}' did not say within ${formatElapsed(seenWithinMs)} that it was done`,
+      { hint: 'nothing was undone', details: { domain: launch.domain, state: stateWord(state) } },
+    );
+  }
   return answer(supervisor);
 }
 

@@ -233,7 +233,9 @@ function askReboot(state: StateOf<'running'>, { modes }: EventOf<'rebootRequeste
 
 /** Powered off: the end, or (asked to reboot, or on_poweroff=restart) the beginning of the next boot in the same incarnation. */
 function poweredOff(state: StateOf<'running' | 'paused'>, event: EventOf<'guestShutdown'>): Verdict {
-  const rebooting = state.asked?.to === 'reboot' && event.byGuest && !event.panicked;
+  // A daemon that ended on the way from power-off to reset: said again to the next one, it is the same power-off.
+  const begun = state.kind === 'paused' && state.reason === 'shutting down';
+  const rebooting = (begun || state.asked?.to === 'reboot') && event.byGuest && !event.panicked;
   if (rebooting || event.action === 'restart') {
     const next = { ...live(state), asked: null, kind: 'paused', sinceMs: event.atMs, reason: 'shutting down' } as const;
     return to(next, { kind: 'resetGuest', resume: true });

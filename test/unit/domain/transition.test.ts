@@ -272,7 +272,7 @@ const matrix: Record<Column, Expected> = {
   'paused, panicked': { ...aPaused, does: { ...aPaused.does, resumeRequested: 'WRONG_STATE' } },
   'paused, asleep': { ...aPaused, does: { ...aPaused.does, resumeRequested: 'paused: wakeGuest' } },
   'paused, shutting down': {
-    does: without(aPaused.does, 'resumeRequested'),
+    does: { ...without(aPaused.does, 'resumeRequested'), guestShutdown: 'paused: resetGuest' },
     ignore: [...aPaused.ignore, 'resumeRequested'],
   },
   stopping: {
@@ -688,6 +688,12 @@ describe('the end of a guest', () => {
     expect(off).toMatchObject({ kind: 'paused', reason: 'shutting down', asked: null, hypervisor });
     expect(next(off, eventOfKind.guestResumed)).toMatchObject({ kind: 'running', hypervisor });
     expect(describeVerdict(transition(off, { ...eventOfKind.guestPaused, reason: 'user' }))).toBe('ignore');
+  });
+
+  test('by power-off on the way to its next boot, told to a daemon that came after, is no end', () => {
+    const off = next(states['running, asked to reboot'], eventOfKind.guestShutdown);
+    expect(describeVerdict(transition(off, eventOfKind.guestShutdown))).toBe('paused: resetGuest');
+    expect(next(off, events['guestShutdown by the host'])).toMatchObject({ kind: 'stopping' });
   });
 
   test('by the host is an end, even when it was asked to reboot', () => {

@@ -2,6 +2,6 @@
 import { formatCounts } from '../setup/counts.ts';
 import { runLabSuite } from './jobs.ts';
 
-const counts = await runLabSuite({ all: process.argv.includes('--all') });
+const counts = await runLabSuite(process.argv.includes('--all') ? 'all' : 'hierarchy');
 process.stdout.write(`${formatCounts(counts)}\n`);
 process.exitCode = counts.failed > 0 ? 1 : 0;

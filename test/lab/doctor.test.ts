@@ -41,9 +41,9 @@ done`;
 
 /** Words that run domctl as nobody, first moved to `cgroup`. */
 function asNobody(cgroup: string, root: string): string[] {
-  const who = 'setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME=/scratch/home';
+  const who = 'setpriv --reuid=nobody --regid=nogroup --clear-groups env';
   const places = Object.keys(environment).map((name) => `-u ${name}`);
-  const run = `exec ${who} ${places.join(' ')} DOMCTL_CGROUP_ROOT=${root} /scratch/node /scratch/install/dist/domctl.cjs "$@"`;
+  const run = `exec ${who} ${places.join(' ')} HOME=/scratch/home XDG_RUNTIME_DIR=/scratch/home DOMCTL_CGROUP_ROOT=${root} /scratch/node /scratch/install/dist/domctl.cjs "$@"`;
   // The words that follow are our own node and program.
   return ['sh', '-c', `shift 2; echo $$ > /sys/fs/cgroup${cgroup}/cgroup.procs; ${run}`, 'sh'];
 }

@@ -40,9 +40,9 @@ export async function findConsole(fleet: Fleet, reference: string, devname: stri
 /** Resolves also when it has not ended in time. */
 async function untilEnded(supervisor: Supervisor): Promise<void> {
   const isEnded = (state: Supervisor['state']): boolean => !isGuestState(state);
-  await withDeadline(endPatienceMs, supervisor.ending.signal, async (signal) => supervisor.until(isEnded, signal)).catch(
-    () => undefined,
-  );
+  await withDeadline(endPatienceMs, supervisor.ending.signal, async (signal) =>
+    supervisor.until(isEnded, signal),
+  ).catch(() => undefined);
 }
 
 function hasGuest({ state }: Supervisor): boolean {

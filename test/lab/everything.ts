@@ -7,6 +7,9 @@ import { once } from 'node:events';
 import { type Counts, formatCounts, parseCounts, sumCounts } from '../setup/counts.ts';
 import { runLabSuite } from './jobs.ts';
 
+/** But for `lab`, the tests of the lab itself: they boot it two dozen times (`npm run test:lab`). */
+const everyProject = ['unit', 'native', 'kernel', 'qemu', 'guest', 'e2e'].flatMap((name) => ['--project', name]);
+
 const args = process.argv.slice(2);
 const native = await runNative();
 const all = [native];
@@ -17,9 +20,6 @@ if (args.length === 0) {
 const counts = sumCounts(all);
 if (args.length === 0) process.stdout.write(`${formatCounts(counts)}\n`);
 process.exitCode = counts.failed > 0 ? 1 : 0;
-
-/** But for `lab`, the tests of the lab itself: they boot it two dozen times (`npm run test:lab`). */
-const everyProject = ['unit', 'native', 'kernel', 'qemu', 'guest', 'e2e'].flatMap((name) => ['--project', name]);
 
 async function runNative(): Promise<Counts> {
   const argv = ['node_modules/vitest/vitest.mjs', 'run', ...(args.length === 0 ? everyProject : args)];

@@ -46,7 +46,7 @@ const hasZsh = ['/bin/zsh', '/usr/bin/zsh'].some(existsSync);
 describeEndToEnd('completion', () => {
   test('bash: verbs, options and their values', async () => {
     await using host = await createHost();
-    expect(await inBash(host, 'dom')).toEqual(['domstate', 'dominfo']);
+    expect(await inBash(host, 'doms')).toEqual(['domstate', 'domstats']);
     expect(await inBash(host, 'destroy', '--gr')).toEqual(['--graceful']);
     expect(await inBash(host, 'daemon', 'sta')).toEqual(['start', 'status']);
     expect(await inBash(host, 'completion', 'z')).toEqual(['zsh']);

@@ -26,8 +26,11 @@ function run(host: Host, command: readonly string[], environment: Readonly<Recor
   let complained = '';
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (complained += chunk.toString()));
-  return { child, lines: () => `${said}${complained}`.split('\n') };
+  return { child, lines: () => [...whole(said), ...whole(complained)] };
 }
+
+/** Of a text that may still be coming, the lines that are complete. */
+const whole = (text: string): string[] => text.split('\n').slice(0, -1);
 
 /** Under the fixture's manager; `said()` are the datagrams so far. */
 function manage(host: Host, watchdogUsec = 0) {

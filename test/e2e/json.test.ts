@@ -27,6 +27,7 @@ describeEndToEnd('--json', () => {
     expect(await document(host, 0, 'dumpxml', 'db1')).toMatchObject({
       xml: expect.stringContaining('<name>db1</name>'),
     });
+    expect(await document(host, 0, 'start', 'db1', '--dry-run')).toMatchObject({ admitted: true, id: null });
     expect(await document(host, 0, 'start', 'db1')).toMatchObject({ name: 'db1', id: 1, admitted: true });
     await document(host, 4, 'start', 'db1');
     const { pid } = (await document(host, 0, 'dominfo', 'db1')) as DomainInfo;
@@ -45,6 +46,10 @@ describeEndToEnd('--json', () => {
     expect(await document(host, 0, 'list', '--all')).toMatchObject([{ name: 'db1' }]);
     expect(await document(host, 0, 'resources')).toMatchObject({ drainingIncarnations: 1 });
     expect(await document(host, 5, 'start', 'db1')).toMatchObject({ error: { code: 'INCARNATION_DRAINING' } });
+    expect(await document(host, 5, 'start', 'db1', '--dry-run')).toMatchObject({
+      admitted: false,
+      refusal: { code: 'INCARNATION_DRAINING', exit: 5 },
+    });
     expect(await document(host, 6, 'force-start', 'db1')).toMatchObject({ error: { code: 'POLICY_FORBIDS' } });
     expect(await document(host, 6, 'force-start', 'db1', '--dry-run')).toMatchObject({
       admitted: false,

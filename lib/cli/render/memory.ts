@@ -113,6 +113,13 @@ function countOf(count: number, what: string): string {
 /** Two readings of what drains are not of the same moment. */
 const readTwiceBytes = 64 * 1024 ** 2;
 
+/** `policy balanced allows 128.4 GiB (25%)`; a start allows none under any policy. */
+function allowedText(answer: Pick<StartAnswer, 'policy' | 'allowedShortfallBytes' | 'allowedShortfall'>): string {
+  if (answer.allowedShortfallBytes === 0) return 'none is allowed';
+  const share = answer.allowedShortfall.endsWith('%') ? ` (${answer.allowedShortfall})` : '';
+  return `policy ${answer.policy} allows ${formatBytes(answer.allowedShortfallBytes)}${share}`;
+}
+
 /** The five lines behind every force-start, the same when it is tried, admitted or refused. */
 export function renderArithmetic(
   answer: Pick<
@@ -136,17 +143,12 @@ export function renderArithmetic(
       ? `overhead; ${formatBytes(answer.memoryBytes)} come in huge pages`
       : `${formatBytes(answer.memoryBytes)} + ${formatBytes(ownBytes)} overhead`;
   const spare = arithmetic.shortfallBytes < 0 ? `${formatBytes(-arithmetic.shortfallBytes)} to spare, ` : '';
-  const share = answer.allowedShortfall.endsWith('%') ? ` (${answer.allowedShortfall})` : '';
   const lines: [string, number, string][] = [
     ['  promised by live domains', arithmetic.promisedLiveBytes, ''],
     ['+ held by draining', arithmetic.heldDrainingBytes, [...own, ...others].join(', ')],
     [`+ promised to ${answer.name}`, arithmetic.promisedNewBytes, overhead],
     ['- capacity', arithmetic.capacityBytes, ''],
-    [
-      '= shortfall',
-      Math.max(0, arithmetic.shortfallBytes),
-      `${spare}policy ${answer.policy} allows ${formatBytes(answer.allowedShortfallBytes)}${share}`,
-    ],
+    ['= shortfall', Math.max(0, arithmetic.shortfallBytes), `${spare}${allowedText(answer)}`],
   ];
   const width = Math.max(30, ...lines.map(([label]) => label.length));
   return lines

@@ -1,7 +1,8 @@
 import type { StartAnswer } from '../../client/contract.ts';
-import { DomctlError, isErrorCode } from '../../errors.ts';
+import { DomctlError } from '../../errors.ts';
 import { formatBytes } from '../../format.ts';
-import { type Context, defineVerb, describeFailure } from '../command.ts';
+import { type Context, defineVerb } from '../command.ts';
+import { dryRunOption, showDryRun } from '../dry-run.ts';
 import { withWaitingNote } from '../progress.ts';
 import { renderArithmetic } from '../render/memory.ts';
 import { waitOptions, waitTimeout } from './start.ts';
@@ -16,11 +17,7 @@ export const forceStart = defineVerb({
   build: (yargs) =>
     waitOptions(yargs.positional('domain', { type: 'string', demandOption: true, describe: 'Name or UUID' })).option(
       'dry-run',
-      {
-        type: 'boolean',
-        default: false,
-        describe: 'Print the arithmetic and the verdict, start nothing; the exit code is that of the real call',
-      },
+      dryRunOption,
     ),
   async run(options, context) {
     const timeoutMs = waitTimeout(options);
@@ -45,19 +42,6 @@ function showStarted(answer: StartAnswer, context: Context): number {
   context.say(`Domain '${answer.name}' started (Id ${answer.id})${over}`);
   context.answer(answer);
   return 0;
-}
-
-function showDryRun(answer: StartAnswer, context: Context): number {
-  context.say(renderArithmetic(answer).trimEnd());
-  context.answer(answer);
-  if (answer.admitted || !answer.refusal) {
-    context.say('It would be admitted now');
-    return 0;
-  }
-  const { code, message, hint, details } = answer.refusal;
-  const failure = new DomctlError(isErrorCode(code) ? code : 'FAILED', message, { hint: hint ?? undefined, details });
-  process.stderr.write(describeFailure(failure));
-  return failure.exit;
 }
 
 /** A refusal carries the arithmetic it stands on: the same five lines, on stderr before the error. */

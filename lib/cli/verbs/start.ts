@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import { DomctlError } from '../../errors.ts';
 import { attachConsole, refuseJsonConsole } from '../attach.ts';
 import { type Context, defineVerb, forEachDomain } from '../command.ts';
+import { dryRunOption, showDryRun } from '../dry-run.ts';
 import { durationOption } from '../options.ts';
 import { withWaitingNote } from '../progress.ts';
 
@@ -12,12 +13,14 @@ export const start = defineVerb({
     ['domctl start web1', 'now, or say why not'],
     ['domctl start web1 --wait --timeout 5m', 'at the first moment it is admitted'],
     ['domctl start web1 --console', 'and see all that it says'],
+    ['domctl start web1 --dry-run', 'would it be admitted now, and why not'],
   ],
   build: (yargs) =>
     waitOptions(
       yargs.positional('domain', { type: 'string', array: true, demandOption: true, describe: 'Name or UUID' }),
     )
       .option('paused', { type: 'boolean', default: false, describe: 'Leave the guest standing still' })
+      .option('dry-run', dryRunOption)
       .option('console', { type: 'boolean', default: false, describe: 'Connect this terminal to its console' }),
   run: async (options, context) => {
     refuseJsonConsole(options.console, context.json);
@@ -56,11 +59,18 @@ export function waitTimeout(options: { wait: boolean | undefined; timeout: strin
 
 async function startOne(
   domain: string,
-  options: { wait: boolean | undefined; timeout: string | undefined; paused: boolean; console: boolean },
+  options: {
+    wait: boolean | undefined;
+    timeout: string | undefined;
+    paused: boolean;
+    console: boolean;
+    'dry-run': boolean;
+  },
   context: Context,
 ): Promise<number> {
   const timeoutMs = waitTimeout(options);
   const client = await context.connect();
+  if (options['dry-run']) return showDryRun(await client.start(domain, { dryRun: true }), context);
   const answer = await withWaitingNote(client, domain, context, options.wait === true, async () =>
     client.start(domain, {
       wait: options.wait === true,

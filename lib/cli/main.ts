@@ -124,6 +124,7 @@ function makeParser(args: readonly string[], finish: (exit: number) => void): Ar
         hint: "'domctl --help' lists commands, 'domctl COMMAND --help' its options",
       });
     });
+  keepHelpForWhoAsks(parser);
   addPlaces(parser);
   const add = <Options>(verb: Verb<Options>): Argv =>
     parser.command({
@@ -137,6 +138,14 @@ function makeParser(args: readonly string[], finish: (exit: number) => void): Ar
     } as never);
   addVerbs(add);
   return parser;
+}
+
+/** yargs lays out the help of every command that it runs, lest that fail: it takes longer than most of our commands, and none shows it. */
+function keepHelpForWhoAsks(parser: Argv): void {
+  const internal = parser as unknown as {
+    getInternalMethods(): { getUsageInstance(): { cacheHelpMessage(): void } };
+  };
+  internal.getInternalMethods().getUsageInstance().cacheHelpMessage = () => undefined;
 }
 
 function verbOf(usage: string): string {

@@ -97,7 +97,7 @@ const handlers = {
       onHolder: (holder) => {
         supervisor.holder = holder;
       },
-      onStall: () => void supervisor.tell({ kind: 'stalled' }),
+      onStall: (stillMs) => void supervisor.tell({ kind: 'stalled', stillMs }),
       onProgress: () => void supervisor.tell({ kind: 'progressed' }),
     });
     const proven = verdict.kind === 'gone' ? verdict : judgeVanished(supervisor);

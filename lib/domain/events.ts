@@ -138,7 +138,7 @@ function finished(byGuest: boolean): string {
   return `Shutdown Finished after ${byGuest ? 'guest' : 'host'} request`;
 }
 
-/** A stall is told once: when bytes stop falling. */
+/** A stall is told once, with how long bytes fell before it. */
 function drained(was: Was, after: StateOf<'draining'>, { heldBytes }: Figures): readonly Happening[] {
   if (was.kind !== 'draining')
     return [ours('draining', { heldBytes, freedAfterMs: after.sinceMs - after.exitingSinceMs })];

@@ -204,7 +204,7 @@ export type IncarnationState =
       readonly ramFiles: readonly RamFile[];
       readonly outcome: Outcome;
       readonly freed: readonly Proof[];
-      /** No byte has fallen since; null while bytes fall. */
+      /** When a byte last fell before a stall; null while bytes fall. */
       readonly stalledSinceMs: number | null;
     }
   | { readonly kind: 'released'; readonly sinceMs: number; readonly outcome: Outcome }

@@ -80,7 +80,8 @@ export type Event = { readonly atMs: number } & (
     }
   | { readonly kind: 'resourcesBusy'; readonly busy: readonly BusyResource[] }
   | { readonly kind: 'resourcesFree'; readonly proofs: readonly Proof[] }
-  | { readonly kind: 'stalled' }
+  /** `stillMs`: so long ago a byte last fell. */
+  | { readonly kind: 'stalled'; readonly stillMs: number }
   | { readonly kind: 'progressed' }
   | { readonly kind: 'memoryGone'; readonly oomKilled: boolean | null }
   | { readonly kind: 'cgroupRemoved' }
@@ -556,7 +557,7 @@ const table = {
     hypervisorExited: 'ignore',
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
-    stalled: (s, e) => to({ ...s, stalledSinceMs: s.stalledSinceMs ?? e.atMs }),
+    stalled: (s, e) => to({ ...s, stalledSinceMs: s.stalledSinceMs ?? Math.max(s.sinceMs, e.atMs - e.stillMs) }),
     progressed: (s) => (s.stalledSinceMs === null ? ignored : to({ ...s, stalledSinceMs: null })),
     memoryGone: (s, e) =>
       to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),

@@ -37,9 +37,9 @@ export interface MemoryWatch {
   readonly signal: AbortSignal;
   /** Someone outside was seen to keep the memory; null: nobody could be named. */
   onHolder(holder: string | null): void;
-  /** No byte fell for stalledAfterMs. */
-  onStall(): void;
-  /** A byte fell after a stall. */
+  /** Nothing that counts as a fall for stalledAfterMs: the last was `stillMs` ago. */
+  onStall(stillMs: number): void;
+  /** Memory falls after a stall. */
   onProgress(): void;
 }
 
@@ -104,7 +104,7 @@ class CacheDropper {
 /** Tells of a stall and of its end, and who keeps the memory once no process of ours can be the reason. */
 class StallTeller {
   readonly #watch: MemoryWatch;
-  /** null before the first word: an earlier watch may have told of a stall, and only a byte that falls ends it. */
+  /** null before the first word: an earlier watch may have told of a stall, and only a fall ends it. */
   #stalled: boolean | null = null;
   #namedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -117,10 +117,10 @@ class StallTeller {
     const stillMs = performance.now() - progress.lastFallMs;
     const stalled = stillMs >= this.#watch.stalledAfterMs;
     if (stalled || (!populated && stillMs >= orphanedAfterMs)) await this.#nameHolder(populated);
-    const silent = this.#stalled === null && !stalled && progress.heldBytes >= progress.fromBytes;
+    const silent = this.#stalled === null && !stalled && progress.lastFallMs === progress.fromMs;
     if (silent || stalled === this.#stalled) return;
     this.#stalled = stalled;
-    if (stalled) this.#watch.onStall();
+    if (stalled) this.#watch.onStall(stillMs);
     else this.#watch.onProgress();
   }
 

@@ -7,7 +7,7 @@ import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { residueFloorBytes } from '../../cgroups/memory.ts';
 import type { Claim } from '../../lib/domain/claims.ts';
 import type { BusyResource, IncarnationState, Proof, RamFile } from '../../lib/domain/incarnation.ts';
-import { transition } from '../../lib/domain/transition.ts';
+import { type Event, transition } from '../../lib/domain/transition.ts';
 import { proveFreed, scanHelper } from '../../lib/drain/freed.ts';
 import { DrainTracker } from '../../lib/drain/progress.ts';
 import { type MemoryVerdict, watchMemory } from '../../lib/drain/released.ts';
@@ -337,8 +337,8 @@ describe('the proof of memory gone', () => {
     const cgroup = await freshCgroup(context);
     const holder = await memoryHolder(cgroup, 'anon', String(size));
     let state: IncarnationState = states['draining, stalled'];
-    const tell = (kind: 'stalled' | 'progressed'): void => {
-      const next = transition(state, { kind, atMs: 100 });
+    const tell = (event: Extract<Event, { kind: 'stalled' | 'progressed' }>): void => {
+      const next = transition(state, event);
       if (next.kind === 'to') state = next.state;
     };
     const controller = new AbortController();
@@ -350,11 +350,11 @@ describe('the proof of memory gone', () => {
       tracker,
       signal: controller.signal,
       onHolder: () => undefined,
-      onStall: () => {
-        tell('stalled');
+      onStall: (stillMs) => {
+        tell({ kind: 'stalled', atMs: 100, stillMs });
       },
       onProgress: () => {
-        tell('progressed');
+        tell({ kind: 'progressed', atMs: 100 });
       },
     });
     afterwards(async () => {

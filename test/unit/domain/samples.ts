@@ -111,7 +111,7 @@ export const eventOfKind: { readonly [K in EventKind]: Extract<Event, { kind: K 
   hypervisorExited: { atMs, kind: 'hypervisorExited', exitCode: null, signal: 9, detail: 'last words' },
   resourcesBusy: { atMs, kind: 'resourcesBusy', busy },
   resourcesFree: { atMs, kind: 'resourcesFree', proofs },
-  stalled: { atMs, kind: 'stalled' },
+  stalled: { atMs, kind: 'stalled', stillMs: 5 },
   progressed: { atMs, kind: 'progressed' },
   memoryGone: { atMs, kind: 'memoryGone', oomKilled: false },
   cgroupRemoved: { atMs, kind: 'cgroupRemoved' },

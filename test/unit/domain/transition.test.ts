@@ -756,12 +756,17 @@ describe('a pause', () => {
 });
 
 describe('a stall', () => {
-  test('counts from when it was first told, and ends with the first byte that falls', () => {
-    const stalled = next(states.draining, { ...eventOfKind.stalled, atMs: 2000 });
-    expect(stalled).toMatchObject({ kind: 'draining', stalledSinceMs: 2000 });
-    const still = next(stalled, { ...eventOfKind.stalled, atMs: 3000 });
-    expect(still).toMatchObject({ stalledSinceMs: 2000 });
+  test('counts from the last fall before it was first told, and ends with the next one', () => {
+    const stalled = next(states.draining, { ...eventOfKind.stalled, atMs: 2000, stillMs: 500 });
+    expect(stalled).toMatchObject({ kind: 'draining', stalledSinceMs: 1500 });
+    const still = next(stalled, { ...eventOfKind.stalled, atMs: 3000, stillMs: 700 });
+    expect(still).toMatchObject({ stalledSinceMs: 1500 });
     expect(next(still, eventOfKind.progressed)).toMatchObject({ kind: 'draining', stalledSinceMs: null });
+  });
+
+  test('counts from the beginning of the drain where nothing has fallen', () => {
+    const stalled = next(states.draining, { ...eventOfKind.stalled, atMs: 2000, stillMs: 5000 });
+    expect(stalled).toMatchObject({ kind: 'draining', stalledSinceMs: states.draining.sinceMs });
   });
 });
 

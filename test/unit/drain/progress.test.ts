@@ -19,6 +19,7 @@ describe('progress', () => {
   test('has no rate at the first sample, nor over a moment', () => {
     expect(progressOf([0, 10 * GiB])).toEqual({
       fromBytes: 10 * GiB,
+      fromMs: 0,
       heldBytes: 10 * GiB,
       rateBytes: null,
       etaMs: null,
@@ -30,6 +31,7 @@ describe('progress', () => {
   test('is bytes a second, and what is left at that rate', () => {
     expect(progressOf([1000, 10 * GiB], [1500, 8 * GiB])).toEqual({
       fromBytes: 10 * GiB,
+      fromMs: 1000,
       heldBytes: 8 * GiB,
       rateBytes: 4 * GiB,
       etaMs: 2000,
@@ -56,6 +58,26 @@ describe('progress', () => {
   test('falls only below what was lowest: rising and falling back is none', () => {
     expect(progressOf([0, 5], [100, 3], [200, 6], [300, 4])).toMatchObject({ lastFallMs: 100 });
     expect(progressOf([0, 5], [100, 3], [200, 6], [300, 2])).toMatchObject({ lastFallMs: 300 });
+  });
+
+  const MiB = 2 ** 20;
+
+  test('is no fall by less than a mebibyte, or by less than a 64th of what is small', () => {
+    expect(progressOf([0, GiB], [9000, GiB - 4096], [18_000, GiB - 900_000])).toMatchObject({ lastFallMs: 0 });
+    expect(progressOf([0, GiB], [9000, GiB - MiB])).toMatchObject({ lastFallMs: 9000 });
+    expect(progressOf([0, 6 * MiB], [9000, 6 * MiB - 90_000])).toMatchObject({ lastFallMs: 0 });
+    expect(progressOf([0, 6 * MiB], [9000, 6 * MiB - 100_000])).toMatchObject({ lastFallMs: 9000 });
+  });
+
+  test('counts a drip once it has come to that much, and has its rate all along', () => {
+    const drip = [0, 1, 2, 3, 4, 5].map((step): [number, number] => [step * 300, GiB - step * 256 * 1024]);
+    expect(progressOf(...drip.slice(0, 4))).toMatchObject({ lastFallMs: 0, rateBytes: 873_813 });
+    expect(progressOf(...drip.slice(0, 5))).toMatchObject({ lastFallMs: 1200 });
+    expect(progressOf(...drip)).toMatchObject({ lastFallMs: 1200, rateBytes: 873_813 });
+  });
+
+  test('counts the last bytes however few they are', () => {
+    expect(progressOf([0, GiB], [1000, 4096], [9000, 0])).toMatchObject({ lastFallMs: 9000 });
   });
 
   test('at zero expects no more time', () => {

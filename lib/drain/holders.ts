@@ -4,9 +4,10 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type Claim, isFileClaim, type PortClaim } from '../domain/claims.ts';
+import { type BlockClaim, type Claim, type FileClaim, isFileClaim, type PortClaim } from '../domain/claims.ts';
+import { accountFor, allLocks, type FileLock, locksOf } from '../host/locks.ts';
 import { socketsOn } from '../host/ports.ts';
-import { allProcesses, isInCgroup, openFiles, readProcess, unlessGone } from '../host/processes.ts';
+import { allProcesses, isInCgroup, type OpenFile, openFiles, readProcess, unlessGone } from '../host/processes.ts';
 
 export interface FileIdentity {
   readonly device: number;
@@ -55,6 +56,40 @@ export async function isPortElsewhere(port: PortClaim, cgroup: string): Promise<
   return inside === null && unseen.size === 0;
 }
 
+/**
+ * Whether all locks on these bytes of the image or device were seen to be of descriptors outside of the cgroup: then the
+ * incarnation has none left, and somebody else has taken it. A lock that nobody is seen to have may be that of a file which
+ * the kernel has yet to close for it (io_uring): false.
+ */
+export async function isLockElsewhere(
+  claim: FileClaim | BlockClaim,
+  bytes: readonly number[],
+  cgroup: string,
+): Promise<boolean> {
+  const seen = new Map<string, readonly FileLock[]>();
+  const inside = await findProcess((pid) => {
+    const locked = openOnClaim(pid, claim).map(({ path }) => [path, locksOf(path)] as const);
+    const own = locked.filter(([, locks]) => locks.length > 0);
+    if (own.length > 0 && isInCgroup(pid, cgroup)) return true;
+    for (const [path, locks] of own) seen.set(path, locks);
+    return false;
+  });
+  if (inside !== null || !accountFor([...seen.values()].flat(), { bytes, all: allLocks() })) return false;
+  // Still theirs: what was listed in between is not of somebody who came when they went.
+  return [...seen].every(([path, locks]) => JSON.stringify(locksOf(path)) === JSON.stringify(locks));
+}
+
+/** Whether the tap was seen in processes outside of the cgroup, and in none inside. */
+export async function isTapElsewhere(name: string, cgroup: string): Promise<boolean> {
+  const seen: number[] = [];
+  const inside = await findProcess((pid) => {
+    if (!hasTap(pid, name)) return false;
+    seen.push(pid);
+    return isInCgroup(pid, cgroup);
+  });
+  return seen.length > 0 && inside === null;
+}
+
 async function findProcess(isIt: (pid: number) => boolean): Promise<string | null> {
   for (const [index, pid] of allProcesses().entries()) {
     if (index % processesPerSlice === 0) await setImmediate();
@@ -63,9 +98,17 @@ async function findProcess(isIt: (pid: number) => boolean): Promise<string | nul
   return null;
 }
 
-/** By any node of the device; only what lies where nodes are is asked, since a stat could hang on a dead server. */
+function openOnClaim(pid: number, claim: FileClaim | BlockClaim): OpenFile[] {
+  return isFileClaim(claim) ? openOn(pid, [claim]) : openNodes(pid, claim.device);
+}
+
 function hasDevice(pid: number, device: number): boolean {
-  return openFiles(pid).some(({ target, path }) => {
+  return openNodes(pid, device).length > 0;
+}
+
+/** By any node of the device; only what lies where nodes are is asked, since a stat could hang on a dead server. */
+function openNodes(pid: number, device: number): OpenFile[] {
+  return openFiles(pid).filter(({ target, path }) => {
     const stats = target.startsWith('/dev/') ? unlessGone(() => statSync(path)) : null;
     return stats !== null && stats.isBlockDevice() && stats.rdev === device;
   });
@@ -80,12 +123,16 @@ function hasTap(pid: number, name: string): boolean {
   });
 }
 
+function hasOpen(pid: number, files: readonly FileIdentity[]): boolean {
+  return openOn(pid, files).length > 0;
+}
+
 /**
  * A descriptor's inode is told by its fdinfo, which no file system can delay; only what has the right one is asked for its
  * device, too: a stat of any file of any process could hang on a dead server.
  */
-function hasOpen(pid: number, files: readonly FileIdentity[]): boolean {
-  return openFiles(pid).some(({ path }) => {
+function openOn(pid: number, files: readonly FileIdentity[]): OpenFile[] {
+  return openFiles(pid).filter(({ path }) => {
     const info = unlessGone(() => readFileSync(path.replace('/fd/', '/fdinfo/'), 'utf8'));
     const inode = Number(/^ino:\s+(\d+)$/m.exec(info ?? '')?.[1] ?? Number.NaN);
     const alike = files.filter((file) => file.inode === inode);

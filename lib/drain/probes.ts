@@ -19,7 +19,7 @@ import { lockedBytes } from '../host/images.ts';
 import { isPortFree } from '../host/ports.ts';
 import { openFiles, unlessGone } from '../host/processes.ts';
 import { tapState } from '../host/taps.ts';
-import { findClaimHolder, isPortElsewhere } from './holders.ts';
+import { findClaimHolder, isLockElsewhere, isPortElsewhere, isTapElsewhere } from './holders.ts';
 
 export interface ProbePlace {
   /** Claimed files (by `describeClaim`) that the teardown helper has mapped or open, from `scanHelper`. */
@@ -52,7 +52,7 @@ async function askKernel(claim: Claim, place: ProbePlace): Promise<Answer> {
     case 'block':
       return claim.mode === 'shared' ? provenUnused(claim, place.cgroup) : provenByLocks(claim, place.cgroup);
     case 'tap':
-      return askAboutTap(claim);
+      return askAboutTap(claim, place.cgroup);
     case 'port':
       return askAboutPort(claim, place.cgroup);
   }
@@ -63,33 +63,39 @@ async function askAboutFile(claim: FileClaim, { pinned, cgroup }: ProbePlace): P
   return claim.mode === 'shared' ? provenUnused(claim, cgroup) : provenByLocks(claim, cgroup);
 }
 
-/** A tap of ours goes with its last descriptor; the operator's stays, and is free when nobody has it open. */
-async function askAboutTap(claim: TapClaim): Promise<Answer> {
+/** A tap of ours goes with its last descriptor; the operator's stays, and is free when none of ours has it open. */
+async function askAboutTap(claim: TapClaim, cgroup: Cgroup): Promise<Answer> {
   const state = tapState(claim.name);
   const answer = { claim, resource: nameOf(claim) };
   if (state === 'gone') return { ...answer, probe: 'SIOCGIFINDEX: no such interface', free: true };
   if (claim.managed) return { ...answer, probe: 'SIOCGIFINDEX: the interface is there', free: false };
-  if (state !== 'unseen') return { ...answer, probe: `carrier: ${state}`, free: state === 'free' };
-  const free = (await findClaimHolder(claim, '')) === null;
-  return { ...answer, probe: `fdinfo of every process: ${free ? 'open in none' : 'open'}`, free };
+  if (state === 'free') return { ...answer, probe: 'carrier: free', free: true };
+  const elsewhere = await isTapElsewhere(claim.name, cgroup.path);
+  if (state === 'attached') return { ...answer, probe: `carrier: attached${elsewhere ? byOthers : ''}`, free: elsewhere };
+  const unused = !elsewhere && (await findClaimHolder(claim, '')) === null;
+  const seen = unused ? 'open in none' : `open${elsewhere ? byOthers : ''}`;
+  return { ...answer, probe: `fdinfo of every process: ${seen}`, free: unused || elsewhere };
 }
 
-/** Ports are anybody's: one that another program took at once must not keep this incarnation for as long as that runs. */
+/** What another program took at once must not keep this incarnation for as long as that runs: it has none of it any more. */
+const byOthers = ', by other programs alone';
+
 async function askAboutPort(claim: PortClaim, cgroup: Cgroup): Promise<Answer> {
   const call = claim.protocol === 'tcp' ? 'bind and listen' : 'bind';
   const answer = { claim, resource: nameOf(claim) };
   if (await isPortFree(claim)) return { ...answer, probe: `${call}: succeeds`, free: true };
   const free = await isPortElsewhere(claim, cgroup.path);
-  const whose = free ? ', by sockets of other programs alone' : '';
-  return { ...answer, probe: `${call}: EADDRINUSE${whose}`, free };
+  return { ...answer, probe: `${call}: EADDRINUSE${free ? byOthers : ''}`, free };
 }
 
-/** QEMU's image locks: one lock on any of its bytes, by anyone, is busy. It takes them on block devices, too. */
+/** QEMU's image locks: one lock on any of its bytes that may be ours is busy. It takes them on block devices, too. */
 async function provenByLocks(claim: FileClaim | BlockClaim, cgroup: Cgroup): Promise<Answer> {
   const bytes = (await isStillNamed(claim)) ? await lockedUnlessMoved(claim.path) : null;
   if (bytes === null) return provenByEnd(claim, cgroup, 'no longer under its name');
-  const found = bytes.length === 0 ? 'no lock on its bytes' : `locked at bytes ${bytes.join(' ')}`;
-  return { claim, resource: nameOf(claim), probe: `F_OFD_GETLK: ${found}`, free: bytes.length === 0 };
+  const answer = { claim, resource: nameOf(claim) };
+  if (bytes.length === 0) return { ...answer, probe: 'F_OFD_GETLK: no lock on its bytes', free: true };
+  const free = await isLockElsewhere(claim, bytes, cgroup.path);
+  return { ...answer, probe: `F_OFD_GETLK: locked at bytes ${bytes.join(' ')}${free ? byOthers : ''}`, free };
 }
 
 /** Whether the path still leads to the claimed file. Off the event loop: images may lie on a server that is gone. */

@@ -111,7 +111,8 @@ export function findRamFiles(pid: number): RamFile[] {
   });
 }
 
-interface OpenFile {
+/** A descriptor or mapping of a process. */
+export interface OpenFile {
   /** What the link says, e.g. `/memfd:x (deleted)`. */
   readonly target: string;
   /** The link itself, which opens and stats the very file. */

@@ -1,6 +1,8 @@
 /** shutdown asks the guest and never more; an end waits for every exclusive resource, by name. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { eventually, isAlive } from './facts.ts';
+import { cgroupTree, eventually, isAlive } from './facts.ts';
 import { byGeneration, createHost, describeEndToEnd } from './harness.ts';
 
 describeEndToEnd('shutdown', () => {
@@ -46,13 +48,20 @@ describeEndToEnd('shutdown', () => {
   });
 });
 
+/** Into an incarnation's cgroup, as if the hypervisor had started it. */
+function moveTo(cgroup: string, pid: number): void {
+  for (const directory of cgroupTree(cgroup)) writeFileSync(join(directory, 'cgroup.procs'), String(pid));
+}
+
 describeEndToEnd('an image that another process keeps locked', () => {
-  test('keeps its dead hypervisor exiting, by name, until it lets go', async () => {
-    await using host = await createHost();
+  test('keeps its dead hypervisor exiting, by name, until it lets go, when it is of the incarnation', async () => {
+    // It would be killed with what is left otherwise.
+    await using host = await createHost({ policies: { patient: { destroy: { killAfter: '60s' } } } });
     const image = host.image('a.img');
-    await host.run({ name: 'db1', disks: [image] });
+    await host.run({ name: 'db1', disks: [image], policy: 'patient' });
     // QEMU's own permission byte for writing: a shared lock goes beside QEMU's.
     const holder = await host.holdLock(image, 101);
+    moveTo((await host.info('db1')).cgroup!, holder.pid);
     const late = await host.domctl(['destroy', 'db1', '--timeout', '1s']);
     expect(late.exit).toBe(10);
     const { incarnations, state } = await host.info('db1');
@@ -88,5 +97,18 @@ describeEndToEnd('an image that another process keeps locked', () => {
     await holder.letGo();
     expect((await host.becomes('db1', 'shut off')).lastOutcome).toMatchObject({ kind: 'destroyed' });
     await host.ok('start', 'db2');
+  });
+
+  test('is not waited for, but named when it is started again, when it is another program', async () => {
+    await using host = await createHost();
+    const image = host.image('a.img');
+    await host.run({ name: 'db1', disks: [image] });
+    const holder = await host.holdLock(image, 101);
+    await host.ok('destroy', 'db1', '--wait');
+    const { exit, stderr } = await host.domctl(['start', 'db1']);
+    expect(exit).toBe(4);
+    expect(stderr).toContain(`(pid ${holder.pid})`);
+    await holder.letGo();
+    await host.ok('start', 'db1');
   });
 });

@@ -43,12 +43,21 @@ function image(directory = scratch()): string {
   return path;
 }
 
-/** Someone outside who locks bytes of the file as QEMU does. */
-async function locker(path: string, ...bytes: number[]): Promise<Program> {
-  const program = await outside(fixture('native/hold_lock.py'), path, ...bytes.map(String));
+/** Someone in the cgroup (null: outside) who locks bytes of the file as QEMU does. */
+async function locker(cgroup: Cgroup | null, path: string, ...bytes: number[]): Promise<Program> {
+  const argv = [fixture('native/hold_lock.py'), path, ...bytes.map(String)];
+  const program = cgroup ? await born(cgroup, python, ...argv) : await outside(...argv);
   await program.heard('held');
   return program;
 }
+
+/** A mapping keeps the open file, and with it its lock, when its descriptors are closed. */
+const lockWithoutDescriptor = `import fcntl,mmap,os,struct,sys
+fd=os.open(sys.argv[1],os.O_RDWR)
+fcntl.fcntl(fd,fcntl.F_OFD_SETLK,struct.pack('hhqqi4x',fcntl.F_WRLCK,0,100,1,0))
+libc=__import__('ctypes').CDLL(None); libc.mmap.restype=__import__('ctypes').c_void_p
+libc.mmap(None,4096,1,1,fd,0); os.close(fd)
+print('held',flush=True); sys.stdin.read()`;
 
 interface Proving {
   readonly proofs: Promise<readonly Proof[]>;
@@ -96,10 +105,10 @@ describe('the proof of freed', () => {
     expect(heard).toEqual([]);
   });
 
-  test('waits for a lock of a real process, names it, and goes on when it ends', async (context) => {
+  test('waits for a lock of a process that is left, names it, and goes on when it ends', async (context) => {
     const cgroup = await freshCgroup(context);
     const path = image();
-    const holder = await locker(path, 100, 201);
+    const holder = await locker(cgroup, path, 100, 201);
     const proving = prove(cgroup, [claim(path)]);
     await isBusy(proving);
     expect(proving.heard[0]).toEqual([
@@ -113,11 +122,53 @@ describe('the proof of freed', () => {
     expect(await proving.proofs).toHaveLength(2);
   });
 
+  test('does not wait for the locks of another program that has taken the image', async (context) => {
+    const cgroup = await freshCgroup(context);
+    const path = image();
+    await locker(null, path, 100, 201);
+    expect(await prove(cgroup, [claim(path)]).proofs).toEqual([
+      hypervisorProof,
+      { resource: `image ${path}`, probe: 'F_OFD_GETLK: locked at bytes 100 201, by other programs alone' },
+    ]);
+  });
+
+  test('waits for a process that is left beside another program', async (context) => {
+    const cgroup = await freshCgroup(context);
+    const path = image();
+    await locker(null, path, 100);
+    const straggler = await locker(cgroup, path, 201);
+    const proving = prove(cgroup, [claim(path)]);
+    await isBusy(proving);
+    expect(proving.heard[0]?.[0]?.probe).toBe('F_OFD_GETLK: locked at bytes 100 201');
+    straggler.kill();
+    expect(await proving.proofs).toMatchObject([
+      hypervisorProof,
+      { probe: 'F_OFD_GETLK: locked at bytes 100, by other programs alone' },
+    ]);
+  });
+
+  /** As of a file that the kernel has yet to close: the lock is there, and no descriptor has it. */
+  test('waits for a lock that nobody is seen to have, also beside another program that has one', async (context) => {
+    const cgroup = await freshCgroup(context);
+    const path = image();
+    const hidden = await outside('-c', lockWithoutDescriptor, path);
+    await hidden.heard('held');
+    const proving = prove(cgroup, [claim(path)]);
+    await isBusy(proving);
+    await locker(null, path, 201);
+    await eventually('both are seen', () => proving.heard.at(-1)?.[0]?.probe === 'F_OFD_GETLK: locked at bytes 100 201');
+    hidden.kill();
+    expect(await proving.proofs).toMatchObject([
+      hypervisorProof,
+      { probe: 'F_OFD_GETLK: locked at bytes 201, by other programs alone' },
+    ]);
+  });
+
   test('sees a lock through another name of the same file', async (context) => {
     const cgroup = await freshCgroup(context);
     const path = image();
     linkSync(path, `${path}.link`);
-    await locker(`${path}.link`, 101);
+    await locker(cgroup, `${path}.link`, 101);
     const proving = prove(cgroup, [claim(path)]);
     await isBusy(proving);
     expect(proving.heard[0]?.[0]?.probe).toBe('F_OFD_GETLK: locked at bytes 101');
@@ -126,7 +177,7 @@ describe('the proof of freed', () => {
   test('of a shared image does not mind locks of others, only who of the incarnation has it open', async (context) => {
     const cgroup = await freshCgroup(context);
     const path = image();
-    await locker(path, 100);
+    await locker(null, path, 100);
     const straggler = await born(cgroup, python, fixture('kernel/keep_open.py'), 'open', path);
     await straggler.heard('ready');
     const proving = prove(cgroup, [claim(path, 'shared')]);
@@ -219,7 +270,7 @@ describe('the proof of freed', () => {
   test('ends when it is told to', async (context) => {
     const cgroup = await freshCgroup(context);
     const path = image();
-    await locker(path, 100);
+    await locker(cgroup, path, 100);
     const proving = prove(cgroup, [claim(path)]);
     await isBusy(proving);
     proving.stop();

@@ -12,7 +12,7 @@ import { probeClaim } from '../../lib/drain/probes.ts';
 import { openFiles, readProcess } from '../../lib/host/processes.ts';
 import { claimNamedTaps, openTaps, requireNetwork } from '../../lib/host/taps.ts';
 import { interfaceIndex } from '../../native/index.ts';
-import { afterwards, born, eventually, outside, python, scratch } from './support.ts';
+import { afterwards, born, eventually, freshCgroup, outside, python, scratch } from './support.ts';
 import { card, machine } from '../unit/daemon/machine.ts';
 import { fresh, type Machine } from './machines.ts';
 
@@ -90,19 +90,40 @@ describe('a tap', () => {
     expect(about(name, 'carrier')).toBe('0');
   });
 
+  test('of the operator that another program took keeps no incarnation exiting', async (context) => {
+    const name = freshName('e');
+    execFileSync('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap', 'vnet_hdr']);
+    const [claim] = claimNamedTaps([{ ...card, tap: name, tapManaged: false }]);
+    if (!claim) throw new Error('no claim');
+    const cgroup = await freshCgroup(context);
+    const place = { pinned: new Set<string>(), cgroup };
+    for (const state of ['down', 'up']) {
+      execFileSync('ip', ['link', 'set', name, state]);
+      const straggler = await born(cgroup, python, '-c', attachTo(name));
+      await straggler.heard('ready');
+      expect([state, await probeClaim(claim, place)]).toMatchObject([state, { free: false }]);
+      straggler.kill();
+      await straggler.ended;
+      const taker = await outside('-c', attachTo(name));
+      await taker.heard('ready');
+      const probe = state === 'up' ? 'carrier: attached' : 'fdinfo of every process: open';
+      const theirs = { probe: `${probe}, by other programs alone`, free: true };
+      expect([state, await probeClaim(claim, place)]).toMatchObject([state, theirs]);
+      taker.kill();
+      await taker.ended;
+      expect([state, await probeClaim(claim, place)]).toMatchObject([state, { free: true }]);
+    }
+  });
+
   test('that somebody has is theirs by name, up or down, and not ours to take', async () => {
     const name = freshName('h');
     execFileSync('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap', 'vnet_hdr']);
     const [claim] = claimNamedTaps([{ ...card, tap: name, tapManaged: false }]);
     if (!claim) throw new Error('no claim');
-    const attach = `import fcntl,struct,sys
-f=open('/dev/net/tun','r+b',buffering=0)
-fcntl.ioctl(f,0x400454ca,struct.pack('16sH22x',b'${name}',0x5002))
-print('ready',flush=True); sys.stdin.read()`;
     for (const state of ['down', 'up']) {
       execFileSync('ip', ['link', 'set', name, state]);
       expect([state, await isTaken(claim)]).toEqual([state, false]);
-      const holder = await outside('-c', attach);
+      const holder = await outside('-c', attachTo(name));
       await holder.heard('ready');
       const named = expect.stringMatching(new RegExp(`\\(pid ${holder.pid}\\)$`)) as string;
       expect(await findTaken([claim])).toEqual([{ claim, holder: named }]);
@@ -164,6 +185,13 @@ describe('a port', () => {
     expect(await probeClaim(claim, place)).toMatchObject({ probe: 'bind and listen: succeeds', free: true });
   });
 });
+
+function attachTo(tap: string): string {
+  return `import fcntl,struct,sys
+f=open('/dev/net/tun','r+b',buffering=0)
+fcntl.ioctl(f,0x400454ca,struct.pack('16sH22x',b'${tap}',0x5002))
+print('ready',flush=True); sys.stdin.read()`;
+}
 
 const listenUntilTold =
   'import socket,sys\ns=socket.create_server(("127.0.0.1",0))\nprint(s.getsockname()[1])\nprint("ready",flush=True)\nsys.stdin.read()';

@@ -1,5 +1,7 @@
 /** The ledger as of now: what each incarnation holds, and the host around it. Reads; decides nothing. */
+import type { Decision } from '../admission/decision.ts';
 import { drawUp, type Ledger, type LedgerEntry } from '../admission/ledger.ts';
+import type { ForcedStart } from '../domain/incarnation.ts';
 import type { Progress } from '../drain/progress.ts';
 import { readHostMemory } from '../host/inventory.ts';
 import { known, type Reading } from '../reading.ts';
@@ -54,5 +56,14 @@ function toEntry(supervisor: Supervisor): LedgerEntry {
     phase: isDraining(supervisor) ? 'draining' : 'live',
     promisedBytes: launch.promisedBytes,
     held: readHeldInLedger(supervisor),
+  };
+}
+
+/** What a force-start of this decision starts over, for its record. */
+export function forcedStart({ arithmetic }: Decision, ownDraining: readonly Supervisor[]): ForcedStart {
+  return {
+    overIncarnations: ownDraining.map(({ launch }) => launch.id),
+    heldDrainingBytes: heldBy(ownDraining),
+    shortfallBytes: arithmetic?.shortfallBytes ?? 0,
   };
 }

@@ -8,7 +8,7 @@ import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { decide, type Decision } from '../admission/decision.ts';
 import type { StartAnswer } from '../client/contract.ts';
 import { findConflict } from '../domain/claims.ts';
-import type { ForcedStart, Launch, Requester } from '../domain/incarnation.ts';
+import type { Launch, Requester } from '../domain/incarnation.ts';
 import { cgroupName } from '../domain/names.ts';
 import { transition } from '../domain/transition.ts';
 import { DomctlError, type ErrorCode, isErrno } from '../errors.ts';
@@ -17,11 +17,12 @@ import { claimMadeTaps } from '../host/taps.ts';
 import { formatShare, resolveShare } from '../policy/values.ts';
 import { agentSocket } from '../qemu/chardev.ts';
 import { emitDomain } from '../xml/emit.ts';
-import { heldBy, isDraining, readLedger } from './accounts.ts';
+import { forcedStart, isDraining, readLedger } from './accounts.ts';
 import { runtimeDirectory } from './runtime-files.ts';
 import { companionsOf } from './companions.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { launchHypervisor } from './launcher.ts';
+import { becomesReleased, hasLostPort } from './lost-ports.ts';
 import { type Preparation, prepare, withPorts } from './preparation.ts';
 import { refusedByClaim, refusedByLedger, refusedByState, refusedByTaken, type StartVerb } from './refusals.ts';
 import { isTaken } from './resources.ts';
@@ -87,9 +88,19 @@ export class Starter {
   }
 
   async #launch(entry: Entry, order: StartOrder, admission: Admission): Promise<StartAnswer> {
-    if (admission.error || !admission.supervisor) throw admission.error ?? new Error('no decision');
-    await launchHypervisor(admission.supervisor, admission.preparation);
-    return this.#answer(entry, order, admission);
+    const supervisor = admittedIn(admission);
+    try {
+      await launchHypervisor(supervisor, admission.preparation);
+      return this.#answer(entry, order, admission);
+    } catch (error) {
+      const again = (await hasLostPort(error, admission.preparation)) && (await becomesReleased(supervisor));
+      if (!again) throw error;
+      this.#services.log.warn({ domain: entry.name, err: error }, 'a chosen port was lost: started again with another');
+    }
+    // A launch of its own, by a number of its own: the first one stays told as it was.
+    const second = await this.#attempt(entry, { ...order, wait: false });
+    await launchHypervisor(admittedIn(second), second.preparation);
+    return this.#answer(entry, order, second);
   }
 
   /** One waiter a domain; tries again whenever something changed. */
@@ -299,6 +310,12 @@ export class Starter {
   }
 }
 
+/** Throws the refusal. */
+function admittedIn({ error, supervisor }: Admission): Supervisor {
+  if (error || !supervisor) throw error ?? new Error('no decision');
+  return supervisor;
+}
+
 /** The caller is gone, or its time is up: nothing was started. */
 function endOfWait(entry: Entry, order: StartOrder, { error }: Admission): DomctlError {
   if (order.signal.aborted) return cancelled(entry);
@@ -325,12 +342,4 @@ async function refuseTaken(entry: Entry, { taken }: Preparation): Promise<Domctl
 
 function verbOf(order: StartOrder): StartVerb {
   return order.force ? 'force-start' : 'start';
-}
-
-function forcedStart({ arithmetic }: Decision, ownDraining: readonly Supervisor[]): ForcedStart {
-  return {
-    overIncarnations: ownDraining.map(({ launch }) => launch.id),
-    heldDrainingBytes: heldBy(ownDraining),
-    shortfallBytes: arithmetic?.shortfallBytes ?? 0,
-  };
 }

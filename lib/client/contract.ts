@@ -207,6 +207,8 @@ export interface StopAnswer {
   readonly freedAfterMs: number | null;
   readonly releasedAfterMs: number | null;
   readonly drainingBytes: number | null;
+  /** Why its guest could not be asked to shut down: it was destroyed when the time it was given was up. */
+  readonly unasked?: string;
 }
 
 export interface ResourcesAnswer {

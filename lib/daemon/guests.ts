@@ -2,7 +2,7 @@
 import type { GuestAnswer } from '../client/contract.ts';
 import type { AskMode, IncarnationState } from '../domain/incarnation.ts';
 import { stateReason, stateWord } from '../domain/words.ts';
-import { DomctlError } from '../errors.ts';
+import { asDomctlError, DomctlError } from '../errors.ts';
 import { formatElapsed } from '../format.ts';
 import { readFacts } from './facts.ts';
 import type { Fleet } from './fleet.ts';
@@ -66,17 +66,43 @@ export class Guests {
   }
 }
 
+type Target = ReturnType<Fleet['locate']>;
+
 /** Puts a request to an incarnation and waits for its work. Throws the table's refusal. */
-export async function request(
-  verb: string,
-  { entry, supervisor }: ReturnType<Fleet['locate']>,
+export async function request(verb: string, target: Target, event: NewEvent): Promise<Supervisor> {
+  const { supervisor, work } = await accepted(verb, target, event);
+  await work;
+  return supervisor;
+}
+
+/** Asks a guest to shut down. `unasked`: nobody could be asked, but the time it was given runs all the same. */
+export async function requestShutdown(
+  target: Target,
   event: NewEvent,
-): Promise<Supervisor> {
+): Promise<{ readonly supervisor: Supervisor; readonly unasked: DomctlError | null }> {
+  const { supervisor, work } = await accepted('shutdown', target, event);
+  try {
+    await work;
+    return { supervisor, unasked: null };
+  } catch (error) {
+    const { state } = supervisor;
+    const destroyAtMs = 'asked' in state ? (state.asked?.destroyAtMs ?? null) : null;
+    if (destroyAtMs === null) throw error;
+    const { code, message, hint, details } = asDomctlError(error);
+    const when = `it is destroyed at ${new Date(destroyAtMs).toISOString()} all the same`;
+    return { supervisor, unasked: new DomctlError(code, `${message}; ${when}`, { hint: hint ?? undefined, details, cause: error }) };
+  }
+}
+
+async function accepted(
+  verb: string,
+  { entry, supervisor }: Target,
+  event: NewEvent,
+): Promise<{ readonly supervisor: Supervisor; readonly work: Promise<void> }> {
   if (!supervisor) throw refusedVerb(verb, entry.name, null, 'DOMAIN_NOT_RUNNING');
   const { verdict, work } = await supervisor.tell(event);
   if (verdict.kind === 'refused') throw refusedVerb(verb, entry.name, supervisor, verdict.code);
-  await work;
-  return supervisor;
+  return { supervisor, work };
 }
 
 function answer({ launch, state }: Supervisor): GuestAnswer {

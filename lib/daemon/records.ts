@@ -7,7 +7,11 @@ const ramFiles = z.array(z.strictObject({ name: z.string(), device: z.int(), ino
 const sinceMs = z.int();
 // Defaults stand for what the journal of an earlier version does not have.
 const askMode = z.enum(['agent', 'acpi']);
-const asked = z.strictObject({ to: z.enum(['shutdown', 'reboot']), destroyAtMs: z.int().nullable() });
+const asked = z.strictObject({
+  to: z.enum(['shutdown', 'reboot']),
+  destroyAtMs: z.int().nullable(),
+  lapsesAtMs: z.int().nullable().default(null), // an older record has none
+});
 const live = { hypervisor: process, helper: process.nullable(), ramFiles, asked: asked.nullable().default(null) };
 
 const outcome = z.strictObject({

@@ -27,7 +27,7 @@ import type { DefinitionStore } from './definitions.ts';
 import type { EventLog } from './events.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import { generateMac, generateUuid } from './identifiers.ts';
-import { type Guests, request } from './guests.ts';
+import { type Guests, request, requestShutdown } from './guests.ts';
 import { existingNvram } from './nvram.ts';
 import { describeEnd } from './refusals.ts';
 import type { Starter } from './starting.ts';
@@ -194,12 +194,15 @@ export class Verbs {
     return emitDomain(entry.definition);
   }
 
-  /** Asks the guest and returns; escalates only after `forceAfterMs` or the policy's. */
+  /** Asks the guest and returns; escalates only after `forceAfterMs` or the policy's, also when nobody could be asked. */
   async shutdown(reference: string, order: ShutdownOrder): Promise<StopAnswer> {
     const target = this.#fleet.locate(reference);
     if (order.resume && target.supervisor?.state.kind === 'paused') await this.#guests.resume(reference);
-    const supervisor = await request('shutdown', target, shutdownRequested(order, target.supervisor));
-    return this.#awaitEnd(supervisor, order, undefined);
+    const { supervisor, unasked } = await requestShutdown(target, shutdownRequested(order, target.supervisor));
+    // Who waits for the end gets it, and is told how it came.
+    if (unasked && order.wait === null) throw unasked;
+    const answer = await this.#awaitEnd(supervisor, order, undefined);
+    return unasked ? { ...answer, unasked: unasked.message } : answer;
   }
 
   /** The ladder SIGTERM, SIGKILL; returns at freed unless asked to wait for more. */

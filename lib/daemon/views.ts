@@ -11,7 +11,8 @@ import type {
 } from '../client/contract.ts';
 import type { Claim } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
-import type { Incarnation, IncarnationState } from '../domain/incarnation.ts';
+import type { Incarnation } from '../domain/incarnation.ts';
+import { isRebooting } from '../domain/transition.ts';
 import { stateReason, stateWord } from '../domain/words.ts';
 import { isSameProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';
@@ -117,7 +118,7 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
     emulator: launch.emulator,
     emulatorVersion: launch.emulatorVersion,
     requester: launch.requester,
-    asked: askedOf(state),
+    asked: askedOf(supervisor),
     startedOver: launch.forced?.overIncarnations ?? [],
     ...endFields(supervisor),
     ...heldFields(readHeld(supervisor)),
@@ -125,8 +126,9 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
   };
 }
 
-function askedOf(state: IncarnationState): IncarnationInfo['asked'] {
+function askedOf({ state, services }: Supervisor): IncarnationInfo['asked'] {
   if (!('asked' in state) || state.asked === null) return null;
+  if (state.asked.to === 'reboot' && !isRebooting(state, services.clock.now())) return null;
   const { to, destroyAtMs } = state.asked;
   return { to, destroyAt: destroyAtMs === null ? null : isoTime(destroyAtMs) };
 }

@@ -169,6 +169,8 @@ export interface Live {
 export interface Asked {
   readonly to: 'shutdown' | 'reboot';
   readonly destroyAtMs: number | null;
+  /** From then on a power-off is one, and not half of the reboot that was asked for; null: never. */
+  readonly lapsesAtMs: number | null;
 }
 
 /** Times are milliseconds since the epoch. */

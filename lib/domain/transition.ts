@@ -222,21 +222,35 @@ function destroyLate(state: StateOf<'running' | 'paused'>, event: EventOf<'destr
 }
 
 function askShutdown(state: StateOf<'running'>, { modes, destroyAtMs }: EventOf<'shutdownRequested'>): Verdict {
-  const asked = { to: 'shutdown', destroyAtMs } as const;
+  const asked = { to: 'shutdown', destroyAtMs, lapsesAtMs: null } as const;
   const ask: Effect = { kind: 'askGuest', to: 'shutdown', modes };
   return destroyAtMs === null ? to({ ...state, asked }, ask) : to({ ...state, asked }, 'scheduleDestroy', ask);
 }
 
-function askReboot(state: StateOf<'running'>, { modes }: EventOf<'rebootRequested'>): Verdict {
-  const asked = { to: 'reboot', destroyAtMs: null } as const;
+/** A guest may install its updates on the way down; one that powers off later than this does so for another reason. */
+const rebootWithinMs = 3_600_000;
+
+function askReboot(state: StateOf<'running'>, { modes, atMs }: EventOf<'rebootRequested'>): Verdict {
+  const asked = { to: 'reboot', destroyAtMs: null, lapsesAtMs: atMs + rebootWithinMs } as const;
   return to({ ...state, asked }, { kind: 'askGuest', to: 'reboot', modes });
+}
+
+/** Nobody could be asked: nothing is left of it, but the time that was given for it. */
+function unheard(state: StateOf<'running' | 'paused'>): Verdict {
+  const isGivenTime = state.asked !== null && state.asked.destroyAtMs !== null;
+  return isGivenTime ? ignored : to({ ...state, asked: null }, 'restoreActions');
+}
+
+/** Whether the guest is on its way to a reboot that it was asked for. */
+export function isRebooting({ asked }: Pick<Live, 'asked'>, atMs: number): boolean {
+  return asked?.to === 'reboot' && (asked.lapsesAtMs === null || atMs < asked.lapsesAtMs);
 }
 
 /** Powered off: the end, or (asked to reboot, or on_poweroff=restart) the beginning of the next boot in the same incarnation. */
 function poweredOff(state: StateOf<'running' | 'paused'>, event: EventOf<'guestShutdown'>): Verdict {
   // A daemon that ended on the way from power-off to reset: said again to the next one, it is the same power-off.
   const begun = state.kind === 'paused' && state.reason === 'shutting down';
-  const rebooting = (begun || state.asked?.to === 'reboot') && event.byGuest && !event.panicked;
+  const rebooting = (begun || isRebooting(state, event.atMs)) && event.byGuest && !event.panicked;
   if (rebooting || event.action === 'restart') {
     const next = { ...live(state), asked: null, kind: 'paused', sinceMs: event.atMs, reason: 'shutting down' } as const;
     return to(next, { kind: 'resetGuest', resume: true });
@@ -393,7 +407,7 @@ const table = {
     guestPanicked: panicked,
     watchdogFired: (s, e) => (e.action === 'pause' ? pausedBy('watchdog', s, e.atMs) : ignored),
     diskFailed: (s, e) => (e.action === 'stop' ? pausedBy('I/O error', s, e.atMs) : ignored),
-    askFailed: (s) => to({ ...s, asked: null }, 'restoreActions'),
+    askFailed: unheard,
     guestReset: begunAnew,
     hypervisorExited: died,
     resourcesBusy: 'ignore',
@@ -429,7 +443,7 @@ const table = {
     guestPanicked: panicked,
     watchdogFired: (s, e) => (e.action === 'pause' ? pausedBy('watchdog', s, e.atMs) : ignored),
     diskFailed: (s, e) => (e.action === 'stop' ? pausedBy('I/O error', s, e.atMs) : ignored),
-    askFailed: (s) => to({ ...s, asked: null }, 'restoreActions'),
+    askFailed: unheard,
     guestReset: begunAnew,
     hypervisorExited: died,
     resourcesBusy: 'ignore',

@@ -90,7 +90,7 @@ describeEndToEnd('reset and reboot', () => {
   test('a domain without a guest agent says how to get one (8), and is left as it was', async () => {
     await using host = await createHost();
     await host.run({ name: 'web1' });
-    const refused = await host.domctl(['shutdown', 'web1', '--mode', 'agent', '--force-after', '300ms']);
+    const refused = await host.domctl(['shutdown', 'web1', '--mode', 'agent']);
     expect(refused.exit).toBe(8);
     expect(refused.stderr).toMatch(/QEMU guest agent is not configured\nhint: .*org\.qemu\.guest_agent\.0/);
     expect(host.journal().at(-1)).toMatchObject({ event: 'askFailed', state: { kind: 'running', asked: null } });
@@ -100,6 +100,20 @@ describeEndToEnd('reset and reboot', () => {
 });
 
 describeEndToEnd('a deadline given with a shutdown', () => {
+  test('runs also where the guest could not be asked, and the answer says so', async () => {
+    await using host = await createHost();
+    await host.run({ name: 'web1' });
+    const given = ['shutdown', 'web1', '--mode', 'agent', '--force-after'];
+    const refused = await host.domctl([...given, '1h']);
+    expect(refused.exit).toBe(8);
+    expect(refused.stderr).toMatch(/agent is not configured; it is destroyed at 20\S+Z all the same\nhint: .*--mode acpi/);
+    expect((await host.info('web1')).incarnations[0]?.asked).toMatchObject({ to: 'shutdown' });
+    const { exit, stdout, stderr } = await host.domctl([...given, '300ms', '--wait']);
+    expect({ exit, stdout }).toMatchObject({ exit: 0, stdout: expect.stringMatching(/^Domain 'web1' shut down/) as string });
+    expect(stderr).toMatch(/^warning: .*agent is not configured; it is destroyed at 20\S+Z all the same$/m);
+    expect(await host.ok('domstate', 'web1', '--reason')).toBe('shut off (destroyed)\n');
+  });
+
   test('outlives the daemon that took it', async () => {
     await using host = await createHost();
     const { pid } = await host.run({ name: 'web1' });

@@ -43,6 +43,7 @@ export const shutdown = defineVerb({
       const answer = await withDrainNote(client, domain, context, wait === 'off', async () =>
         client.shutdown(domain, body),
       );
+      if (answer.unasked !== undefined) context.warn(`warning: ${answer.unasked}`);
       if (wait === null) context.say(`Domain '${answer.name}' is being shutdown`);
       else sayStopped(answer, 'shut down', context);
       context.answer(answer);

@@ -33,11 +33,11 @@ export const states = {
   running: { kind: 'running', sinceMs: 20, reason: 'booted', ...live },
   'running, asked to reboot': {
     ...{ kind: 'running', sinceMs: 20, reason: 'booted', ...live },
-    asked: { to: 'reboot', destroyAtMs: null },
+    asked: { to: 'reboot', destroyAtMs: null, lapsesAtMs: 3_600_020 },
   },
   'running, asked to shut down by 500': {
     ...{ kind: 'running', sinceMs: 20, reason: 'booted', ...live },
-    asked: { to: 'shutdown', destroyAtMs: 500 },
+    asked: { to: 'shutdown', destroyAtMs: 500, lapsesAtMs: null },
   },
   paused: { kind: 'paused', sinceMs: 30, reason: 'user', ...live },
   'paused, panicked': { kind: 'paused', sinceMs: 30, reason: 'panicked', ...live },

@@ -265,8 +265,11 @@ const matrix: Record<Column, Expected> = {
     ignore: aRunning.ignore.filter((row) => row !== 'guestReset'),
   },
   'running, asked to shut down by 500': {
-    does: { ...aRunning.does, destroyDue: 'exiting: SIGTERM scheduleKill', guestReset: 'running' },
-    ignore: aRunning.ignore.filter((row) => row !== 'guestReset' && row !== 'destroyDue'),
+    does: {
+      ...without(aRunning.does, 'askFailed'),
+      ...{ destroyDue: 'exiting: SIGTERM scheduleKill', guestReset: 'running' },
+    },
+    ignore: [...aRunning.ignore.filter((row) => row !== 'guestReset' && row !== 'destroyDue'), 'askFailed'],
   },
   paused: aPaused,
   'paused, panicked': { ...aPaused, does: { ...aPaused.does, resumeRequested: 'WRONG_STATE' } },
@@ -696,6 +699,13 @@ describe('the end of a guest', () => {
     expect(next(off, events['guestShutdown by the host'])).toMatchObject({ kind: 'stopping' });
   });
 
+  test('by power-off is an end again an hour after it was asked to reboot', () => {
+    const asked = next(states.running, { ...eventOfKind.rebootRequested, atMs: 1000 });
+    const off = (atMs: number) => next(asked, { ...eventOfKind.guestShutdown, atMs });
+    expect(off(3_600_999)).toMatchObject({ kind: 'paused', reason: 'shutting down' });
+    expect(off(3_601_000)).toMatchObject({ kind: 'stopping', byGuest: true });
+  });
+
   test('by the host is an end, even when it was asked to reboot', () => {
     expect(next(states['running, asked to reboot'], events['guestShutdown by the host'])).toMatchObject({
       kind: 'stopping',
@@ -731,8 +741,12 @@ describe('the end of a guest', () => {
     expect(again).toMatchObject({ asked: { to: 'shutdown', destroyAtMs: null } });
   });
 
-  test('that nobody could be asked for leaves nothing behind', () => {
-    expect(next(states['running, asked to shut down by 500'], eventOfKind.askFailed)).toMatchObject({ asked: null });
+  test('that nobody could be asked for leaves nothing behind, but the time it was given', () => {
+    const asked = next(states.running, eventOfKind.shutdownRequested);
+    expect(next(asked, eventOfKind.askFailed)).toMatchObject({ asked: null });
+    const given = states['running, asked to shut down by 500'];
+    expect(describeVerdict(transition(given, eventOfKind.askFailed))).toBe('ignore');
+    expect(next(given, { ...eventOfKind.destroyDue, atMs: 500 })).toMatchObject({ outcome: { kind: 'destroyed' } });
   });
 });
 

@@ -1,13 +1,14 @@
 /** Which character device a console is, and the connection to it. What a hypervisor says of itself is not trusted here. */
 import { once } from 'node:events';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { ReadStream } from 'node:tty';
-import { DomctlError } from '../errors.ts';
+import { DomctlError, messageOf } from '../errors.ts';
 import { unlessGone } from '../host/processes.ts';
 import { type ConsoleTarget, consoleTarget } from '../qemu/chardev.ts';
 import { queryChardev } from '../qemu/commands.ts';
+import { connectTo } from '../qemu/own-socket.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
 import { parseDomain } from '../xml/parse.ts';
 import type { FoundConsole } from './console.ts';
@@ -83,20 +84,23 @@ export async function openTarget(target: ConsoleTarget, hypervisor: Hypervisor):
     case 'pty':
       return openPty(target.chardev, hypervisor);
     case 'unix':
-      // A hypervisor owns this directory: a link of its making could lead to a socket that only we may use.
-      if (!lstatSync(target.path).isSocket()) throw new DomctlError('FAILED', `${target.path} is no socket`);
-      return connected(connect(target.path));
+      return connected(connectTo(target.path));
     case 'tcp':
-      return connected(connect(target.port, target.host));
+      return connected(connectToPort(target.port, target.host));
   }
 }
 
-async function connected(socket: Socket): Promise<Socket> {
+async function connectToPort(port: number, host: string): Promise<Socket> {
+  const socket = connect(port, host);
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function connected(connecting: Promise<Socket>): Promise<Socket> {
   try {
-    await once(socket, 'connect');
-    return socket;
+    return await connecting;
   } catch (error) {
-    throw new DomctlError('FAILED', 'cannot connect to the console', { cause: error });
+    throw new DomctlError('FAILED', `cannot connect to the console: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -107,9 +111,19 @@ async function openPty(chardev: string, { qmp, pid }: Hypervisor): Promise<Socke
   if (path === undefined) throw new DomctlError('FAILED', `the hypervisor has no pty for ${chardev}`);
   const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   // Its own user's, or it names somebody else's terminal.
-  if (fstatSync(fd).uid === userOf(pid)) return new ReadStream(fd);
+  const stats = fstatSync(fd);
+  if (isPty(stats) && stats.uid === userOf(pid)) return new ReadStream(fd);
   closeSync(fd);
   throw new DomctlError('FAILED', `${path} is not the hypervisor's`);
+}
+
+/** Major numbers of devpts (UNIX98_PTY_SLAVE_MAJOR of linux/major.h, and the seven after it). */
+const [firstPtyMajor, lastPtyMajor] = [136, 143];
+
+/** Whether it is the terminal's side of a pseudoterminal, as devpts makes them. */
+export function isPty(stats: Stats): boolean {
+  const major = Math.floor(stats.rdev / 256) % 4096;
+  return stats.isCharacterDevice() && major >= firstPtyMajor && major <= lastPtyMajor;
 }
 
 /** Effective user of a process; null when it is gone. */

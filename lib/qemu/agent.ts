@@ -5,10 +5,10 @@
  *   connect ──> 0xFF guest-sync-delimited ──> 0xFF {"return": id} ──> in step ──> commands, one at a time
  */
 import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { z } from 'zod';
 import { withinLimit } from './limit.ts';
+import { connectTo } from './own-socket.ts';
 import { LineReader } from './qmp-messages.ts';
 
 /** absent: nobody answers; refused: the agent answered with an error; protocol: what answers is no agent. */
@@ -172,12 +172,9 @@ function anyId(): number {
 
 /** A hypervisor that runs listens: no second attempt. */
 async function reach(path: string, limit: AbortSignal, signal: AbortSignal | undefined): Promise<Socket> {
-  const socket = createConnection(path);
   try {
-    await once(socket, 'connect', { signal: limit });
-    return socket;
+    return await connectTo(path, limit);
   } catch (cause) {
-    socket.destroy();
     signal?.throwIfAborted();
     throw new AgentError('absent', 'nobody listens for the guest agent', { cause });
   }

@@ -2,10 +2,10 @@
  * The unix socket to a hypervisor that may not listen yet. Owns the retries: a control socket serves one client, so a
  * stray second connection would take the only place, and nothing is retried once a connection stands.
  */
-import { once } from 'node:events';
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../errors.ts';
+import { connectTo } from './own-socket.ts';
 import { QmpError } from './qmp-error.ts';
 
 const betweenAttemptsMs = 25;
@@ -20,7 +20,7 @@ export async function dial(path: string, signal: AbortSignal): Promise<Socket> {
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await attempt(path, signal);
+      return await connectTo(path, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (!isErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN')) {
@@ -28,16 +28,5 @@ export async function dial(path: string, signal: AbortSignal): Promise<Socket> {
       }
     }
     await sleep(betweenAttemptsMs, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-async function attempt(path: string, signal: AbortSignal): Promise<Socket> {
-  const socket = createConnection(path);
-  try {
-    await once(socket, 'connect', { signal });
-    return socket;
-  } catch (error) {
-    socket.destroy();
-    throw error;
   }
 }

@@ -1,7 +1,8 @@
 /** Consoles over real sockets: who may connect, how it ends, and that no byte is lost however slow a side is. */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,7 @@ import { type Duplex, PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openConsole } from '../../../lib/client/console.ts';
-import { openTarget } from '../../../lib/daemon/console-target.ts';
+import { isPty, openTarget } from '../../../lib/daemon/console-target.ts';
 import { heard, serveConsoles } from '../../fixtures/consoles.ts';
 
 let directory = '';
@@ -171,6 +172,16 @@ describe('a hypervisor that lies', () => {
     const link = join(directory, 'link');
     symlinkSync(join(directory, 'guest'), link);
     await expect(openTarget({ kind: 'unix', path: link }, nobody)).rejects.toThrow('is no socket');
+  });
+
+  test('about what a pty is, is found out by the device', async () => {
+    const opens = 'import pty,os,sys; _,t=pty.openpty(); print(os.ttyname(t),flush=True); sys.stdin.read()';
+    const child = spawn('python3', ['-c', opens], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [terminal] = await once(child.stdout, 'data');
+    expect(isPty(statSync(String(terminal).trim()))).toBe(true);
+    child.stdin.end();
+    for (const path of ['/dev/ptmx', '/dev/null', directory, join(directory, 'guest')])
+      expect([path, isPty(statSync(path))]).toEqual([path, false]);
   });
 
   test.each(['pty:/etc/passwd', 'pty:/dev/pts/../sda', 'pty:/dev/pts/ptmx', 'file', 'unix:/x'])(

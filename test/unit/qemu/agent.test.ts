@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { symlink } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { GuestAgent } from '../../../lib/qemu/agent.ts';
@@ -66,6 +67,13 @@ async function connect(path: string, deadlineMs = hurry.deadlineMs): Promise<Gue
 }
 
 describe('a guest agent', () => {
+  test('is not looked for behind a link', async () => {
+    const server = await serveAgent(usual);
+    await symlink(server.path, `${server.path}-link`);
+    await expect(connect(`${server.path}-link`)).rejects.toMatchObject({ kind: 'absent' });
+    expect(server.bytes()).toHaveLength(0);
+  });
+
   test('is in step after a delimiter and its own number', async () => {
     const server = await serveAgent(usual);
     await (await connect(server.path)).ping();

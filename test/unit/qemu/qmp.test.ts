@@ -1,4 +1,4 @@
-import { link, unlink } from 'node:fs/promises';
+import { link, symlink, unlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import { balloon, queryBalloon } from '../../../lib/qemu/commands.ts';
@@ -76,6 +76,16 @@ describe('connecting', () => {
     const { path } = await serve();
     const connecting = connect(`${path}/below-a-socket`);
     await expect(connecting).rejects.toMatchObject({ kind: 'closed', cause: { code: 'ENOTDIR' } });
+  });
+
+  test('fails at once on a link, wherever that leads: who owns the directory is not trusted', async () => {
+    const server = await serve();
+    await symlink(server.path, `${server.path}-link`);
+    await expect(connect(`${server.path}-link`)).rejects.toMatchObject({
+      kind: 'closed',
+      cause: { message: `${server.path}-link is no socket` },
+    });
+    expect(server.peers).toHaveLength(0);
   });
 
   test('fails at once on a path longer than the kernel takes', async () => {

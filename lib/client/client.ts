@@ -92,8 +92,12 @@ export class Client {
   }
 
   /** nvram null: refused while there is one. */
-  async undefine(domain: string, nvram: 'keep' | 'remove' | null): Promise<UndefineAnswer> {
-    const query = nvram === null ? '' : `?nvram=${nvram}`;
+  async undefine(
+    domain: string,
+    nvram: 'keep' | 'remove' | null,
+    tpm: 'keep' | 'remove' = 'remove',
+  ): Promise<UndefineAnswer> {
+    const query = `?tpm=${tpm}${nvram === null ? '' : `&nvram=${nvram}`}`;
     return (await this.#ask('DELETE', `${domainPath(domain)}${query}`)) as UndefineAnswer;
   }
 

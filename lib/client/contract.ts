@@ -166,6 +166,8 @@ export interface UndefineAnswer {
   /** Incarnation that stays until it is released. */
   readonly stillHeldBy: number | null;
   readonly nvram: { readonly path: string; readonly removed: boolean } | null;
+  /** State of its TPM; null: there was none. Not removed while an incarnation has it. */
+  readonly tpm: { readonly path: string; readonly removed: boolean } | null;
 }
 
 export interface AutostartAnswer {

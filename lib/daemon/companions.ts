@@ -19,6 +19,7 @@ import { bear, type HypervisorUser } from './birth.ts';
 import { companionSocket, logFile } from './runtime-files.ts';
 import { openProcess, signalUnlessGone } from './signals.ts';
 import type { Supervisor } from './supervisor.ts';
+import { tpmState, tpmStates } from './tpm.ts';
 
 /** Where the hypervisor connects to; by index in the domain's filesystems. */
 export interface CompanionSockets {
@@ -124,9 +125,8 @@ export async function startCompanions(
 /** The state of a TPM outlives its incarnations; it is of the domain's UUID. */
 async function startSwtpm(supervisor: Supervisor, domain: Domain, user: HypervisorUser | null): Promise<string> {
   const { places } = supervisor.services;
-  const states = join(places.stateDir, 'tpm');
-  const directory = join(states, domain.uuid);
-  await mkdir(states, { recursive: true, mode: 0o711 });
+  const directory = tpmState(places.stateDir, domain.uuid);
+  await mkdir(tpmStates(places.stateDir), { recursive: true, mode: 0o711 });
   await mkdir(directory, { recursive: true, mode: 0o700 });
   if (user) await chown(directory, user.uid, user.gid);
   const socket = companionSocket(places, supervisor.launch.id, 'swtpm.sock');

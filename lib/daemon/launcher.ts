@@ -2,7 +2,7 @@
  * From an admitted launch to a running guest: files, birth inside the cgroup, monitor, memory target, `cont`.
  * Whatever fails becomes the event launchFailed, and the incarnation ends like any other: exiting, draining, released.
  */
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Domain } from '../domain/definition.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
@@ -109,18 +109,14 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
 
 /** An output file the hypervisor may write to: made as its user's when missing, left as it is otherwise. */
 async function makeOwnedFile(path: string, user: HypervisorUser | null): Promise<void> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'ax', 0o640);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+  await using file = await open(path, 'ax', 0o640).catch((error: unknown) => {
+    if (isErrno(error, 'EEXIST')) return null;
     throw new DomctlError('HOST_LACKS', `${path} (serial output) cannot be made`, {
       hint: `make its directory: mkdir -p ${dirname(path)}`,
       cause: error,
     });
-  }
-  if (user) await file.chown(user.uid, user.gid);
-  await file.close();
+  });
+  if (user) await file?.chown(user.uid, user.gid);
 }
 
 /** Companions, taps, then QEMU inside the cgroup; its pidfd is taken over, the taps are its own from then on. */

@@ -54,7 +54,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   },
   'DELETE /v1/domains/{domain}': {
     summary: 'Remove the definition',
-    query: z.object({ nvram: z.enum(['keep', 'remove']).optional() }),
+    query: z.object({ nvram: z.enum(['keep', 'remove']).optional(), tpm: z.enum(['keep', 'remove']).optional() }),
     answer: json(named('UndefineAnswer')),
   },
   'POST /v1/domains/{domain}/autostart': {

@@ -57,7 +57,10 @@ const longestReference = 1024;
 
 const byName = z.object({ domain: z.string() });
 const inactiveQuery = z.object({ inactive: z.enum(['true', 'false']).default('false') });
-const undefineQuery = z.object({ nvram: z.enum(['keep', 'remove']).optional() });
+const undefineQuery = z.object({
+  nvram: z.enum(['keep', 'remove']).optional(),
+  tpm: z.enum(['keep', 'remove']).optional(),
+});
 const domainQuery = z.object({ domain: z.string().optional() });
 
 export function buildServer(daemon: Daemon): FastifyInstance {
@@ -151,8 +154,8 @@ function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void 
     }),
   );
   app.delete('/domains/:domain', async (request) => {
-    const { nvram = null } = check(undefineQuery, request.query);
-    return verbs.undefine(nameOf(request), nvram);
+    const { nvram = null, tpm = 'remove' } = check(undefineQuery, request.query);
+    return verbs.undefine(nameOf(request), { nvram, tpm });
   });
   app.post('/domains/:domain/autostart', async (request) =>
     verbs.autostart(nameOf(request), check(autostartRequest, request.body).enabled),

@@ -32,6 +32,7 @@ import { existingNvram } from './nvram.ts';
 import { describeEnd } from './refusals.ts';
 import type { Starter } from './starting.ts';
 import type { NewEvent, Supervisor } from './supervisor.ts';
+import { existingTpmState } from './tpm.ts';
 import { withDeadline } from './waiting.ts';
 
 export interface StopOrder {
@@ -47,6 +48,13 @@ export interface ShutdownOrder extends StopOrder {
   readonly modes: readonly AskMode[] | undefined;
   /** A guest that stands still is resumed first, to hear. */
   readonly resume: boolean;
+}
+
+/** What becomes of what a guest leaves beside its definition; nvram null: refused while there is one. */
+export interface Leavings {
+  readonly nvram: 'keep' | 'remove' | null;
+  /** The state of its TPM; left, and said to be, while an incarnation has it. */
+  readonly tpm: 'keep' | 'remove';
 }
 
 export class Verbs {
@@ -114,14 +122,14 @@ export class Verbs {
   }
 
   /** The definition goes; an incarnation that is still there keeps its record, claims and name until it is released. */
-  async undefine(reference: string, nvram: 'keep' | 'remove' | null): Promise<UndefineAnswer> {
+  async undefine(reference: string, leavings: Leavings): Promise<UndefineAnswer> {
     return this.#defining.runExclusive(async () => {
       const entry = this.#fleet.find(reference);
-      return entry.queue.runExclusive(async () => this.#remove(entry, nvram));
+      return entry.queue.runExclusive(async () => this.#remove(entry, leavings));
     });
   }
 
-  async #remove(entry: Entry, nvram: 'keep' | 'remove' | null): Promise<UndefineAnswer> {
+  async #remove(entry: Entry, { nvram, tpm }: Leavings): Promise<UndefineAnswer> {
     const current = currentOf(entry.supervisors);
     if (!entry.definition) throw transient('undefine', entry.name);
     const variables = await existingNvram(entry.definition, this.#places.stateDir);
@@ -129,6 +137,9 @@ export class Verbs {
     await this.#definitions.remove(entry.name);
     const removed = variables !== null && nvram === 'remove';
     if (removed) await rm(variables, { force: true });
+    const state = await existingTpmState(this.#places.stateDir, entry.definition.uuid);
+    const forgotten = state !== null && tpm === 'remove' && current === null;
+    if (forgotten) await rm(state, { recursive: true, force: true });
     announceDefinition(this.#events, entry.definition, null);
     entry.definition = null;
     entry.autostart = false;
@@ -138,6 +149,7 @@ export class Verbs {
       name: entry.name,
       stillHeldBy: current?.launch.id ?? null,
       nvram: variables === null ? null : { path: variables, removed },
+      tpm: state === null ? null : { path: state, removed: forgotten },
     };
   }
 

@@ -220,6 +220,36 @@ describeEndToEnd('undefine of a domain with UEFI variables', () => {
   });
 });
 
+describeEndToEnd('undefine of a domain whose TPM has a state', () => {
+  test('removes it as virsh does, unless told to keep it or an incarnation has it', async () => {
+    await using host = await createHost();
+    const uuid = '6f1d0b53-6a2c-4f5b-9d2b-6a8d5a1f0c11';
+    const other = host.at('state/tpm/6f1d0b53-6a2c-4f5b-9d2b-6a8d5a1f0c12');
+    const state = host.at(`state/tpm/${uuid}`);
+    const make = (path: string): void => {
+      mkdirSync(path, { recursive: true });
+      writeFileSync(`${path}/tpm2-00.permall`, 'secrets');
+    };
+    make(other);
+    make(state);
+    await host.run({ name: 'web1', uuid });
+    const { stderr } = await host.domctl(['undefine', 'web1']);
+    expect(stderr).toBe(`warning: the state of its TPM is in use and was left: ${state}\n`);
+    await host.ok('destroy', 'web1', '--wait');
+    for (const [flags, isLeft] of [
+      [['--keep-tpm'], true],
+      [[], false],
+    ] as const) {
+      make(state);
+      await host.define({ name: 'web1', uuid });
+      expect(await host.json('undefine', 'web1', ...flags)).toMatchObject({ tpm: { path: state, removed: !isLeft } });
+      expect(existsSync(state)).toBe(isLeft);
+    }
+    expect(existsSync(other)).toBe(true);
+    expect((await host.domctl(['undefine', 'web1', '--tpm', '--keep-tpm'])).exit).toBe(2);
+  });
+});
+
 describeEndToEnd('--console', () => {
   test('of start and create connects before the guest runs, and leaving it leaves the guest', async () => {
     await using host = await createHost();

@@ -28,6 +28,7 @@ export function announceHypervisor(supervisor: Supervisor, said: QmpEvent): void
     const agentPort = said.name === 'VSERPORT_CHANGE' ? agentPortOf(supervisor.launch) : null;
     const happening = hypervisorHappening(said, { state: supervisor.state, agentPort });
     if (!happening) return;
+    if (said.name === 'RESET' && !resetsOf(supervisor).isNew(supervisor.services.clock.now())) return;
     const suppressed = budgetOf(supervisor).spend(supervisor.services.clock.now());
     if (suppressed === null) return;
     publish(supervisor, suppressed === 0 ? happening : { ...happening, data: { ...happening.data, suppressed } });
@@ -65,6 +66,29 @@ function agentPortOf({ xml }: Launch): string | null {
   });
   const index = domain.channels.findIndex(({ name }) => name === agentName);
   return index < 0 ? null : `channel${index}`;
+}
+
+const resets = new WeakMap<Supervisor, Resets>();
+
+function resetsOf(supervisor: Supervisor): Resets {
+  const found = resets.get(supervisor) ?? new Resets();
+  resets.set(supervisor, found);
+  return found;
+}
+
+/** Firmware that finds itself started warm resets the machine once more, within a second even where it is emulated. */
+const oneRebootMs = 2000;
+
+/** Which of a machine's resets is a reboot of its own. */
+export class Resets {
+  #toldMs = Number.NEGATIVE_INFINITY;
+
+  /** False for one that belongs to the reboot before it. */
+  isNew(nowMs: number): boolean {
+    if (Math.abs(nowMs - this.#toldMs) < oneRebootMs) return false;
+    this.#toldMs = nowMs;
+    return true;
+  }
 }
 
 const budgets = new WeakMap<Supervisor, GuestBudget>();

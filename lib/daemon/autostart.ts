@@ -1,26 +1,36 @@
 /** Domains marked for it are started once after each boot of the host, by whichever daemon comes up first. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno } from '../errors.ts';
+import { refusedAutostart } from '../domain/events.ts';
+import { asDomctlError, isErrno } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
-import type { Fleet } from './fleet.ts';
+import type { Entry, Fleet } from './fleet.ts';
 import { writeDurably } from './journal.ts';
+import type { Metrics } from './metrics.ts';
 import type { Starter } from './starting.ts';
 import type { Services } from './supervisor.ts';
 
-/** Starts them by name, one after the other; a refusal is logged and keeps none of the others waiting. */
-export async function autostart(fleet: Fleet, starter: Starter, services: Services): Promise<void> {
+/** What an autostart needs beside the domains. */
+export interface AutostartParts {
+  readonly starter: Starter;
+  readonly services: Services;
+  readonly metrics: Metrics;
+}
+
+/** Starts them by name, one after the other; a refusal is told, counted and logged, and keeps none of the others waiting. */
+export async function autostart(fleet: Fleet, parts: AutostartParts): Promise<void> {
+  const { services } = parts;
   try {
     if (!(await isFirstOfBoot(services.places.stateDir))) return;
   } catch (error) {
     services.log.error({ err: error }, 'autostart');
     return;
   }
-  const names = fleet.entries.filter((entry) => entry.autostart).map(({ name }) => name);
-  for (const name of names.toSorted()) await startOne(name, starter, services);
+  const entries = fleet.entries.filter((entry) => entry.autostart);
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) await startOne(entry, parts);
 }
 
-async function startOne(name: string, starter: Starter, { log }: Services): Promise<void> {
+async function startOne({ name, definition }: Entry, { starter, services, metrics }: AutostartParts): Promise<void> {
   try {
     await starter.start(name, {
       ...{ force: false, dryRun: false, wait: false, paused: false, timeoutMs: undefined },
@@ -28,7 +38,11 @@ async function startOne(name: string, starter: Starter, { log }: Services): Prom
       signal: new AbortController().signal,
     });
   } catch (error) {
-    log.error({ domain: name, err: error }, 'autostart');
+    services.log.error({ domain: name, err: error }, 'autostart');
+    metrics.refused('start', error);
+    const { code, message } = asDomctlError(error);
+    const about = { domain: name, uuid: definition?.uuid ?? '', incarnation: null };
+    services.events.publish({ ...about, ...refusedAutostart(code, message) });
   }
 }
 

@@ -83,7 +83,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   process.on('SIGINT', stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
-  void autostart(fleet, starter, services);
+  void autostart(fleet, { starter, services, metrics });
   manager.ready(summarize(fleet));
 
   function stop(): void {

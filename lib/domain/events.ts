@@ -30,6 +30,7 @@ export const eventNames = [
   'released',
   'lost',
   'found',
+  'autostart-refused',
 ] as const;
 export type EventName = (typeof eventNames)[number];
 
@@ -178,6 +179,11 @@ function outcomeData({ kind, exitCode, signal, rung, oomKilled, detail }: Outcom
 /** What virsh says of a definition: its words, by what was done. */
 export function definitionHappening(what: 'added' | 'updated' | 'removed'): Happening {
   return lifecycle({ added: 'Defined Added', updated: 'Defined Updated', removed: 'Undefined Removed' }[what]);
+}
+
+/** A domain that was to be started with the host was not: the error's code, and its sentence. */
+export function refusedAutostart(code: string, reason: string): Happening {
+  return ours('autostart-refused', { code, reason });
 }
 
 /** What QEMU said, as far as it matters beside the change of state it brings. */

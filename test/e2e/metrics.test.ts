@@ -1,7 +1,9 @@
 /** GET /metrics: what Prometheus reads, held against the daemon's own answers. */
+import { rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import type { ResourcesAnswer } from '../../lib/client/contract.ts';
+import { eventually } from './facts.ts';
 import { createHost, describeEndToEnd, type Host } from './harness.ts';
 
 async function scrape(host: Host): Promise<{ type: string | undefined; body: string }> {
@@ -75,5 +77,22 @@ describeEndToEnd('metrics', () => {
     const metrics = parse((await scrape(host)).body);
     expect([...metrics.keys()].filter((key) => /capacity|reserve|promise/.test(key))).toEqual([]);
     expect(metrics.get('domctl_domains{state="shut off"}')).toBe(1);
+  });
+});
+
+describeEndToEnd('a refused autostart', () => {
+  test('is told as an event, and counted', async () => {
+    await using host = await createHost();
+    const image = host.image('a.img');
+    await host.define({ name: 'a', disks: [image] });
+    await host.ok('autostart', 'a');
+    rmSync(image);
+    await host.stopDaemon();
+    writeFileSync(host.at('state/autostarted'), 'another boot');
+    await host.nextDaemon();
+    const sentence = /event 'autostart-refused' for domain 'a': .*a\.img .* does not exist/;
+    await eventually('it is told', async () => sentence.test(await host.ok('event', '--since', '1h')));
+    const { body } = await scrape(host);
+    expect(parse(body).get('domctl_start_refusals_total{verb="start",code="HOST_LACKS"}')).toBe(1);
   });
 });

@@ -17,7 +17,8 @@ type Data = DomainEvent['data'];
 
 function ourWords({ event, incarnation, data }: DomainEvent): string {
   const parts = ours[event]?.(data);
-  return parts ? [`incarnation ${incarnation ?? '?'}`, ...parts].join(', ') : '';
+  if (!parts) return '';
+  return [...(incarnation === null ? [] : [`incarnation ${incarnation}`]), ...parts].join(', ');
 }
 
 const ours: Readonly<Record<string, (data: Data) => readonly string[]>> = {
@@ -33,6 +34,7 @@ const ours: Readonly<Record<string, (data: Data) => readonly string[]>> = {
   ],
   lost: (data) => [String(data['reason'])],
   found: (data) => [String(data['state'])],
+  'autostart-refused': (data) => [String(data['reason'])],
 };
 
 function detail(data: Data): string[] {

@@ -54,6 +54,10 @@ test.each<[Partial<DomainEvent>, string]>([
     { event: 'exiting', text: '', data: { outcome: 'failed', detail: 'out of luck' } },
     "event 'exiting' for domain 'db1': incarnation 41, failed, out of luck",
   ],
+  [
+    { event: 'autostart-refused', incarnation: null, text: '', data: { code: 'HOST_LACKS', reason: 'no such disk' } },
+    "event 'autostart-refused' for domain 'db1': no such disk",
+  ],
 ])('%j', (fields, sentence) => {
   expect(renderEvent({ ...event, ...fields })).toBe(sentence);
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DomainEvent, EventGap } from '../../../lib/client/contract.ts';
-import { GuestBudget } from '../../../lib/daemon/announcements.ts';
+import { GuestBudget, Resets } from '../../../lib/daemon/announcements.ts';
 import { EventLog, type Following, type LogSettings, type NewEvent } from '../../../lib/daemon/events.ts';
 
 let directory = '';
@@ -202,4 +202,14 @@ test('a guest that does the same in a loop is told of at its rate, with the numb
   expect(told.slice(60)).toEqual(Array.from({ length: 40 }, () => null));
   expect(budget.spend(1000)).toBe(40);
   expect(budget.spend(1000)).toBeNull();
+});
+
+test('one reboot is told once, however often the machine is reset on the way', () => {
+  const resets = new Resets();
+  expect([0, 90, 1999, 2000, 2100, 9000].map((atMs) => resets.isNew(atMs))).toEqual([
+    ...[true, false, false],
+    ...[true, false, true],
+  ]);
+  // A clock that was set back is no reason to be silent.
+  expect(resets.isNew(1000)).toBe(true);
 });

@@ -9,6 +9,7 @@ import { messageOf } from '../errors.ts';
 import { readTraffic } from '../host/interfaces.ts';
 import { readNode } from '../host/inventory.ts';
 import { readThreadTime } from '../host/processes.ts';
+import { tapNames } from '../host/taps.ts';
 import { type BlockStats, queryBalloon, queryBlockStats, queryCpus } from '../qemu/commands.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
 import { known, type Reading, unknown } from '../reading.ts';
@@ -148,8 +149,7 @@ function runningDomain({ launch }: Supervisor): Domain {
 
 /** A tap's host end receives what the guest sends. */
 function interfacesOf(live: Supervisor): InterfaceStats[] {
-  const taps = runningDomain(live).interfaces.flatMap(({ tap }) => (tap === null ? [] : [tap]));
-  return taps.map((name) => {
+  return tapNames(runningDomain(live).interfaces, live.launch.id).map((name) => {
     const traffic = readTraffic(name);
     return traffic.known
       ? { name, rx: traffic.value.sent, tx: traffic.value.received }

@@ -39,6 +39,11 @@ function tapName(incarnation: number, index: number): string {
   return `dctl${incarnation}-${index}`;
 }
 
+/** Names of the taps of incarnation `id`, made by us or by the operator, in the order of its interfaces. */
+export function tapNames(interfaces: readonly Interface[], id: number): string[] {
+  return interfaces.flatMap(({ type, tap }, index) => (type === 'user' ? [] : [tap ?? tapName(id, index)]));
+}
+
 /** Claims on the taps that the XML names. */
 export function claimNamedTaps(interfaces: readonly Interface[]): TapClaim[] {
   return interfaces.flatMap(({ type, tap, tapManaged }) =>

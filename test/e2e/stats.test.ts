@@ -1,6 +1,6 @@
 /** domid, domuuid, domname, nodeinfo and domstats, held against what the kernel and the hypervisor say. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -61,6 +61,17 @@ describeEndToEnd('nodeinfo', () => {
 });
 
 describeEndToEnd('domstats', () => {
+  test('gives the traffic of every tap, also of those that are named here', async (context) => {
+    if (!existsSync('/dev/net/tun')) context.skip('no /dev/net/tun');
+    await using host = await createHost();
+    const cards = "<interface type='ethernet'><model type='virtio'/></interface>";
+    await host.define(host.xml({ name: 'web1' }).replace('</devices>', `${cards.repeat(2)}</devices>`));
+    await host.ok('start', 'web1');
+    const shown = figures(await host.ok('domstats', 'web1', '--interface'), 'web1');
+    expect(shown).toMatchObject({ 'net.count': '2', 'net.0.name': 'dctl1-0', 'net.1.name': 'dctl1-1' });
+    expect(shown['net.0.rx.bytes']).toMatch(/^\d+$/);
+  });
+
   describe.each(byGeneration)('QEMU %s', (_label, { emulator, skipReason }) => {
     test('gives figures of a running machine that the kernel confirms', async (context) => {
       if (skipReason !== null) context.skip(skipReason);

@@ -7,6 +7,11 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / gib).toFixed(1)} GiB`;
 }
 
+/** Bytes as `formatBytes` shows them. */
+export function shownBytes(bytes: number): number {
+  return Number((bytes / gib).toFixed(1)) * gib;
+}
+
 /** `24.2 GiB/s`; below 0.1 GiB/s in MiB. */
 export function formatRate(bytesPerSecond: number): string {
   if (bytesPerSecond > 0 && bytesPerSecond < gib / 10) return `${(bytesPerSecond / 1024 ** 2).toFixed(1)} MiB/s`;

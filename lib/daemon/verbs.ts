@@ -237,7 +237,7 @@ export class Verbs {
         );
       } catch (error) {
         if (order.signal.aborted) throw error;
-        throw deadlinePassed(supervisor, order.timeoutMs ?? usualTimeoutMs ?? 0);
+        throw deadlinePassed(supervisor, order.wait, order.timeoutMs ?? usualTimeoutMs ?? 0);
       }
     }
     return this.#stopAnswer(supervisor);
@@ -266,11 +266,11 @@ function isReleased(state: IncarnationState): boolean {
   return state.kind === 'released';
 }
 
-function deadlinePassed(supervisor: Supervisor, timeoutMs: number): DomctlError {
+function deadlinePassed(supervisor: Supervisor, awaited: WaitTarget, timeoutMs: number): DomctlError {
   const { domain, id } = supervisor.launch;
   return new DomctlError(
     'DEADLINE_PASSED',
-    `domain '${domain}' is not there after ${formatElapsed(timeoutMs)}: ${describeEnd(supervisor)}`,
+    `domain '${domain}' is not ${awaited === 'off' ? 'released' : 'freed'} after ${formatElapsed(timeoutMs)}: ${describeEnd(supervisor)}`,
     {
       hint: `nothing was undone and it goes on; 'domctl drain ${domain}' watches it`,
       details: { domain, incarnation: id, state: stateWord(supervisor.state) },

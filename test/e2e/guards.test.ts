@@ -192,7 +192,7 @@ describeEndToEnd('the daemon', () => {
     expect(Number(readFileSync(`${preload}.count`, 'utf8'))).toBeGreaterThanOrEqual(2);
     for (const waiting of [ofRunning, ofDraining]) {
       const result = await Promise.race([waiting.done, pause(30_000, null)]);
-      expect(result).toMatchObject({ exit: 10, stderr: expect.stringContaining("'db1' is not there after 3.0 s") });
+      expect(result).toMatchObject({ exit: 10, stderr: expect.stringContaining("'db1' is not released after 3.0 s") });
       expect(result!.ms).toBeGreaterThanOrEqual(3000);
     }
     expect(await host.state('db1')).toBe('draining');

@@ -1,6 +1,6 @@
 /** Memory in words: held, draining, the ledger, the arithmetic of a start. */
 import type { DomainRow, DrainFields, HeldFields, ResourcesAnswer, StartAnswer } from '../../client/contract.ts';
-import { formatBytes, formatRate, formatRemaining } from '../../format.ts';
+import { formatBytes, formatRate, formatRemaining, shownBytes } from '../../format.ts';
 import { renderTable } from './table.ts';
 
 /** `201.4 GiB`, or `?` for what cannot be read: never 0.0. */
@@ -110,6 +110,11 @@ function countOf(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
+/** What `part` as it is shown leaves of `whole` as it is shown: the eye adds up the two. */
+function formatRest(whole: number, part: number): string {
+  return formatBytes(shownBytes(whole) - shownBytes(part));
+}
+
 /** Two readings of what drains are not of the same moment. */
 const readTwiceBytes = 64 * 1024 ** 2;
 
@@ -141,7 +146,7 @@ export function renderArithmetic(
   const overhead =
     ownBytes < 0
       ? `overhead; ${formatBytes(answer.memoryBytes)} come in huge pages`
-      : `${formatBytes(answer.memoryBytes)} + ${formatBytes(ownBytes)} overhead`;
+      : `${formatBytes(answer.memoryBytes)} + ${formatRest(arithmetic.promisedNewBytes, answer.memoryBytes)} overhead`;
   const spare = arithmetic.shortfallBytes < 0 ? `${formatBytes(-arithmetic.shortfallBytes)} to spare, ` : '';
   const lines: [string, number, string][] = [
     ['  promised by live domains', arithmetic.promisedLiveBytes, ''],

@@ -90,7 +90,10 @@ export async function requestShutdown(
     if (destroyAtMs === null) throw error;
     const { code, message, hint, details } = asDomctlError(error);
     const when = `it is destroyed at ${new Date(destroyAtMs).toISOString()} all the same`;
-    return { supervisor, unasked: new DomctlError(code, `${message}; ${when}`, { hint: hint ?? undefined, details, cause: error }) };
+    return {
+      supervisor,
+      unasked: new DomctlError(code, `${message}; ${when}`, { hint: hint ?? undefined, details, cause: error }),
+    };
   }
 }
 

@@ -1,5 +1,5 @@
 /** The state of a domain's emulated TPM on disk: of its UUID, and kept from one incarnation to the next. */
-import { access } from 'node:fs/promises';
+import { access, readdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../errors.ts';
 
@@ -23,4 +23,13 @@ export async function existingTpmState(stateDir: string, uuid: string): Promise<
       throw error;
     },
   );
+}
+
+/** Removes it with the files that swtpm makes. False: something else is in there, and stays. */
+export async function removeTpmState(path: string): Promise<boolean> {
+  const entries = await readdir(path, { withFileTypes: true });
+  await Promise.all(entries.filter((entry) => !entry.isDirectory()).map(({ name }) => unlink(join(path, name))));
+  if (entries.some((entry) => entry.isDirectory())) return false;
+  await rmdir(path);
+  return true;
 }

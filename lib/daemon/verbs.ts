@@ -1,5 +1,4 @@
 /** The verbs that change a definition or end an incarnation, free of HTTP. Starting and the guest's own verbs have files of their own. */
-import { rm } from 'node:fs/promises';
 import { Mutex } from 'async-mutex';
 import type {
   AutostartAnswer,
@@ -28,11 +27,10 @@ import type { EventLog } from './events.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import { generateMac, generateUuid } from './identifiers.ts';
 import { type Guests, request, requestShutdown } from './guests.ts';
-import { existingNvram } from './nvram.ts';
+import { decideLeavings, type Leavings } from './leavings.ts';
 import { describeEnd } from './refusals.ts';
 import type { Starter } from './starting.ts';
 import type { NewEvent, Supervisor } from './supervisor.ts';
-import { existingTpmState } from './tpm.ts';
 import { withDeadline } from './waiting.ts';
 
 export interface StopOrder {
@@ -48,13 +46,6 @@ export interface ShutdownOrder extends StopOrder {
   readonly modes: readonly AskMode[] | undefined;
   /** A guest that stands still is resumed first, to hear. */
   readonly resume: boolean;
-}
-
-/** What becomes of what a guest leaves beside its definition; nvram null: refused while there is one. */
-export interface Leavings {
-  readonly nvram: 'keep' | 'remove' | null;
-  /** The state of its TPM; left, and said to be, while an incarnation has it. */
-  readonly tpm: 'keep' | 'remove';
 }
 
 export class Verbs {
@@ -129,28 +120,19 @@ export class Verbs {
     });
   }
 
-  async #remove(entry: Entry, { nvram, tpm }: Leavings): Promise<UndefineAnswer> {
-    const current = currentOf(entry.supervisors);
-    if (!entry.definition) throw transient('undefine', entry.name);
-    const variables = await existingNvram(entry.definition, this.#places.stateDir);
-    if (variables !== null) requireNvramChoice(entry.name, { variables, nvram, heldBy: current?.launch.id ?? null });
+  async #remove(entry: Entry, leavings: Leavings): Promise<UndefineAnswer> {
+    const heldBy = currentOf(entry.supervisors)?.launch.id ?? null;
+    const { definition } = entry;
+    if (!definition) throw transient('undefine', entry.name);
+    const clear = await decideLeavings(definition, { ...leavings, heldBy, stateDir: this.#places.stateDir });
     await this.#definitions.remove(entry.name);
-    const removed = variables !== null && nvram === 'remove';
-    if (removed) await rm(variables, { force: true });
-    const state = await existingTpmState(this.#places.stateDir, entry.definition.uuid);
-    const forgotten = state !== null && tpm === 'remove' && current === null;
-    if (forgotten) await rm(state, { recursive: true, force: true });
-    announceDefinition(this.#events, entry.definition, null);
+    const left = await clear();
+    announceDefinition(this.#events, definition, null);
     entry.definition = null;
     entry.autostart = false;
     this.#fleet.forgetIfGone(entry);
     this.#fleet.changed();
-    return {
-      name: entry.name,
-      stillHeldBy: current?.launch.id ?? null,
-      nvram: variables === null ? null : { path: variables, removed },
-      tpm: state === null ? null : { path: state, removed: forgotten },
-    };
+    return { name: entry.name, stillHeldBy: heldBy, ...left };
   }
 
   /** Starts a domain that is not defined: it is there for as long as its incarnation. Throws as define and start do. */
@@ -304,28 +286,6 @@ function transient(verb: string, name: string): DomctlError {
     `cannot ${verb} domain '${name}': it is transient, and goes with its last incarnation`,
     { hint: `'domctl dumpxml ${name} | domctl define -' makes it persistent` },
   );
-}
-
-/** Variables are a guest's own: nobody removes or forgets them without being told to. */
-function requireNvramChoice(
-  name: string,
-  choice: { variables: string; nvram: 'keep' | 'remove' | null; heldBy: number | null },
-): void {
-  if (choice.nvram === null) throw nvramInTheWay(name, choice.variables);
-  if (choice.nvram === 'remove' && choice.heldBy !== null) throw nvramInUse(name, choice.heldBy);
-}
-
-function nvramInTheWay(name: string, path: string): DomctlError {
-  return new DomctlError('WRONG_STATE', `cannot undefine domain '${name}' with nvram: ${path}`, {
-    hint: '--nvram removes it too, --keep-nvram leaves it',
-    details: { domain: name, nvram: path },
-  });
-}
-
-function nvramInUse(name: string, id: number): DomctlError {
-  return new DomctlError('WRONG_STATE', `cannot remove the nvram of domain '${name}': incarnation ${id} has it`, {
-    hint: '--keep-nvram leaves it, or end the incarnation first',
-  });
 }
 
 /** An edited definition is the same domain's: another name would define another domain beside it. */

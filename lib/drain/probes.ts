@@ -71,7 +71,8 @@ async function askAboutTap(claim: TapClaim, cgroup: Cgroup): Promise<Answer> {
   if (claim.managed) return { ...answer, probe: 'SIOCGIFINDEX: the interface is there', free: false };
   if (state === 'free') return { ...answer, probe: 'carrier: free', free: true };
   const elsewhere = await isTapElsewhere(claim.name, cgroup.path);
-  if (state === 'attached') return { ...answer, probe: `carrier: attached${elsewhere ? byOthers : ''}`, free: elsewhere };
+  if (state === 'attached')
+    return { ...answer, probe: `carrier: attached${elsewhere ? byOthers : ''}`, free: elsewhere };
   const unused = !elsewhere && (await findClaimHolder(claim, '')) === null;
   const seen = unused ? 'open in none' : `open${elsewhere ? byOthers : ''}`;
   return { ...answer, probe: `fdinfo of every process: ${seen}`, free: unused || elsewhere };

@@ -156,7 +156,10 @@ describe('the proof of freed', () => {
     const proving = prove(cgroup, [claim(path)]);
     await isBusy(proving);
     await locker(null, path, 201);
-    await eventually('both are seen', () => proving.heard.at(-1)?.[0]?.probe === 'F_OFD_GETLK: locked at bytes 100 201');
+    await eventually(
+      'both are seen',
+      () => proving.heard.at(-1)?.[0]?.probe === 'F_OFD_GETLK: locked at bytes 100 201',
+    );
     hidden.kill();
     expect(await proving.proofs).toMatchObject([
       hypervisorProof,

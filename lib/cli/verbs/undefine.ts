@@ -24,7 +24,7 @@ export const undefine = defineVerb({
     const rest = answer.stillHeldBy === null ? '' : `; incarnation ${answer.stillHeldBy} stays until it is released`;
     context.say(`Domain '${answer.name}' has been undefined${rest}`);
     if (tpm === 'remove' && answer.tpm?.removed === false)
-      context.warn(`warning: the state of its TPM is in use and was left: ${answer.tpm.path}`);
+      context.warn(`warning: the state of its TPM is in use or not its own, and was left: ${answer.tpm.path}`);
     context.answer(answer);
     return 0;
   },

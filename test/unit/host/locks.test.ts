@@ -54,7 +54,9 @@ describe('locks that were seen', () => {
   const bytes = [100, 101, 201];
 
   test('account for an image that nobody else has locked, whatever else is locked', () => {
-    expect(accountFor(theirs, { bytes, all: [...theirs, lock(0, 9), lock(100, 100, 'OFDLCK READ -1', 'fe:00:10')] })).toBe(true);
+    expect(
+      accountFor(theirs, { bytes, all: [...theirs, lock(0, 9), lock(100, 100, 'OFDLCK READ -1', 'fe:00:10')] }),
+    ).toBe(true);
   });
 
   test.each([

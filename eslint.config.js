@@ -37,7 +37,7 @@ const shell = {
   message: 'A shell reads more into a name than a name: use execFile or spawn.',
 };
 
-const product = ['lib/**/*.ts', 'cgroups/**/*.ts', 'native/index.ts'];
+const product = ['lib/**/*.ts', 'cgroups/**/*.ts', 'native/*.ts'];
 const tests = ['test/**/*.ts', '*.ts'];
 
 export default defineConfig(

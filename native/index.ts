@@ -3,12 +3,11 @@
  * credentials. Owns: loading the addon, its types, and turning its errors into KernelError. The addon checks every
  * argument itself and throws a TypeError that names the field. Must not know: domains, hypervisors, cgroup paths.
  */
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DomctlError, KernelError } from '../lib/errors.ts';
+import { findBuilt } from './built.ts';
 
 /** What to run, as whom and where. Descriptors are of this process; all are borrowed. */
 export interface SpawnRequest {
@@ -91,16 +90,12 @@ interface Addon {
   sdNotify(socket: string, text: string): void;
 }
 
-const addonFile = 'native/build/Release/domctl_native.node';
+const addonName = 'domctl_native.node';
 
-/** Upward from this file, which is native/index.ts in the source tree and a bundle in dist/ when installed. */
 function findAddon(start: string): string {
-  for (let directory = dirname(start); ; directory = dirname(directory)) {
-    const candidate = join(directory, addonFile);
-    if (existsSync(candidate)) return candidate;
-    if (directory === dirname(directory)) break;
-  }
-  throw new DomctlError('HOST_LACKS', `${addonFile} is missing above ${start}`, {
+  const found = findBuilt(addonName, start);
+  if (found !== null) return found;
+  throw new DomctlError('HOST_LACKS', `${addonName} is missing above ${start}`, {
     hint: 'build it: npx node-gyp rebuild --directory native',
   });
 }

@@ -10,7 +10,8 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 package=$root$prefix/lib/domctl
 units=$root$prefix/lib/systemd/system
 
-for built in dist/domctl.cjs dist/cli.cjs dist/domctld.cjs dist/man/domctl.1 native/build/Release/domctl_native.node; do
+for built in dist/domctl.cjs dist/cli.cjs dist/domctld.cjs dist/man/domctl.1 native/build/Release/domctl_native.node \
+    native/build/Release/libasyncteardown.so; do
     [ -e "$source/$built" ] || { echo "install.sh: $built is missing: npm run setup" >&2; exit 8; }
 done
 
@@ -18,6 +19,7 @@ put() { install -D -m "$1" "$source/$2" "$3"; }
 
 for program in domctl cli domctld; do put 755 "dist/$program.cjs" "$package/dist/$program.cjs"; done
 put 644 native/build/Release/domctl_native.node "$package/native/build/Release/domctl_native.node"
+put 755 native/build/Release/libasyncteardown.so "$package/native/build/Release/libasyncteardown.so"
 put 644 docs/openapi.json "$package/docs/openapi.json"
 for policy in "$source"/policies/*; do put 644 "policies/${policy##*/}" "$package/policies/${policy##*/}"; done
 put 644 LICENSE "$package/LICENSE"
@@ -26,7 +28,11 @@ mkdir -p "$root$prefix/bin"
 ln -sf ../lib/domctl/dist/domctl.cjs "$root$prefix/bin/domctl"
 ln -sf ../lib/domctl/dist/domctld.cjs "$root$prefix/bin/domctld"
 
+# The library serves any program: found by its name alone where PREFIX/lib is searched.
+ln -sf domctl/native/build/Release/libasyncteardown.so "$root$prefix/lib/libasyncteardown.so"
+
 put 644 dist/man/domctl.1 "$root$prefix/share/man/man1/domctl.1"
+put 644 native/teardown/libasyncteardown.7 "$root$prefix/share/man/man7/libasyncteardown.7"
 for unit in domctld.socket domctld.service domctl-guests.service; do
     mkdir -p "$units"
     sed "s|@bindir@|$prefix/bin|" "$source/packaging/systemd/$unit" > "$units/$unit"

@@ -13,7 +13,10 @@ describeEndToEnd('installed', () => {
     const root = mkdtempSync(join(tmpdir(), 'domctl-install-'));
     onTestFinished(() => rmSync(root, { recursive: true }));
     execFileSync(script, ['/usr'], { env: { ...process.env, DESTDIR: root } });
-    for (const path of ['share/man/man1/domctl.1', 'lib/domctl/policies/host.yaml', 'lib/domctl/docs/openapi.json'])
+    for (const path of [
+      ...['share/man/man1/domctl.1', 'lib/domctl/policies/host.yaml', 'lib/domctl/docs/openapi.json'],
+      ...['lib/libasyncteardown.so', 'share/man/man7/libasyncteardown.7'],
+    ])
       expect.soft(existsSync(join(root, 'usr', path)), path).toBe(true);
     const service = readFileSync(join(root, 'usr/lib/systemd/system/domctld.service'), 'utf8');
     expect(service).toMatch(/^ExecStart=\/usr\/bin\/domctld$/m);

@@ -201,8 +201,11 @@ function buildAddon() {
   return keepBuilt({
     what: 'the addon',
     stamp: 'native/build/inputs.sha256',
-    products: ['native/build/Release/domctl_native.node'],
-    inputs: fingerprint(['native/binding.gyp', 'native/src'], [process.version, process.arch, addonApi]),
+    products: ['domctl_native.node', 'libasyncteardown.so'].map((name) => `native/build/Release/${name}`),
+    inputs: fingerprint(
+      ['native/binding.gyp', 'native/src', 'native/teardown'],
+      [process.version, process.arch, addonApi],
+    ),
     build: () => {
       const args = ['rebuild', '--directory', 'native', '--jobs', 'max', ...headersBesideNode()];
       run(process.execPath, [nodeGyp, ...args]);
@@ -211,7 +214,16 @@ function buildAddon() {
 }
 
 function buildBundles() {
-  const sources = ['lib', 'cgroups', 'native/index.ts', 'package.json', 'package-lock.json', 'test/setup/build.mjs'];
+  const sources = [
+    'lib',
+    'cgroups',
+    'native/index.ts',
+    'native/built.ts',
+    'native/preload.ts',
+    'package.json',
+    'package-lock.json',
+    'test/setup/build.mjs',
+  ];
   return keepBuilt({
     what: 'the bundles',
     stamp: 'dist/inputs.sha256',

@@ -96,12 +96,11 @@ static void setThreadWord(struct Control *control) {
     control->threadWord = word;
 }
 
-/* High, out of the way of programs that count on low numbers; forked children have it too, executed ones not. */
+/* High, out of the way of programs that count on low numbers, and never in the place of a closed standard output. -1. */
 static int moveUp(int fd) {
   struct rlimit files;
   const int place = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 1024 ? (int)files.rlim_cur / 2 : 1000;
   const int moved = fcntl(fd, F_DUPFD_CLOEXEC, place);
-  if (moved < 0) return fd;
   close(fd);
   return moved;
 }
@@ -109,15 +108,15 @@ static int moveUp(int fd) {
 /* What the helper is given to watch; the end of the pipe that stays with the program, or -1. */
 static int openWatched(struct Control *control) {
   int ends[2] = {-1, -1};
-  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  const int made = pipe2(ends, O_CLOEXEC) == 0;
   control->execFd = ends[0];
   control->parentFd = (int)syscall(SYS_pidfd_open, control->parentPid, 0);
   control->parentStatFd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-  return moveUp(ends[1]);
+  return made ? moveUp(ends[1]) : -1;
 }
 
 static void closeWatched(const struct Control *control) {
-  close(control->execFd);
+  if (control->execFd >= 0) close(control->execFd);
   if (control->parentFd >= 0) close(control->parentFd);
   if (control->parentStatFd >= 0) close(control->parentStatFd);
 }
@@ -156,7 +155,7 @@ static void startHelper(const struct Settings *settings) {
   const int kept = openWatched(control);
   const long pid = kept < 0 ? -1 : cloneHelper(control);
   const int ready = pid > 0 && isHelperReady(control, pid);
-  if (kept >= 0) closeWatched(control);
+  closeWatched(control);
   if (ready) return;
   if (kept >= 0) close(kept);
   munmap((char *)control - kGuardBytes, blockBytes(settings->threads));

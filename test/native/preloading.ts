@@ -16,10 +16,10 @@ const built = mkdtempSync(join(tmpdir(), 'domctl-teardown-'));
 chmodSync(built, 0o755);
 afterAll(() => rmSync(built, { recursive: true, force: true }));
 
-/** The fixture, compiled; `flags` for the linker. */
-export function build(name: string, flags: readonly string[] = []): string {
+/** A fixture in C, compiled; `flags` for the linker, or more files. */
+export function build(name: string, flags: readonly string[] = [], fixture = 'preloaded'): string {
   const program = join(built, name);
-  execFileSync('cc', ['-O1', '-pthread', '-o', program, 'test/fixtures/native/preloaded.c', ...flags]);
+  execFileSync('cc', ['-O1', '-pthread', '-o', program, `test/fixtures/native/${fixture}.c`, ...flags]);
   return program;
 }
 

@@ -73,6 +73,15 @@ describe('a helper', () => {
     expect(readlinkSync(`/proc/${helper}/cwd`)).toBe('/');
   });
 
+  it('can do nothing but free this memory', () => {
+    const sandboxed = build('sandboxed', ['native/teardown/sandbox.c'], 'sandboxed');
+    const [refused, allowed] = execFileSync(sandboxed, { encoding: 'utf8' }).trim().split('\nallowed\n');
+    const eperm = 1;
+    for (const line of refused?.split('\n') ?? []) expect.soft(line).toMatch(new RegExp(` ${eperm}$`));
+    expect(refused?.split('\n').length).toBeGreaterThan(16);
+    expect(allowed).toBe(['madvise', 'munmap', 'pread of 2', 'clock_gettime'].map((call) => `${call} 0`).join('\n'));
+  });
+
   it('has no descriptor of the program, but those it watches by', async () => {
     const running = await start([]);
     const helper = theHelper(running);

@@ -138,6 +138,7 @@ describe('a helper is only in the program it is meant for', () => {
     const link = join(scratch(), 'link');
     execFileSync('ln', ['-s', program, link]);
     expect((await start([], { ASYNC_TEARDOWN_PROGRAM: link })).helper).not.toBeNull();
+    expect((await run(link, [], preloading({}, 'link'))).helper).not.toBeNull();
     for (const other of ['', '/bin/sh', '/nowhere', 'preload', 'preloaded2'])
       expect((await start([], { ASYNC_TEARDOWN_PROGRAM: other })).helper, other).toBeNull();
   });

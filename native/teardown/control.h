@@ -56,7 +56,6 @@ struct Worker {
   struct Control *control;
   char *stackTop;
   int tid;
-  uint64_t slicingSinceMs; /* atomic; 0: not inside a slice */
 };
 
 struct Range {
@@ -78,6 +77,7 @@ struct Control {
   struct Range own[2];
 
   struct Worker workers[kMostThreads];
+  struct Worker conductor;
   struct Worker aioWorker;
   struct RegionTable shared;
   struct RegionTable private;
@@ -85,6 +85,7 @@ struct Control {
   struct Region pending;
   uint64_t heldAtFirst;
   uint64_t startedMs;
+  uint64_t pausedUntilMs; /* atomic; of a gentle release */
   uintptr_t aioContexts[kMostAioContexts];
   uint32_t aioContextCount;
 
@@ -111,6 +112,12 @@ void beginRate(struct Control *control);
 
 /* Frees the regions of both tables with the helper's threads, and empties the tables. */
 void freeRegions(struct Control *control);
+
+/*
+ * Looks after the other threads, and leaves when hardly any processor time was spent for two seconds: they wait for
+ * somebody (a userfaultfd that nobody reads) or something, and exit does not.
+ */
+void __attribute__((noreturn)) watchRelease(const struct Control *control);
 
 /* Starts a thread; false where the kernel refuses. */
 int startWorker(struct Worker *worker, void (*run)(void *));

@@ -34,10 +34,13 @@ static const uintptr_t kGuardBytes = 64 << 10; /* a page of any architecture's s
 
 static uintptr_t upToGuard(uintptr_t bytes) { return (bytes + kGuardBytes - 1) / kGuardBytes * kGuardBytes; }
 
-/* Guard, control, guard, then stack and guard for each: the helper's own, its threads', and one for AIO. */
+/* Its own, its conductor's and one for AIO; then those of its threads. */
+enum { kOwnStacks = 3 };
+
+/* Guard, control, guard, then stack and guard for each. */
 static uintptr_t blockBytes(uint32_t threads) {
   const uintptr_t perStack = upToGuard(kStackBytes) + kGuardBytes;
-  return 2 * kGuardBytes + upToGuard(sizeof(struct Control)) + (threads + 2) * perStack;
+  return 2 * kGuardBytes + upToGuard(sizeof(struct Control)) + (kOwnStacks + threads) * perStack;
 }
 
 static char *stackTop(const struct Control *control, uint32_t index) {
@@ -59,7 +62,7 @@ static struct Control *makeControl(const struct Settings *settings) {
   madvise(block, bytes, MADV_NOHUGEPAGE);
   struct Control *control = (struct Control *)(block + kGuardBytes);
   int usable = isOpenForUse((char *)control, upToGuard(sizeof(*control)));
-  for (uint32_t i = 0; usable && i < settings->threads + 2; i++)
+  for (uint32_t i = 0; usable && i < kOwnStacks + settings->threads; i++)
     usable = isOpenForUse(stackTop(control, i) - upToGuard(kStackBytes), upToGuard(kStackBytes));
   if (usable) return control;
   munmap(block, bytes);
@@ -76,13 +79,15 @@ static void setOwnRanges(struct Control *control) {
   control->own[libraryFirst ? 1 : 0] = memory;
 }
 
+static void setWorker(struct Control *control, struct Worker *worker, uint32_t stack) {
+  worker->control = control;
+  worker->stackTop = stackTop(control, stack);
+}
+
 static void setWorkers(struct Control *control) {
-  for (uint32_t i = 0; i < control->settings.threads; i++) {
-    control->workers[i].control = control;
-    control->workers[i].stackTop = stackTop(control, i + 1);
-  }
-  control->aioWorker.control = control;
-  control->aioWorker.stackTop = stackTop(control, control->settings.threads + 1);
+  setWorker(control, &control->conductor, 1);
+  setWorker(control, &control->aioWorker, 2);
+  for (uint32_t i = 0; i < control->settings.threads; i++) setWorker(control, &control->workers[i], kOwnStacks + i);
   control->shared.regions = control->sharedRegions;
   control->shared.room = kMostShared;
   control->private.regions = control->privateRegions;

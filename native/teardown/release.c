@@ -109,9 +109,9 @@ static void becomeVictim(const struct Control *control) {
   if (control->settings.preferredVictim) call3(SYS_write, kOomFd, (long)most, sizeof(most) - 1);
 }
 
-void releaseAll(struct Control *control) {
-  becomeVictim(control);
-  if (heldBytes() < control->settings.minimumBytes) leaveProcess();
+static void conduct(void *argument) {
+  const struct Worker *worker = argument;
+  struct Control *control = worker->control;
   visitMappings(control, letGoOfPins);
   if (control->aioContextCount > 0) startWorker(&control->aioWorker, endAio);
   beginRate(control);
@@ -119,4 +119,11 @@ void releaseAll(struct Control *control) {
   flushPending(control);
   freeRegions(control);
   leaveProcess();
+}
+
+void releaseAll(struct Control *control) {
+  becomeVictim(control);
+  if (heldBytes() < control->settings.minimumBytes) leaveProcess();
+  if (!startWorker(&control->conductor, conduct)) leaveProcess();
+  watchRelease(control);
 }

@@ -1,6 +1,6 @@
 /*
  * Regions are cut into slices at multiples of the chunk, so that no huge page is split; threads take the slices by
- * ticket. A slice that fails is left to exit. Whoever ends the last slice of a region that is to be unmapped unmaps it:
+ * ticket. A slice that fails or blocks is left to exit. Whoever ends the last slice of a region that is to be unmapped unmaps it:
  * then its page tables are empty already, and the lock that keeps the others waiting is held for a moment only.
  */
 #include <asm/mman.h>
@@ -15,14 +15,15 @@
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
-static const uint64_t kSliceTimeoutMs = 2000;
-static const uint64_t kUsualChunkBytes = (uint64_t)128 << 20;
-static const long kMonotonic = 1; /* CLOCK_MONOTONIC */
-static const long kAbsolute = 1;  /* TIMER_ABSTIME */
+static const uint64_t kWatchMs = 2000;
+static const uint64_t kLeastCpuMs = 20;
+static const long kMonotonic = 1;  /* CLOCK_MONOTONIC */
+static const long kProcessCpu = 2; /* CLOCK_PROCESS_CPUTIME_ID */
+static const long kAbsolute = 1;   /* TIMER_ABSTIME */
 
-static uint64_t nowMs(void) {
+static uint64_t readMs(long clock) {
   struct __kernel_timespec now = {0, 0};
-  call2(SYS_clock_gettime, kMonotonic, (long)&now);
+  call2(SYS_clock_gettime, clock, (long)&now);
   return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
@@ -52,15 +53,12 @@ static struct Region *regionOf(const struct RegionTable *table, uint64_t ticket)
   return &table->regions[low];
 }
 
-static void freeSlice(struct Worker *worker, struct Region *region, uint64_t index) {
-  const uintptr_t chunk = worker->control->settings.chunkBytes;
+static void freeSlice(const struct Control *control, struct Region *region, uint64_t index) {
+  const uintptr_t chunk = control->settings.chunkBytes;
   const uintptr_t first = region->start - region->start % chunk;
   const uintptr_t start = maximum(region->start, first + index * chunk);
-  __atomic_store_n(&worker->slicingSinceMs, nowMs(), __ATOMIC_RELAXED);
   empty(start, minimum(region->end, first + (index + 1) * chunk));
-  __atomic_store_n(&worker->slicingSinceMs, 0, __ATOMIC_RELAXED);
   const uint32_t left = __atomic_sub_fetch(&region->slicesLeft, 1, __ATOMIC_ACQ_REL);
-  /* The file's own pages may go with this, and take long: no slice, so no watchdog. */
   if (left == 0 && region->unmap) call2(SYS_munmap, (long)region->start, (long)(region->end - region->start));
 }
 
@@ -69,7 +67,9 @@ static void keepRate(struct Control *control) {
   if (!control->settings.gentle) return;
   const uint64_t held = heldBytes();
   const uint64_t freed = held < control->heldAtFirst ? control->heldAtFirst - held : 0;
-  sleepUntilMs(control->startedMs + freed / (control->settings.rateBytes / 1000));
+  const uint64_t until = control->startedMs + freed / (control->settings.rateBytes / 1000);
+  __atomic_store_n(&control->pausedUntilMs, until, __ATOMIC_RELAXED);
+  sleepUntilMs(until);
 }
 
 static void takeSlices(struct Worker *worker) {
@@ -82,7 +82,7 @@ static void takeSlices(struct Worker *worker) {
     if (table != shared) ticket -= shared->slices;
     if (ticket >= table->slices) return;
     struct Region *region = regionOf(table, ticket);
-    freeSlice(worker, region, ticket - region->firstTicket);
+    freeSlice(control, region, ticket - region->firstTicket);
     keepRate(control);
   }
 }
@@ -100,24 +100,9 @@ int startWorker(struct Worker *worker, void (*run)(void *)) {
   return thread >= 0;
 }
 
-/* A slice that takes this long waits for somebody (userfaultfd) or something: leave the rest to exit. */
-static void leaveIfBlocked(const struct Control *control) {
-  const uint64_t chunks = control->settings.chunkBytes / kUsualChunkBytes;
-  const uint64_t timeout = kSliceTimeoutMs * (chunks < 1 ? 1 : chunks);
-  const uint64_t now = nowMs();
-  for (uint32_t i = 0; i < control->settings.threads; i++) {
-    const uint64_t since = __atomic_load_n(&control->workers[i].slicingSinceMs, __ATOMIC_RELAXED);
-    if (since != 0 && now > since && now - since > timeout) leaveProcess();
-  }
-}
-
-static void awaitWorker(const struct Control *control, struct Worker *worker) {
-  static const struct __kernel_timespec tick = {0, 250 * 1000000};
-  while (__atomic_load_n(&worker->tid, __ATOMIC_ACQUIRE) != 0) {
-    /* Not FUTEX_PRIVATE: the kernel's wake for a cleared tid is of the other sort. */
-    call4(SYS_futex, (long)&worker->tid, FUTEX_WAIT, 1, (long)&tick);
-    leaveIfBlocked(control);
-  }
+static void awaitWorker(struct Worker *worker) {
+  /* Not FUTEX_PRIVATE: the kernel's wake for a cleared tid is of the other sort. */
+  while (__atomic_load_n(&worker->tid, __ATOMIC_ACQUIRE) != 0) call4(SYS_futex, (long)&worker->tid, FUTEX_WAIT, 1, 0);
 }
 
 static void emptyTable(struct RegionTable *table) {
@@ -132,14 +117,23 @@ void freeRegions(struct Control *control) {
   uint32_t started = 0;
   while (started < control->settings.threads && started < slices && startWorker(&control->workers[started], runWorker))
     started++;
-  /* No thread to be had: this one, without a watchdog. */
+  /* No thread to be had: then this one. */
   if (started == 0) takeSlices(&control->workers[0]);
-  for (uint32_t i = 0; i < started; i++) awaitWorker(control, &control->workers[i]);
+  for (uint32_t i = 0; i < started; i++) awaitWorker(&control->workers[i]);
   emptyTable(&control->shared);
   emptyTable(&control->private);
 }
 
 void beginRate(struct Control *control) {
   control->heldAtFirst = heldBytes();
-  control->startedMs = nowMs();
+  control->startedMs = readMs(kMonotonic);
+}
+
+void watchRelease(const struct Control *control) {
+  for (;;) {
+    const uint64_t start = readMs(kMonotonic), used = readMs(kProcessCpu);
+    sleepUntilMs(start + kWatchMs);
+    const int paused = __atomic_load_n(&control->pausedUntilMs, __ATOMIC_RELAXED) > start;
+    if (!paused && readMs(kProcessCpu) - used < kLeastCpuMs) leaveProcess();
+  }
 }

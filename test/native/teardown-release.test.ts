@@ -140,13 +140,27 @@ function canListen(port: number): Promise<boolean> {
 }
 
 describeAsRoot('slices', () => {
-  it('are freed side by side, and one that blocks is left to exit', async () => {
-    const running = await start([`guarded=${16 * MiB}`], { ASYNC_TEARDOWN_THREADS: '3', ASYNC_TEARDOWN_CHUNK: '2M' });
+  const three = { ASYNC_TEARDOWN_THREADS: '3', ASYNC_TEARDOWN_CHUNK: '2M' };
+
+  /** Killed; a forked child of it still has what makes others wait. */
+  async function killGuarded(things: readonly string[]): Promise<number> {
+    const running = await start(things, three);
     const child = Number((await running.ask('leave-child')).split(' ')[1]);
     afterwards(() => process.kill(child, 'SIGKILL'));
-    const helper = theHelper(running);
     await kill(running);
-    await until(() => statusOf(helper, 'Threads') === '4');
+    return theHelper(running);
+  }
+
+  it('are freed side by side, and one that blocks is left to exit', async () => {
+    const helper = await killGuarded([`guarded=${16 * MiB}`]);
+    const [watching, conducting] = [1, 1];
+    await until(() => statusOf(helper, 'Threads') === `${3 + watching + conducting}`);
+    await until(() => isGone(helper));
+  });
+
+  it('are unmapped, and what blocks that is left to exit', async () => {
+    const helper = await killGuarded([`guarded-file=${16 * MiB}`]);
+    await until(() => residentBytes(helper) !== null && (residentBytes(helper) ?? 0) < 8 * MiB);
     await until(() => isGone(helper));
   });
 });

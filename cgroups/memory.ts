@@ -18,6 +18,11 @@ export interface MemoryCharge {
   /** memfd, tmpfs and other shared memory. */
   readonly sharedBytes: number;
   readonly hugetlbBytes: number;
+  /** The same by page size as the kernel writes it, e.g. `2MB`; only sizes that are charged. */
+  readonly hugetlbBySize: Readonly<Record<string, number>>;
+  readonly swapBytes: number;
+  /** What is held and is none of the above: page tables, stacks, sockets, slab that cannot be dropped. */
+  readonly kernelBytes: number;
   /** Processes of this cgroup the OOM killer has killed. */
   readonly oomKills: number;
 }
@@ -53,24 +58,43 @@ export interface UnifiedTexts {
   readonly events: string;
   /** Absent without swap support: nothing can be swapped then. */
   readonly swapCurrent: string | null;
-  /** One for each page size of the hugetlb controller. */
-  readonly hugetlb: readonly string[];
+  /** By page size of the hugetlb controller. */
+  readonly hugetlb: Readonly<Record<string, string>>;
 }
 
 /** Pure: what cgroup v2's files say. */
 export function unifiedCharge(texts: UnifiedTexts): MemoryCharge {
   const stat = parseFlatKeyed(texts.stat);
-  const hugetlbBytes = sumCounts(texts.hugetlb);
   const swapBytes = texts.swapCurrent === null ? 0 : parseCount(texts.swapCurrent);
   const reclaimable =
     requireKey(stat, 'active_file') + requireKey(stat, 'inactive_file') + requireKey(stat, 'slab_reclaimable');
-  return {
-    heldBytes: Math.max(0, parseCount(texts.current) - reclaimable) + swapBytes + hugetlbBytes,
+  return sumUp({
+    chargedBytes: Math.max(0, parseCount(texts.current) - reclaimable),
     reclaimableBytes: reclaimable,
     anonBytes: requireKey(stat, 'anon'),
     sharedBytes: requireKey(stat, 'shmem'),
-    hugetlbBytes,
+    swapBytes,
+    hugetlb: texts.hugetlb,
     oomKills: requireKey(parseFlatKeyed(texts.events), 'oom_kill'),
+  });
+}
+
+/** `chargedBytes`: of memory, without what can be dropped, swap and huge pages. */
+function sumUp(
+  parts: Omit<MemoryCharge, 'heldBytes' | 'kernelBytes' | 'hugetlbBytes' | 'hugetlbBySize'> & {
+    chargedBytes: number;
+    hugetlb: Readonly<Record<string, string>>;
+  },
+): MemoryCharge {
+  const { chargedBytes, hugetlb, ...rest } = parts;
+  const sizes = Object.entries(hugetlb).map(([size, text]) => [size, parseCount(text)] as const);
+  const hugetlbBytes = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
+  return {
+    ...rest,
+    heldBytes: chargedBytes + parts.swapBytes + hugetlbBytes,
+    hugetlbBytes,
+    hugetlbBySize: Object.fromEntries(sizes.filter(([, bytes]) => bytes > 0)),
+    kernelBytes: Math.max(0, chargedBytes - parts.anonBytes - parts.sharedBytes),
   };
 }
 
@@ -79,22 +103,22 @@ export interface TwinTexts {
   readonly stat: string;
   readonly usage: string;
   readonly oomControl: string;
-  readonly hugetlb: readonly string[];
+  readonly hugetlb: Readonly<Record<string, string>>;
 }
 
 /** Pure: what the v1 twin's files say; `total_swap` is there only with swap accounting. Kernel memory of page cache is in usage, and goes with the cache. */
 export function twinCharge(texts: TwinTexts): MemoryCharge {
   const stat = parseFlatKeyed(texts.stat);
-  const hugetlbBytes = sumCounts(texts.hugetlb);
   const reclaimable = requireKey(stat, 'total_active_file') + requireKey(stat, 'total_inactive_file');
-  return {
-    heldBytes: Math.max(0, parseCount(texts.usage) - reclaimable) + (stat.get('total_swap') ?? 0) + hugetlbBytes,
+  return sumUp({
+    chargedBytes: Math.max(0, parseCount(texts.usage) - reclaimable),
     reclaimableBytes: reclaimable,
     anonBytes: requireKey(stat, 'total_rss'),
     sharedBytes: requireKey(stat, 'total_shmem'),
-    hugetlbBytes,
+    swapBytes: stat.get('total_swap') ?? 0,
+    hugetlb: texts.hugetlb,
     oomKills: requireKey(parseFlatKeyed(texts.oomControl), 'oom_kill'),
-  };
+  });
 }
 
 /** cgroup v2's own memory files. */
@@ -134,15 +158,14 @@ export function twinMemory(directory: string, unifiedDirectory: string): MemoryF
   };
 }
 
-/** One text for each page size the hugetlb controller shows here; none: the controller is not enabled. */
-function readHugetlb(directory: string): string[] {
-  return listCgroup(directory)
-    .files.filter((name) => /^hugetlb\.[^.]+\.current$/.test(name))
-    .map((name) => readCgroupFile(`${directory}/${name}`));
-}
-
-function sumCounts(texts: readonly string[]): number {
-  return texts.reduce((sum, text) => sum + parseCount(text), 0);
+/** By page size, e.g. `2MB`; none: the controller is not enabled here. */
+function readHugetlb(directory: string): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const name of listCgroup(directory).files) {
+    const size = /^hugetlb\.([^.]+)\.current$/.exec(name)?.[1];
+    if (size !== undefined) texts[size] = readCgroupFile(`${directory}/${name}`);
+  }
+  return texts;
 }
 
 function readUnlessAbsent(path: string): string | null {

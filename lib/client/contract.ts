@@ -97,6 +97,16 @@ export interface HeldFields {
   readonly heldUnknown?: string;
 }
 
+/** What memory is held as; `hugetlb` by page size as the kernel writes it. `reclaimableBytes` is beside it, not held. */
+export interface HeldKinds {
+  readonly anonBytes: number;
+  readonly sharedBytes: number;
+  readonly hugetlb: Readonly<Record<string, number>>;
+  readonly swapBytes: number;
+  readonly kernelBytes: number;
+  readonly reclaimableBytes: number;
+}
+
 /** Memory coming back. */
 export interface DrainFields {
   readonly drainingBytes: number | null;
@@ -122,7 +132,9 @@ export interface IncarnationInfo extends HeldFields, DrainFields {
   readonly since: string;
   readonly pid: number | null;
   readonly helperPid: number | null;
-  readonly helper: 'qemu, outside the sandbox' | 'none' | 'lost';
+  /** null: unknown, or nothing is left. */
+  readonly heldAs: HeldKinds | null;
+  readonly helper: 'preload, sandboxed' | 'qemu, outside the sandbox' | 'none' | 'lost';
   /** Programs that its devices need; pid null: it has ended. */
   readonly companions: readonly { readonly kind: 'swtpm' | 'virtiofsd'; readonly pid: number | null }[];
   readonly cgroup: string;
@@ -248,12 +260,16 @@ export interface ResourcesAnswer {
 }
 
 export interface DrainRow extends HeldFields, DrainFields {
+  /** null: unknown, or nothing is left. */
+  readonly heldAs: HeldKinds | null;
   readonly id: number;
   readonly name: string;
   readonly state: string;
   readonly fromBytes: number | null;
   readonly stalledForMs: number | null;
   readonly holder: string | null;
+  /** Of the helper that gives it back; null: none is at work. */
+  readonly helperPid: number | null;
   readonly busy: readonly BusyResource[];
 }
 

@@ -82,6 +82,9 @@ export interface DomainStats {
   readonly domctl: HeldFields & {
     readonly promisedBytes: number;
     readonly drainingBytes: number | null;
+    /** Processor time of giving memory back: of the incarnation that ends now, or of the last one that did; null: of none yet. */
+    readonly teardownUs: number | null;
+    readonly teardownUnknown?: string;
     /** PSI memory `some avg10` of the cgroup, percent. */
     readonly pressurePercent: number | null;
     readonly pressureUnknown?: string;

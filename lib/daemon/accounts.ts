@@ -1,6 +1,7 @@
 /** The ledger as of now: what each incarnation holds, and the host around it. Reads; decides nothing. */
 import type { Decision } from '../admission/decision.ts';
 import { drawUp, type Ledger, type LedgerEntry } from '../admission/ledger.ts';
+import type { HeldKinds } from '../client/contract.ts';
 import type { ForcedStart } from '../domain/incarnation.ts';
 import type { Progress } from '../drain/progress.ts';
 import { readHostMemory } from '../host/inventory.ts';
@@ -15,6 +16,14 @@ export function readHeld({ cgroup, memoryIsGone }: Supervisor): Reading<number> 
   if (memoryIsGone) return known(0);
   const memory = cgroup.memory();
   return memory.known ? known(memory.value.heldBytes) : memory;
+}
+
+/** The same by kind; null where it cannot be read, or is proven gone. */
+export function readHeldKinds({ cgroup, memoryIsGone }: Supervisor): HeldKinds | null {
+  const memory = memoryIsGone ? null : cgroup.memory();
+  if (!memory?.known) return null;
+  const { anonBytes, sharedBytes, hugetlbBySize, swapBytes, kernelBytes, reclaimableBytes } = memory.value;
+  return { anonBytes, sharedBytes, hugetlb: hugetlbBySize, swapBytes, kernelBytes, reclaimableBytes };
 }
 
 /** The same without huge pages, which are no part of the ledger: their pool is taken off the host's memory as a whole. */

@@ -1,6 +1,7 @@
 /** What follows a transition: one handler for each effect. Handlers act and report back by events; none changes state itself. */
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { closeFd, watchPidfd } from '../../native/index.ts';
 import { describeClaim } from '../domain/claims.ts';
 import type { ProcessIdentity } from '../domain/incarnation.ts';
@@ -8,7 +9,7 @@ import type { Effect, EffectKind } from '../domain/transition.ts';
 import { proveFreed, scanHelper } from '../drain/freed.ts';
 import { type MemoryVerdict, watchMemory } from '../drain/released.ts';
 import { isErrno, messageOf } from '../errors.ts';
-import { isInCgroup, readProcess, unlessGone } from '../host/processes.ts';
+import { isInCgroup, isTeardownHelper, readProcess, unlessGone } from '../host/processes.ts';
 import { endCompanions, followCompanions, livingCompanions } from './companions.ts';
 import { judgeVanished, readFacts, recordedHypervisor } from './facts.ts';
 import { guestHandlers } from './guest-effects.ts';
@@ -50,7 +51,12 @@ const handlers = {
 
   async endHelper(supervisor) {
     const helper = helperOf(supervisor);
-    if (helper) endProcess(helper);
+    if (helper) followToEnd(helper, supervisor.launch.helper === 'qemu');
+  },
+
+  async endStuckHelper(supervisor) {
+    const helper = helperOf(supervisor);
+    if (helper) followToEnd(helper, true);
   },
 
   async endCompanions(supervisor) {
@@ -107,6 +113,7 @@ const handlers = {
 
   async removeCgroup(supervisor) {
     supervisor.memoryIsGone = true;
+    supervisor.teardownTime.end();
     try {
       await removePatiently(supervisor);
       // The domain's own cgroup goes with its last incarnation. All of it before `released` is said.
@@ -156,12 +163,12 @@ export async function runEffect(supervisor: Supervisor, effect: Effect): Promise
   await handler(supervisor, effect);
 }
 
-/** QEMU's own helper; one whose hypervisor died before it was up is known by its name alone. */
-function helperOf({ state, launch, cgroup }: Supervisor): ProcessIdentity | null {
-  if (state.kind !== 'exiting' || launch.helper === 'none') return null;
+/** One whose hypervisor died before it was up is known by its name alone. */
+function helperOf({ state, launch: { helper }, cgroup }: Supervisor): ProcessIdentity | null {
+  if ((state.kind !== 'exiting' && state.kind !== 'draining') || helper === 'none') return null;
   if (state.helper) return state.helper;
   const inside = unlessGone(() => cgroup.processes()) ?? [];
-  const facts = inside.map(readProcess).find((process) => process?.name.startsWith('cleanup/'));
+  const facts = inside.map(readProcess).find((process) => process && isTeardownHelper(process.name, helper));
   return facts?.identity ?? null;
 }
 
@@ -175,11 +182,11 @@ function schedule(supervisor: Supervisor, name: 'kill' | 'stragglers', due: () =
   supervisor.timers.set(name, timer);
 }
 
-/** SIGKILL, and reaped if it became our child (we are a subreaper). */
-function endProcess(identity: ProcessIdentity): void {
+/** Reaped if it became our child (we are a subreaper), after SIGKILL if it is not to be waited for. */
+function followToEnd(identity: ProcessIdentity, kill: boolean): void {
   const pidfd = openProcess(identity);
   if (pidfd === null) return;
-  signalUnlessGone(pidfd, constants.signals.SIGKILL);
+  if (kill) signalUnlessGone(pidfd, constants.signals.SIGKILL);
   watchPidfd(pidfd, () => {
     closeFd(pidfd);
   });
@@ -208,11 +215,19 @@ function followProcess(supervisor: Supervisor, hypervisor: ProcessIdentity): boo
   return true;
 }
 
-/** Processes inside that are not on their way out: children that stay, whatever they are. */
+/**
+ * Processes inside that are not on their way out: children that stay, whatever they are. But for the helper at its work:
+ * while bytes fall it has all the time it needs.
+ */
 function hasStragglers({ cgroup, state }: Supervisor): boolean {
   if (state.kind !== 'exiting' && state.kind !== 'draining') return false;
   const populated = cgroup.populated();
-  return populated.known && populated.value && cgroup.processes().some((pid) => readProcess(pid)?.exiting === false);
+  if (!populated.known || !populated.value) return false;
+  const working = state.kind === 'draining' ? state.helper : null;
+  return cgroup.processes().some((pid) => {
+    const facts = readProcess(pid);
+    return facts?.exiting === false && !(working && isDeepStrictEqual(facts.identity, working));
+  });
 }
 
 /** EBUSY right after the last exit: the kernel is a moment behind its own events. */

@@ -8,6 +8,7 @@ import type { Domain } from '../domain/definition.ts';
 import type { Incarnation, IncarnationState, Launch } from '../domain/incarnation.ts';
 import { currentIncarnation, isUnreleased } from '../domain/words.ts';
 import { DomctlError } from '../errors.ts';
+import type { Reading } from '../reading.ts';
 import { type Services, Supervisor } from './supervisor.ts';
 
 /** A domain as the daemon keeps it. */
@@ -37,6 +38,8 @@ export interface DrainSummary {
   readonly freedAfterMs: number;
   readonly releasedAfterMs: number;
   readonly releasedAtMs: number;
+  /** Processor time it took. */
+  readonly teardownUs: Reading<number>;
 }
 
 const keptSummaries = 100;
@@ -167,6 +170,11 @@ export class Fleet {
       .map(({ launch }) => ({ domain: launch.domain, incarnation: launch.id, claims: launch.claims }));
   }
 
+  /** Of the domain's incarnation that was released last; null: of none since this daemon began. */
+  lastSummary(name: string): DrainSummary | null {
+    return this.summaries.findLast(({ domain }) => domain === name) ?? null;
+  }
+
   #release(supervisor: Supervisor, before: IncarnationState): void {
     const entry = this.ensure(supervisor.launch.domain);
     this.#summarize(supervisor, before);
@@ -175,7 +183,7 @@ export class Fleet {
     this.forgetIfGone(entry);
   }
 
-  #summarize({ launch, state, tracker }: Supervisor, before: IncarnationState): void {
+  #summarize({ launch, state, tracker, teardownTime }: Supervisor, before: IncarnationState): void {
     if (before.kind !== 'draining') return;
     this.summaries.push({
       id: launch.id,
@@ -184,6 +192,7 @@ export class Fleet {
       freedAfterMs: before.sinceMs - before.exitingSinceMs,
       releasedAfterMs: state.sinceMs - before.exitingSinceMs,
       releasedAtMs: state.sinceMs,
+      teardownUs: teardownTime.spentUs,
     });
     this.summaries.splice(0, this.summaries.length - keptSummaries);
   }

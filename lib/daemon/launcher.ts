@@ -5,8 +5,10 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Domain } from '../domain/definition.ts';
+import type { HelperKind, Launch, ProcessIdentity } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
+import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
 import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
 import { clockEnvironment } from '../qemu/argv-clock.ts';
@@ -29,6 +31,7 @@ export interface LaunchPlan {
   /** Ports chosen for graphics that name none, by their index. */
   readonly vncPorts: ReadonlyMap<number, number>;
   readonly firmware: LaunchSettings['firmware'];
+  readonly teardown: TeardownRule;
 }
 
 /** After stdin, stdout and stderr. */
@@ -64,7 +67,7 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   const { qmp } = supervisor;
   if (!qmp) throw new Error('the monitor went away');
   const { hypervisor } = state;
-  const helper = supervisor.launch.helper === 'qemu' ? findTeardownHelper(hypervisor) : null;
+  const helper = helperOf(hypervisor, supervisor.launch.helper);
   const ramFiles = findRamFiles(hypervisor.pid);
   if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);
@@ -73,6 +76,12 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   if (!startPaused) await cont(qmp);
   await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: startPaused });
   supervisor.inBackground('monitor', async () => keepMonitor(supervisor));
+}
+
+function helperOf(hypervisor: ProcessIdentity, kind: HelperKind): ProcessIdentity | null {
+  if (kind === 'none') return null;
+  const helper = findTeardownHelper(hypervisor, kind);
+  return kind === 'preload' && helper && !isSandboxed(helper) ? null : helper;
 }
 
 /** Aborts when the incarnation leaves `launching` by another door: it exited, or was destroyed. */
@@ -128,8 +137,9 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
   try {
     const argv = [launch.emulator, ...buildArgv(domain, settingsOf(supervisor, plan, sockets, taps))];
     const unlimitedMemlock = domain.memoryBacking.locked;
-    const environment = clockEnvironment(domain);
-    const newborn = { argv, user, extraFds: taps.fds, environment, unlimitedMemlock };
+    await using preload = await openPreload(launch, taps, plan.teardown);
+    const environment = { ...clockEnvironment(domain), ...preload.environment };
+    const newborn = { argv, user, extraFds: [...taps.fds, ...preload.fds], environment, unlimitedMemlock };
     const { identity, pidfd } = await bear(supervisor, newborn);
     supervisor.watchHypervisor({ identity, pidfd }, async () => lastWords(log, logStart));
     await supervisor.tell({ kind: 'hypervisorSpawned', hypervisor: identity });
@@ -138,6 +148,18 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
   } finally {
     taps.close();
   }
+}
+
+/** The teardown library as the hypervisor's last descriptor, and what tells it so; nothing where another helper is wanted. */
+async function openPreload(
+  { helper, emulator }: Launch,
+  taps: OpenTaps,
+  rule: TeardownRule,
+): Promise<AsyncDisposable & { fds: readonly number[]; environment: Readonly<Record<string, string>> }> {
+  if (helper !== 'preload') return { fds: [], environment: {}, [Symbol.asyncDispose]: async () => undefined };
+  const library = await openLibrary();
+  const environment = teardownEnvironment(emulator, firstExtraFd + taps.fds.length, rule);
+  return { fds: [library.fd], environment, [Symbol.asyncDispose]: async () => library.close() };
 }
 
 function settingsOf(

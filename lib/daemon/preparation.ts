@@ -4,11 +4,13 @@ import type { AdmissionClass } from '../admission/decision.ts';
 import { promisedBytes } from '../admission/ledger.ts';
 import type { Claim, ClaimHolder } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
+import type { HelperKind } from '../domain/incarnation.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { formatBytes } from '../format.ts';
 import { ensureVariables, resolveFirmware } from '../host/firmware.ts';
 import { readHugePool, readOnlineCpus } from '../host/inventory.ts';
 import { requireNetwork } from '../host/taps.ts';
+import { takesPreload, type TeardownRule } from '../host/teardown.ts';
 import { findGroup, findUser } from '../host/users.ts';
 import type { Log } from '../log.ts';
 import { packageDir, type Places } from '../places.ts';
@@ -43,7 +45,8 @@ export interface Preparation {
   readonly shortage: DomctlError | null;
   readonly promisedBytes: number;
   readonly class: AdmissionClass;
-  readonly helper: 'qemu' | 'none';
+  readonly helper: HelperKind;
+  readonly teardown: TeardownRule;
 }
 
 /** Where an emulator is looked for when the definition names none. */
@@ -83,7 +86,8 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
       host.value.overhead,
     ),
     class: admissionClass(domain),
-    helper: chooseHelper(domain, policy.value, capabilities),
+    helper: await chooseHelper(domain, policy.value, { capabilities, user }),
+    teardown: policy.value.teardown,
   };
 }
 
@@ -217,14 +221,26 @@ async function requireBootFiles(domain: Domain): Promise<void> {
   }
 }
 
-/** QEMU's own helper, where policy, definition and size want one. Throws HOST_LACKS for a named one that is not there. */
-function chooseHelper(domain: Domain, policy: Policy, capabilities: Capabilities): 'qemu' | 'none' {
-  const { helper, minimumSizeBytes } = policy.teardown;
-  if (helper === 'preload') throw noHelper('preload', 'this version of domctl has no preloaded teardown helper');
-  if (helper === 'qemu' && capabilities.asyncTeardown === null)
-    throw noHelper('qemu', `QEMU ${capabilities.version} has no async teardown`);
+/**
+ * What gives the memory back, where policy, definition and size want a helper: ours where the emulator takes it, else
+ * QEMU's own. Throws HOST_LACKS for a named one that is not there.
+ */
+async function chooseHelper(
+  domain: Domain,
+  { teardown: { helper, minimumSizeBytes } }: Policy,
+  { capabilities, user }: { capabilities: Capabilities; user: HypervisorUser | null },
+): Promise<HelperKind> {
   const wanted = domain.features.asyncTeardown !== false && helper !== 'none' && domain.memoryBytes >= minimumSizeBytes;
-  return wanted && capabilities.asyncTeardown !== null ? 'qemu' : 'none';
+  if (!wanted) return 'none';
+  const { emulator, version, asyncTeardown } = capabilities;
+  const credentials = user && { uid: user.uid, gid: user.gid };
+  const trial = { emulator, user: credentials, deadlineMs: emulatorDeadlineMs };
+  if (helper !== 'qemu' && (await takesPreload(trial))) return 'preload';
+  if (helper === 'preload')
+    throw noHelper('preload', `${emulator} does not load it, or gets no sandboxed helper by it`);
+  if (asyncTeardown !== null) return 'qemu';
+  if (helper === 'qemu') throw noHelper('qemu', `QEMU ${version} has no async teardown`);
+  return 'none';
 }
 
 function noHelper(name: string, why: string): DomctlError {

@@ -63,6 +63,7 @@ const known = [
     kind: z.literal('draining'),
     sinceMs,
     exitingSinceMs: z.int(),
+    helper: process.nullable().default(null),
     ramFiles,
     outcome,
     freed: z.array(z.strictObject({ resource: z.string(), probe: z.string() })),
@@ -114,7 +115,7 @@ const launch: z.ZodType<Launch> = z.strictObject({
     })
     .default({ onPoweroff: 'destroy', onReboot: 'restart', onCrash: 'destroy' }),
   agentSocket: z.string().nullable().default(null),
-  helper: z.enum(['qemu', 'none']),
+  helper: z.enum(['preload', 'qemu', 'none']),
   emulator: z.string(),
   emulatorVersion: z.string(),
   policy: z.string(),

@@ -125,7 +125,7 @@ function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: D
   app.get('/domains/:domain/policy', async (request) =>
     explainPolicy(fleet.locate(nameOf(request)).entry, services.places),
   );
-  app.get('/domains/:domain/stats', async (request) => domainStats(fleet.locate(nameOf(request)).entry));
+  app.get('/domains/:domain/stats', async (request) => domainStats(fleet, fleet.locate(nameOf(request)).entry));
   app.get('/node', nodeView);
   app.get('/resources', async () => resourcesView(fleet, (await readHostConfig(services.places)).value));
   app.get('/drain', (request) => {

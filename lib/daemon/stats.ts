@@ -15,7 +15,7 @@ import type { QmpClient } from '../qemu/qmp.ts';
 import { known, type Reading, unknown } from '../reading.ts';
 import { parseDomain } from '../xml/parse.ts';
 import { isDraining } from './accounts.ts';
-import { currentOf, type Entry } from './fleet.ts';
+import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import { generateMac, generateUuid } from './identifiers.ts';
 import type { Supervisor } from './supervisor.ts';
 import { domainRow } from './views.ts';
@@ -30,7 +30,7 @@ export async function nodeView(): Promise<NodeAnswer> {
 }
 
 /** All figures of a domain, as of now. */
-export async function domainStats(entry: Entry): Promise<DomainStats> {
+export async function domainStats(fleet: Fleet, entry: Entry): Promise<DomainStats> {
   const { id, name, uuid, state, reason, memoryBytes } = domainRow(entry);
   const current = currentOf(entry.supervisors);
   const live = current && isLive(current) ? current : null;
@@ -45,7 +45,7 @@ export async function domainStats(entry: Entry): Promise<DomainStats> {
     vcpu: { maximum: vcpusOfDefinition(entry, current), ...named('each', 'eachUnknown', vcpus) },
     interfaces: live && interfacesOf(live),
     ...named('blocks', 'blocksUnknown', blocks),
-    domctl: accountOf(entry, current),
+    domctl: { ...accountOf(entry, current), ...named('teardownUs', 'teardownUnknown', teardownOf(fleet, entry)) },
   };
 }
 
@@ -59,7 +59,7 @@ function vcpusOfDefinition({ definition }: Entry, current: Supervisor | null): n
 }
 
 /** All incarnations together; pressure is that of the current one. */
-function accountOf(entry: Entry, current: Supervisor | null): DomainStats['domctl'] {
+function accountOf(entry: Entry, current: Supervisor | null): Omit<DomainStats['domctl'], 'teardownUs'> {
   const { heldBytes, heldUnknown, drainingBytes } = domainRow(entry);
   const promised = entry.supervisors.filter((one) => !isDraining(one)).map(({ launch }) => launch.promisedBytes);
   return {
@@ -69,6 +69,12 @@ function accountOf(entry: Entry, current: Supervisor | null): DomainStats['domct
     drainingBytes,
     ...named('pressurePercent', 'pressureUnknown', current && current.cgroup.memoryPressure()),
   };
+}
+
+/** Of the one that ends now, else of the last that did. */
+function teardownOf(fleet: Fleet, { name, supervisors }: Entry): Reading<number> | null {
+  const ending = supervisors.find(({ state }) => state.kind === 'exiting' || state.kind === 'draining');
+  return ending?.teardownTime.spentUs ?? fleet.lastSummary(name)?.teardownUs ?? null;
 }
 
 type Named<Key extends string, Why extends string, T> = Readonly<Record<Key, T | null>> &

@@ -11,6 +11,7 @@ import type { Clock } from '../clock.ts';
 import type { Incarnation, IncarnationState, Launch, ProcessIdentity } from '../domain/incarnation.ts';
 import { type Effect, type Event, type EventKind, transition, type Verdict } from '../domain/transition.ts';
 import { DrainTracker } from '../drain/progress.ts';
+import { TeardownTime } from '../drain/teardown-time.ts';
 import type { Log } from '../log.ts';
 import type { Places } from '../places.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
@@ -68,6 +69,7 @@ export class Supervisor implements Incarnation {
   readonly timers = new Map<'kill' | 'stragglers' | 'destroy', NodeJS.Timeout>();
   /** Who keeps the memory, if anyone was seen to. */
   holder: string | null = null;
+  readonly teardownTime: TeardownTime;
   /** Proven; what follows is tidying up. */
   memoryIsGone = false;
   /** Claimed paths the teardown helper had mapped. */
@@ -84,6 +86,7 @@ export class Supervisor implements Incarnation {
     this.#state = options.state;
     this.#queue = options.queue;
     this.cgroup = options.services.root.at(...cgroupParts(options.launch));
+    this.teardownTime = new TeardownTime(this.cgroup);
   }
 
   /** The domain's own cgroup, in which the incarnation's lies. */
@@ -108,6 +111,7 @@ export class Supervisor implements Incarnation {
     await this.#record(event.kind, verdict.state);
     const before = this.#state;
     this.#state = verdict.state;
+    if (this.#state.kind === 'exiting' && before.kind !== 'exiting') this.teardownTime.begin();
     this.services.log.info({
       domain: this.launch.domain,
       incarnation: this.launch.id,

@@ -11,14 +11,14 @@ import type {
 } from '../client/contract.ts';
 import type { Claim } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
-import type { Incarnation } from '../domain/incarnation.ts';
+import type { Incarnation, ProcessIdentity } from '../domain/incarnation.ts';
 import { isRebooting } from '../domain/transition.ts';
 import { stateReason, stateWord } from '../domain/words.ts';
-import { isSameProcess } from '../host/processes.ts';
+import { readProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';
 import type { HostConfig } from '../policy/types.ts';
 import { formatShare } from '../policy/values.ts';
-import { isDraining, outlook, readHeld, readLedger } from './accounts.ts';
+import { isDraining, outlook, readHeld, readHeldKinds, readLedger } from './accounts.ts';
 import { readCompanions } from './companions.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -111,6 +111,7 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
     pid: pidOf(supervisor),
     helperPid: 'helper' in state && state.helper ? state.helper.pid : null,
     helper: helperWord(supervisor),
+    heldAs: readHeldKinds(supervisor),
     companions: companionRows(supervisor),
     cgroup: launch.cgroup,
     promisedBytes: launch.promisedBytes,
@@ -162,12 +163,19 @@ function companionRows(supervisor: Supervisor): IncarnationInfo['companions'] {
   }));
 }
 
+/** No hypervisor asks after its helper: one that has ended stays until its parent does. */
+function isAtWork(helper: ProcessIdentity | null): helper is ProcessIdentity {
+  const facts = helper && readProcess(helper.pid);
+  return facts?.identity.startTicks === helper?.startTicks && facts?.exiting === false;
+}
+
+const helperWords = { preload: 'preload, sandboxed', qemu: 'qemu, outside the sandbox', none: 'none' } as const;
+
 /** `lost`: it was asked for, and it is gone while the hypervisor lives: the next exit will be slow. */
 function helperWord({ launch, state }: Supervisor): IncarnationInfo['helper'] {
-  if (launch.helper === 'none') return 'none';
-  if (state.kind !== 'running' && state.kind !== 'paused' && state.kind !== 'stopping')
-    return 'qemu, outside the sandbox';
-  return state.helper && isSameProcess(state.helper) ? 'qemu, outside the sandbox' : 'lost';
+  const live = state.kind === 'running' || state.kind === 'paused' || state.kind === 'stopping';
+  const lost = live && launch.helper !== 'none' && !isAtWork(state.helper);
+  return lost ? 'lost' : helperWords[launch.helper];
 }
 
 function stalledFor({ state, services }: Supervisor): number | null {
@@ -251,6 +259,8 @@ function drainRow(supervisor: Supervisor): DrainRow {
     fromBytes: tracker.progress?.fromBytes ?? null,
     stalledForMs: stalledFor(supervisor),
     holder: supervisor.holder,
+    helperPid: state.kind === 'draining' && isAtWork(state.helper) ? state.helper.pid : null,
+    heldAs: readHeldKinds(supervisor),
     busy: state.kind === 'exiting' ? state.busy : [],
     ...heldFields(readHeld(supervisor)),
     ...drainFields([supervisor]),

@@ -115,7 +115,8 @@ export interface Mode {
 
 export interface EmulatorReading {
   readonly path: string;
-  readonly answers: Reading<Pick<Answers, 'version' | 'asyncTeardown' | 'kvm'>>;
+  /** preload: it was run with the teardown library, and had a helper in its sandbox. */
+  readonly answers: Reading<Pick<Answers, 'version' | 'asyncTeardown' | 'kvm'> & { readonly preload: boolean }>;
 }
 
 export interface DeviceReadings {

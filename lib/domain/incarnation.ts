@@ -58,8 +58,8 @@ export interface Launch {
   readonly agentSocket: string | null;
   /** Programs beside the hypervisor, in its cgroup. */
   readonly companions: readonly Companion[];
-  /** Teardown helper asked for. */
-  readonly helper: 'qemu' | 'none';
+  /** What gives its memory back once the hypervisor has ended. */
+  readonly helper: HelperKind;
   readonly emulator: string;
   readonly emulatorVersion: string;
   readonly policy: string;
@@ -69,6 +69,9 @@ export interface Launch {
   /** Present when it was force-started over draining memory. */
   readonly forced: ForcedStart | null;
 }
+
+/** preload: our own, inside the hypervisor's sandbox; qemu: that of the emulator; none: the hypervisor's own exit. */
+export type HelperKind = 'preload' | 'qemu' | 'none';
 
 /** A program that a device of the guest needs; `kind` is also what /proc calls it. */
 export interface Companion {
@@ -203,6 +206,7 @@ export type IncarnationState =
       readonly sinceMs: number;
       /** When the end began: entry to exiting. */
       readonly exitingSinceMs: number;
+      readonly helper: ProcessIdentity | null;
       readonly ramFiles: readonly RamFile[];
       readonly outcome: Outcome;
       readonly freed: readonly Proof[];

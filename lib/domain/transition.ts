@@ -119,8 +119,10 @@ export type Effect =
   | { readonly kind: 'scheduleKill' }
   /** Once, while a helper still holds the address space: which claimed files does it map or hold? */
   | { readonly kind: 'scanHelper' }
-  /** SIGKILL to QEMU's own helper, which may otherwise sleep a second; only after the hypervisor is gone. */
+  /** Only after the hypervisor is gone: ours is waited for, QEMU's gets SIGKILL, or it may sleep for a second. */
   | { readonly kind: 'endHelper' }
+  /** SIGKILL to a helper under which no byte falls any more: its exit frees the rest. */
+  | { readonly kind: 'endStuckHelper' }
   /** The ladder of the hypervisor's companions (swtpm, virtiofsd): only after the hypervisor is gone. */
   | { readonly kind: 'endCompanions' }
   /** Probe every exclusive resource until all are free: resourcesBusy (on change), resourcesFree. */
@@ -529,6 +531,7 @@ const table = {
               kind: 'draining',
               sinceMs: e.atMs,
               exitingSinceMs: s.sinceMs,
+              helper: s.helper,
               ramFiles: s.ramFiles,
               outcome: s.outcome,
               freed: e.proofs,
@@ -571,7 +574,8 @@ const table = {
     hypervisorExited: 'ignore',
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
-    stalled: (s, e) => to({ ...s, stalledSinceMs: s.stalledSinceMs ?? Math.max(s.sinceMs, e.atMs - e.stillMs) }),
+    stalled: (s, e) =>
+      to({ ...s, stalledSinceMs: s.stalledSinceMs ?? Math.max(s.sinceMs, e.atMs - e.stillMs) }, 'endStuckHelper'),
     progressed: (s) => (s.stalledSinceMs === null ? ignored : to({ ...s, stalledSinceMs: null })),
     memoryGone: (s, e) =>
       to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),

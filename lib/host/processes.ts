@@ -88,16 +88,22 @@ export function argumentsOf(pid: number): string[] {
   return text.split('\0').slice(0, -1);
 }
 
-/** QEMU's own teardown helper: the child that shares its memory and calls itself `cleanup/PID` (system/async-teardown.c). */
-export function findTeardownHelper(hypervisor: ProcessIdentity): ProcessIdentity | null {
-  const { pid } = hypervisor;
+/** Before the hypervisor's pid in what helpers call themselves (QEMU's system/async-teardown.c, native/preload.ts). */
+const helperNames = { qemu: 'cleanup/', preload: 'freemem/' } as const;
+
+export function isTeardownHelper(name: string, kind: 'preload' | 'qemu'): boolean {
+  return name.startsWith(helperNames[kind]);
+}
+
+/** The teardown helper of a hypervisor: the child that shares its memory. */
+export function findTeardownHelper({ pid }: ProcessIdentity, kind: 'preload' | 'qemu'): ProcessIdentity | null {
   const children = unlessGone(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
   for (const child of children
     .split(' ')
     .filter((word) => word !== '')
     .map(Number)) {
     const facts = readProcess(child);
-    if (facts?.name.startsWith('cleanup/')) return facts.identity;
+    if (facts && isTeardownHelper(facts.name, kind)) return facts.identity;
   }
   return null;
 }

@@ -125,6 +125,22 @@ int readSettings(struct Settings *settings) {
   return understood;
 }
 
+static int isLibraryName(const char *path) { return strncmp(baseName(path), LIBRARY, strlen(LIBRARY)) == 0; }
+
+/* By its name, or as a descriptor that was handed over; that has done its service and is closed. */
+static int isThisLibrary(const char *entry) {
+  static const char descriptors[] = "/proc/self/fd/";
+  char path[PATH_MAX];
+  if (isLibraryName(entry)) return 1;
+  if (strncmp(entry, descriptors, sizeof(descriptors) - 1) != 0) return 0;
+  const ssize_t length = readlink(entry, path, sizeof(path) - 1);
+  if (length <= 0) return 0;
+  path[length] = '\0';
+  if (!isLibraryName(path)) return 0;
+  close(atoi(entry + sizeof(descriptors) - 1));
+  return 1;
+}
+
 /* LD_PRELOAD may name others too: those stay. */
 static void forgetPreload(void) {
   const char *list = getenv("LD_PRELOAD");
@@ -133,7 +149,7 @@ static void forgetPreload(void) {
   if (copy && kept) {
     char *rest = NULL;
     for (char *each = strtok_r(copy, " :", &rest); each; each = strtok_r(NULL, " :", &rest)) {
-      if (strncmp(baseName(each), LIBRARY, strlen(LIBRARY)) == 0) continue;
+      if (isThisLibrary(each)) continue;
       if (*kept) strcat(kept, ":");
       strcat(kept, each);
     }

@@ -13,6 +13,8 @@ export interface DomainSpec {
   /** Memory in a memfd that others can open, all of it touched at the start. */
   readonly shared?: boolean;
   /** A path alone is a writable image. */
+  /** Anonymous memory, all of it touched at the start. */
+  readonly touched?: boolean;
   readonly disks?: readonly (string | DiskSpec)[];
   readonly policy?: string;
   readonly uuid?: string;
@@ -22,11 +24,23 @@ export interface DomainSpec {
 const sharedMemory =
   "<memoryBacking><source type='memfd'/><access mode='shared'/><allocation mode='immediate'/></memoryBacking>";
 
+const touchedMemory = "<memoryBacking><allocation mode='immediate'/></memoryBacking>";
+
 /** By DOMCTL_TEST_DOMAIN_TYPE: a lab has KVM also where the host has none. */
 const usualType = process.env['DOMCTL_TEST_DOMAIN_TYPE'] === 'kvm' ? 'kvm' : 'qemu';
 
 export function domainXml(spec: DomainSpec): string {
-  const { name, memoryMiB = 64, emulator, shared = false, disks = [], policy, uuid, type = usualType } = spec;
+  const {
+    name,
+    memoryMiB = 64,
+    emulator,
+    shared = false,
+    touched = false,
+    disks = [],
+    policy,
+    uuid,
+    type = usualType,
+  } = spec;
   const emulatorXml = emulator ? `<emulator>${emulator}</emulator>` : '';
   return `<domain type='${type}'>
   <name>${name}</name>
@@ -34,7 +48,7 @@ export function domainXml(spec: DomainSpec): string {
   ${policy === undefined ? '' : `<metadata><policy xmlns='urn:domctl:policy:1' name='${policy}'/></metadata>`}
   <memory unit='MiB'>${memoryMiB}</memory>
   <vcpu>1</vcpu>
-  ${shared ? sharedMemory : ''}
+  ${shared ? sharedMemory : touched ? touchedMemory : ''}
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
   <features><acpi/></features>
   <devices>${emulatorXml}${disks.map(diskXml).join('')}</devices>

@@ -370,7 +370,8 @@ export class Host implements AsyncDisposable {
   /** Words that run a copy of domctl and of what it needs as an ordinary user, for `through`. */
   asNobody(): string[] {
     const copy = this.at('install');
-    const built = ['dist', 'policies', 'native/build/Release/domctl_native.node'];
+    const products = ['domctl_native.node', 'libasyncteardown.so'].map((name) => `native/build/Release/${name}`);
+    const built = ['dist', 'policies', ...products];
     for (const path of built) cpSync(join(dirname(dirname(program)), path), join(copy, path), { recursive: true });
     const who = `setpriv --reuid=${nobody} --regid=${nobody} --clear-groups env HOME=${this.at('home')}`;
     // The words that follow are our own node and program: those may lie where nobody can read.

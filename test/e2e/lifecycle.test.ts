@@ -15,7 +15,7 @@ import {
 } from './facts.ts';
 import { byGeneration, createHost, describeEndToEnd, nobody } from './harness.ts';
 
-/** QEMU's helper also for a small guest: by default it is not worth its start below 1 GiB. */
+/** A helper also for a small guest: by default it is not worth its start below 1 GiB. */
 const withHelper = {
   policies: { helped: { teardown: { minimumSize: '1MiB' } } },
   hostYaml: { defaultPolicy: 'helped', allowedPolicies: ['helped'] },
@@ -35,7 +35,7 @@ describeEndToEnd('lifecycle', () => {
       expect(await host.ok('domstate', 'db1', '--reason')).toBe('running (booted)\n');
       const info = await host.json<DomainInfo>('dominfo', 'db1');
       expect(info).toMatchObject({ id: 1, state: 'running', cgroup: `${host.cgroupRoot}/vm-db1/1` });
-      expect(info.incarnations[0]).toMatchObject({ emulatorVersion: version, helper: 'qemu, outside the sandbox' });
+      expect(info.incarnations[0]).toMatchObject({ emulatorVersion: version, helper: 'preload, sandboxed' });
       expect(isAlive(info.incarnations[0]!.helperPid!)).toBe(true);
 
       const answer = await host.ok('destroy', 'db1');

@@ -88,9 +88,11 @@ export async function fresh(context: TestContext, domain: Domain, change: Partia
     supervisor.close();
     await services.journal.close();
   });
-  const plan = { domain, capabilities, user: nobody, vncPorts: new Map(), firmware: null, ...change };
+  const plan = { domain, capabilities, user: nobody, vncPorts: new Map(), firmware: null, teardown, ...change };
   return { supervisor, places, history, becomes, start: async () => launchHypervisor(supervisor, plan) };
 }
+
+const teardown = { mode: 'fast', threads: 'auto', gentleRateBytes: 1024 ** 3, preferredOomVictim: true } as const;
 
 async function end(supervisor: Supervisor, becomes: Machine['becomes']): Promise<void> {
   if (supervisor.state.kind === 'released') return;

@@ -25,7 +25,7 @@ function findingsOf({ stdout }: { readonly stdout: string }): Findings {
 const install = `set -e
 mkdir -p /scratch/install/native/build/Release /scratch/home
 cp -r ${checkout}/dist ${checkout}/policies /scratch/install
-cp ${checkout}/native/build/Release/domctl_native.node /scratch/install/native/build/Release
+cp ${checkout}/native/build/Release/domctl_native.node ${checkout}/native/build/Release/libasyncteardown.so /scratch/install/native/build/Release
 cp ${process.execPath} /scratch/node
 chown nobody /scratch/home`;
 

@@ -106,7 +106,9 @@ export function renderDrain(row: DrainRow, bar: boolean): string {
     return head + [`stalled ${formatRemaining(row.stalledForMs)}: ${heldText(row)} left`, ...holder].join('  ');
   }
   const from = row.fromBytes === null ? '?' : formatBytes(row.fromBytes);
-  const parts = [...(bar ? [renderBar(row)] : []), `${heldText(row)} of ${from} left`, ...speedParts(row), ...holder];
+  const helper = row.helperPid === null || row.holder ? [] : [`teardown helper (pid ${row.helperPid})`];
+  const left = `${heldText(row)} of ${from} left`;
+  const parts = [...(bar ? [renderBar(row)] : []), left, ...speedParts(row), ...holder, ...helper];
   return head + parts.join('  ');
 }
 

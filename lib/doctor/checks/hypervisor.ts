@@ -28,18 +28,19 @@ function emulatorFindings(emulators: readonly EmulatorReading[]): Finding[] {
 function emulatorFinding({ path, answers }: EmulatorReading): Finding {
   const what = `QEMU ${path}`;
   if (!answers.known) return fail(what, answers.reason, `${apt} qemu-system-x86`);
-  const { version, asyncTeardown, kvm } = answers.value;
+  const { version, asyncTeardown, kvm, preload } = answers.value;
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < oldestQemu[0] || (major === oldestQemu[0] && minor < oldestQemu[1]))
     return fail(what, `${version} is too old`, `install QEMU ${oldestQemu.join('.')} or later`);
   const accelerators = kvm ? 'KVM and TCG' : 'TCG only';
+  if (preload) return pass(what, `${version}, ${accelerators}, teardown helper: preload, sandboxed`);
   if (asyncTeardown === null)
     return warn(
       what,
-      `${version}, ${accelerators}, no async teardown: destroy waits until the memory is given back`,
-      'use a QEMU that is built for Linux with async teardown (7.2 and later)',
+      `${version}, ${accelerators}, no teardown helper: destroy waits until the memory is given back`,
+      'use a QEMU that is dynamically linked, or has async teardown (7.2 and later)',
     );
-  return pass(what, `${version}, ${accelerators}, async teardown by -${asyncTeardown}`);
+  return pass(what, `${version}, ${accelerators}, teardown helper: qemu, outside the sandbox`);
 }
 
 function userFinding(user: HostReadings['hypervisor']['user'], name: string, allowRoot: boolean): Finding {

@@ -3,6 +3,7 @@ import { accessSync, constants, readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno, messageOf } from '../../errors.ts';
+import { takesPreload } from '../../host/teardown.ts';
 import { findGroup, findUser } from '../../host/users.ts';
 import type { Places } from '../../places.ts';
 import { emulatorDeadlineMs, interrogate } from '../../qemu/interrogate.ts';
@@ -63,7 +64,8 @@ async function readEmulator(path: string, user: { uid: number; gid: number } | n
   try {
     const asking = { deadlineMs: emulatorDeadlineMs, user: user && { uid: user.uid, gid: user.gid } };
     const { version, asyncTeardown, kvm } = await interrogate(path, asking);
-    return { path, answers: known({ version, asyncTeardown, kvm }) };
+    const preload = await takesPreload({ emulator: path, ...asking });
+    return { path, answers: known({ version, asyncTeardown, kvm, preload }) };
   } catch (error) {
     return { path, answers: unknown(messageOf(error)) };
   }

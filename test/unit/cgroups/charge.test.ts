@@ -16,13 +16,13 @@ function read(phase: string, file: string): string {
 
 function unified(phase: string): MemoryCharge {
   const directory = `${trees}${phase}`;
-  const hugetlb = readdirSync(directory).filter((name) => /^hugetlb\.[^.]+\.current$/.test(name));
+  const hugetlb = readdirSync(directory).flatMap((name) => /^hugetlb\.([^.]+)\.current$/.exec(name)?.[1] ?? []);
   return unifiedCharge({
     stat: read(phase, 'memory.stat'),
     current: read(phase, 'memory.current'),
     events: read(phase, 'memory.events'),
     swapCurrent: read(phase, 'memory.swap.current'),
-    hugetlb: hugetlb.map((name) => read(phase, name)),
+    hugetlb: Object.fromEntries(hugetlb.map((size) => [size, read(phase, `hugetlb.${size}.current`)])),
   });
 }
 
@@ -61,18 +61,21 @@ describe('the v1 twin of a hybrid host, recorded', () => {
       stat: read('hybrid-charged', 'memory.stat'),
       usage: read('hybrid-charged', 'memory.usage_in_bytes'),
       oomControl: read('hybrid-charged', 'memory.oom_control'),
-      hugetlb: [],
+      hugetlb: { '2MB': '4194304\n', '1GB': '0\n' },
     });
+    expect(charge.hugetlbBySize).toEqual({ '2MB': 4194304 });
     const usage = Number(read('hybrid-charged', 'memory.usage_in_bytes'));
     expect(charge.reclaimableBytes).toBeGreaterThan(0);
-    expect(charge.heldBytes).toBe(usage - charge.reclaimableBytes);
+    expect(charge.heldBytes).toBe(usage - charge.reclaimableBytes + 4194304);
+    const { anonBytes, sharedBytes, hugetlbBytes, swapBytes, kernelBytes } = charge;
+    expect(anonBytes + sharedBytes + hugetlbBytes + swapBytes + kernelBytes).toBe(charge.heldBytes);
     expect(charge.heldBytes).toBeGreaterThanOrEqual(charge.anonBytes + charge.sharedBytes);
   });
 });
 
 describe('a text without a figure', () => {
   test('is an error, never zero', () => {
-    const texts = { stat: 'anon 1\n', usage: '4096\n', oomControl: 'oom_kill 0\n', hugetlb: [] };
+    const texts = { stat: 'anon 1\n', usage: '4096\n', oomControl: 'oom_kill 0\n', hugetlb: {} };
     expect(() => twinCharge(texts)).toThrow(/total_active_file/);
     expect(() => unifiedCharge({ ...texts, current: '4096\n', events: 'oom_kill 0\n', swapCurrent: null })).toThrow(
       /active_file/,

@@ -32,6 +32,9 @@ describe('a reading of memory', () => {
     anonBytes: 3,
     sharedBytes: 4,
     hugetlbBytes: 5,
+    hugetlbBySize: {},
+    swapBytes: 0,
+    kernelBytes: 0,
     oomKills: 6,
   };
 

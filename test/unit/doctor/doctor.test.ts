@@ -164,7 +164,7 @@ describe('the hypervisor', () => {
   });
   const old = {
     path: '/usr/bin/qemu-kvm',
-    answers: known({ version: '6.2.0', asyncTeardown: null, kvm: true }),
+    answers: known({ version: '6.2.0', asyncTeardown: null, kvm: true, preload: false }),
   };
 
   test('is missing, or too old: fails with the apt line; one that works is enough', () => {
@@ -176,9 +176,21 @@ describe('the hypervisor', () => {
     expect(failures(withEmulators(old, emulator))).toEqual([]);
   });
 
-  test('without async teardown is a warning', () => {
-    const answers = known({ version: '9.0.0', asyncTeardown: null, kvm: true });
-    expect(about(withEmulators({ path: '/q', answers }), 'QEMU /q')?.verdict).toBe('WARN');
+  test('has a teardown helper of ours, of its own, or none, which is a warning', () => {
+    const finding = (asyncTeardown: 'run-with' | null, preload: boolean) =>
+      about(
+        withEmulators({ path: '/q', answers: known({ version: '9.0.0', asyncTeardown, kvm: true, preload }) }),
+        'QEMU /q',
+      );
+    expect(finding(null, true)).toMatchObject({
+      verdict: 'PASS',
+      finding: '9.0.0, KVM and TCG, teardown helper: preload, sandboxed',
+    });
+    expect(finding('run-with', false)).toMatchObject({
+      verdict: 'PASS',
+      finding: '9.0.0, KVM and TCG, teardown helper: qemu, outside the sandbox',
+    });
+    expect(finding(null, false)?.verdict).toBe('WARN');
   });
 
   test('has a user that exists, is not root, and reaches its monitor', () => {

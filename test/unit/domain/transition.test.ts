@@ -140,7 +140,7 @@ const drains: Expected = {
   does: {
     startRequested: 'INCARNATION_DRAINING',
     ...eachGuestVerb('DOMAIN_NOT_RUNNING'),
-    stalled: 'draining',
+    stalled: 'draining: endStuckHelper',
     memoryGone: 'draining: removeCgroup',
     cgroupRemoved: 'released: forget',
     stragglersDue: 'draining: killCgroup',
@@ -546,6 +546,7 @@ describe('an end', () => {
       kind: 'draining',
       sinceMs: atMs,
       exitingSinceMs: 50,
+      helper,
       ramFiles,
       outcome,
       freed: proofs,

@@ -11,6 +11,9 @@ const empty: MemoryCharge = {
   anonBytes: 0,
   sharedBytes: 0,
   hugetlbBytes: 0,
+  hugetlbBySize: {},
+  swapBytes: 0,
+  kernelBytes: 0,
   oomKills: 0,
 };
 

@@ -81,7 +81,7 @@ describe('a process', () => {
     expect(openFiles(nobody)).toEqual([]);
     expect(mappedFiles(nobody)).toEqual([]);
     expect(findRamFiles(nobody)).toEqual([]);
-    expect(findTeardownHelper({ pid: nobody, startTicks: 0 })).toBeNull();
+    expect(findTeardownHelper({ pid: nobody, startTicks: 0 }, 'qemu')).toBeNull();
   });
 
   test('has its cgroup, its descriptors and its place among all processes', () => {
@@ -101,7 +101,7 @@ describe('a process', () => {
         { name: 'pc.ram', device: expect.any(Number) as number, inode: first },
         { name: 'odd (deleted) name', device: expect.any(Number) as number, inode: second },
       ]);
-      expect(findTeardownHelper({ pid: process.pid, startTicks: 0 })).toBeNull();
+      expect(findTeardownHelper({ pid: process.pid, startTicks: 0 }, 'qemu')).toBeNull();
     } finally {
       child.stdin.end();
       await ended;
@@ -116,7 +116,7 @@ describe('a process', () => {
     const ended = once(child, 'exit');
     try {
       await said(child.stdout, /ready\n/);
-      const found = findTeardownHelper({ pid: child.pid ?? 0, startTicks: 0 });
+      const found = findTeardownHelper({ pid: child.pid ?? 0, startTicks: 0 }, 'qemu');
       expect(found && isSameProcess(found)).toBe(true);
       expect(found && readProcess(found.pid)?.name).toBe('cleanup/1');
     } finally {

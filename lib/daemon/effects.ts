@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { closeFd, watchPidfd } from '../../native/index.ts';
 import { describeClaim } from '../domain/claims.ts';
 import type { ProcessIdentity } from '../domain/incarnation.ts';
-import type { Effect, EffectKind } from '../domain/transition.ts';
+import type { Effect, EffectKind } from '../domain/transition-effect.ts';
 import { proveFreed, scanHelper } from '../drain/freed.ts';
 import { type MemoryVerdict, watchMemory } from '../drain/released.ts';
 import { isErrno, messageOf } from '../errors.ts';

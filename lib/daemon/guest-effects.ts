@@ -1,5 +1,5 @@
 /** Effects on a live guest, by its monitor or its agent. What comes of them is told by the hypervisor's own events. */
-import type { Effect } from '../domain/transition.ts';
+import type { Effect } from '../domain/transition-effect.ts';
 import {
   cont,
   contAfterReset,

@@ -2,7 +2,7 @@
  * After a restart of the daemon: kernel facts folded over the journal. Nothing is assumed: another boot id means released,
  * a process counts only if pid, start time and cgroup are the recorded ones, and every other state is proven anew.
  */
-import type { Effect } from '../domain/transition.ts';
+import type { Effect } from '../domain/transition-effect.ts';
 import { isErrno, messageOf } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
 import { isSameProcess } from '../host/processes.ts';

@@ -2,7 +2,7 @@
 import type { Arithmetic, Refusal } from '../admission/decision.ts';
 import type { Incarnation, IncarnationState } from '../domain/incarnation.ts';
 import { type Claim, type ClaimConflict, conflictRemedy, describeClaim } from '../domain/claims.ts';
-import type { RefusalCode } from '../domain/transition.ts';
+import type { RefusalCode } from '../domain/transition-effect.ts';
 import { stateWord } from '../domain/words.ts';
 import { DomctlError, type ErrorDetails } from '../errors.ts';
 import { formatBytes, formatRate, formatRemaining } from '../format.ts';

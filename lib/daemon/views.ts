@@ -12,7 +12,7 @@ import type {
 import type { Claim } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Incarnation, ProcessIdentity } from '../domain/incarnation.ts';
-import { isRebooting } from '../domain/transition.ts';
+import { isRebooting } from '../domain/transition-moves.ts';
 import { stateReason, stateWord } from '../domain/words.ts';
 import { readProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';

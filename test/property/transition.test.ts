@@ -5,7 +5,9 @@
 import { fc, test } from '@fast-check/vitest';
 import { describe, expect } from 'vitest';
 import type { IncarnationState } from '../../lib/domain/incarnation.ts';
-import { type EffectKind, type Event, type EventKind, eventKinds, transition } from '../../lib/domain/transition.ts';
+import { eventKinds, transition } from '../../lib/domain/transition.ts';
+import type { EffectKind } from '../../lib/domain/transition-effect.ts';
+import type { Event, EventKind } from '../../lib/domain/transition-event.ts';
 import { stateWord } from '../../lib/domain/words.ts';
 import { atMs, busy, eventOfKind, helper, hypervisor, proofs, ramFiles } from '../unit/domain/samples.ts';
 

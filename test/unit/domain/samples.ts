@@ -7,7 +7,7 @@ import type {
   StateKind,
   StateOf,
 } from '../../../lib/domain/incarnation.ts';
-import type { Event, EventKind } from '../../../lib/domain/transition.ts';
+import type { Event, EventKind } from '../../../lib/domain/transition-event.ts';
 
 export const hypervisor = { pid: 4711, startTicks: 1000 };
 export const helper = { pid: 4712, startTicks: 1001 };

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { stateReason, stateWord } from '../../../lib/domain/words.ts';
-import { describeCell, type Event, eventKinds, stateKinds, transition } from '../../../lib/domain/transition.ts';
+import { describeCell, eventKinds, stateKinds, transition } from '../../../lib/domain/transition.ts';
+import type { Event } from '../../../lib/domain/transition-event.ts';
 import { eventOfKind, states } from './samples.ts';
 
 /** The transition table as Markdown; `npx vitest run --project unit -u` writes it anew. */

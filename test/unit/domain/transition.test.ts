@@ -1,14 +1,9 @@
 /** The transition table, cell by cell: what each event does in each state, and what the verdict carries along. */
 import { describe, expect, test } from 'vitest';
 import type { IncarnationState, KnownState, StateOf } from '../../../lib/domain/incarnation.ts';
-import {
-  describeCell,
-  type Event,
-  eventKinds,
-  stateKinds,
-  transition,
-  type Verdict,
-} from '../../../lib/domain/transition.ts';
+import { describeCell, eventKinds, stateKinds, transition } from '../../../lib/domain/transition.ts';
+import type { Verdict } from '../../../lib/domain/transition-effect.ts';
+import type { Event } from '../../../lib/domain/transition-event.ts';
 import {
   atMs,
   busy,

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { patient } from './test/setup/slowness.ts';
 
@@ -7,6 +8,11 @@ function alone(name: string, groupOrder: number, timeouts: { testTimeout: number
   const timeout = { testTimeout: patient(testTimeout), hookTimeout: patient(hookTimeout) };
   const include = [`test/${name}/**/*.test.ts`];
   return { test: { name, include, fileParallelism: false, sequence: { groupOrder }, ...timeout } };
+}
+
+/** Each host of the end-to-end tests has places and cgroups of its own, and most of their time they wait for programs to start. */
+function sideBySide<Project extends { test: object }>(project: Project) {
+  return { test: { ...project.test, fileParallelism: true, maxWorkers: Math.min(2, availableParallelism()) } };
 }
 
 export default defineConfig({
@@ -23,7 +29,7 @@ export default defineConfig({
       alone('lab', 6, { testTimeout: 900_000, hookTimeout: 900_000 }),
       // Its first run downloads and builds the guests.
       alone('guest', 4, { testTimeout: 120_000, hookTimeout: 300_000 }),
-      alone('e2e', 5, { testTimeout: 120_000, hookTimeout: 300_000 }),
+      sideBySide(alone('e2e', 5, { testTimeout: 120_000, hookTimeout: 300_000 })),
     ],
   },
 });

@@ -2,10 +2,11 @@
  * The preloaded teardown helper: which library, with what it is told (native/teardown/README.md), whether an emulator
  * takes it, and whether a running one is in its sandbox.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessIdentity } from '../domain/incarnation.ts';
@@ -37,8 +38,21 @@ export async function openLibrary(): Promise<FileHandle> {
 
 /** What the emulator is born with so that it loads the library from its descriptor `libraryFd`, which that closes. */
 export function teardownEnvironment(emulator: string, libraryFd: number, rule: TeardownRule): Record<string, string> {
-  const settings = { ...rule, program: emulator, minimumSizeBytes: leastBytes };
+  const program = isScript(emulator) ? basename(emulator) : emulator;
+  const settings = { ...rule, program, minimumSizeBytes: leastBytes };
   return preloadEnvironment(`/proc/self/fd/${libraryFd}`, settings);
+}
+
+/** A script that executes the emulator of the same name somewhere else, as distributions and operators have them. */
+function isScript(emulator: string): boolean {
+  const file = openSync(emulator, 'r');
+  try {
+    const start = Buffer.alloc(2);
+    readSync(file, start, 0, 2, 0);
+    return start.toString() === '#!';
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Whether the helper has no way to the kernel but its few calls: its seccomp filter is on, and stays on. */
@@ -62,7 +76,8 @@ const answers = new Map<string, Promise<boolean>>();
  */
 export async function takesPreload(trial: PreloadTrial): Promise<boolean> {
   const library = findPreloadLibrary();
-  if (library === null || whyNotPreloadable(trial.emulator, library) !== null) return false;
+  if (library === null) return false;
+  if (!isScript(trial.emulator) && whyNotPreloadable(trial.emulator, library) !== null) return false;
   const files = [trial.emulator, library];
   const identities = await Promise.all(files.map(async (file) => stat(file, { bigint: true })));
   const key = JSON.stringify([trial, identities.map((each) => `${each.dev} ${each.ino} ${each.mtimeNs}`)]);
@@ -82,32 +97,53 @@ async function firstWord(output: Readable | null): Promise<unknown> {
   return output && once(output, 'data');
 }
 
-/** It has a helper, if ever, before it says its first word. */
+const lookAgainMs = 10;
+const farewell = '{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n';
+const farewellMs = 5000;
+
+/** It has a helper, if ever, before its own first instruction, and thus before it says a word. */
 async function tryPreload({ emulator, user, deadlineMs }: PreloadTrial): Promise<boolean> {
   await using library = await openLibrary();
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...teardownEnvironment(emulator, libraryFd, rule) };
-  const child = spawn(emulator, idle, {
-    env,
-    cwd: '/',
-    // Its monitor hangs up, and it ends, when its input does.
-    stdio: ['pipe', 'pipe', 'ignore', library.fd],
-    ...user,
-  });
+  const child = spawn(emulator, idle, { env, cwd: '/', stdio: ['pipe', 'pipe', 'ignore', library.fd], ...user });
+  const spoken = new AbortController();
   const ended = once(child, 'close').catch(() => null);
-  const late = new AbortController();
-  let helperFd: number | null = null;
-  try {
-    await Promise.race([firstWord(child.stdout), ended, sleep(deadlineMs, null, { signal: late.signal })]);
-    const helper = child.pid === undefined ? null : findTeardownHelper({ pid: child.pid, startTicks: 0 }, 'preload');
-    if (!helper) return false;
-    helperFd = pidfdOpen(helper.pid);
-    return isSandboxed(helper);
-  } finally {
-    late.abort();
-    child.kill('SIGKILL');
-    await ended;
-    if (helperFd !== null) await reap(helperFd);
+  void Promise.race([firstWord(child.stdout), ended]).finally(() => {
+    spoken.abort();
+  });
+  const helper = await awaitHelper(child.pid, performance.now() + deadlineMs, spoken.signal);
+  await dismiss(child, ended);
+  if (helper !== null) await reap(helper);
+  return helper !== null;
+}
+
+/** A pidfd of the helper, in its sandbox; null when the program has spoken, or its time is up, and there is none. */
+async function awaitHelper(pid: number | undefined, untilMs: number, spoken: AbortSignal): Promise<number | null> {
+  if (pid === undefined) return null;
+  for (;;) {
+    const isLast = spoken.aborted || performance.now() > untilMs;
+    const helper = findTeardownHelper({ pid, startTicks: 0 }, 'preload');
+    if (helper && isSandboxed(helper)) return unlessGone(() => pidfdOpen(helper.pid));
+    if (isLast) return null;
+    await sleep(lookAgainMs);
   }
+}
+
+/** Told to quit, so that an emulator behind a script ends too; killed if it does not. */
+async function dismiss(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(farewell);
+  const inTime = new AbortController();
+  const late = sleep(farewellMs, null, { signal: inTime.signal }).then(
+    () => {
+      child.kill('SIGKILL');
+      child.stdout?.destroy();
+    },
+    () => undefined,
+  );
+  await ended;
+  inTime.abort();
+  await late;
 }
 
 /** It became our child with its program's end, where we are a subreaper. */

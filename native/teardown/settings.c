@@ -29,10 +29,13 @@ static int isSameFile(const char *path) {
   return wanted.st_dev == own.st_dev && wanted.st_ino == own.st_ino;
 }
 
-/* The file's name, or the one it was started by: a distribution may make the second a link to some other first. */
+/*
+ * The file's name, or the one it was started by: a distribution may make the second a link to some other first. Of a script
+ * the second is the script's, and the program its interpreter: what that executes may be meant.
+ */
 static int isOwnName(const char *name) {
   const char *started = (const char *)getauxval(AT_EXECFN);
-  if (started && strcmp(baseName(started), name) == 0) return 1;
+  if (started && strcmp(baseName(started), name) == 0 && isSameFile(started)) return 1;
   char path[PATH_MAX];
   const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
   if (length <= 0) return 0;

@@ -1,7 +1,7 @@
 /** libasyncteardown.so while the program lives: who gets a helper, what that may do, and that nobody else notices. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, openSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -141,6 +141,18 @@ describe('a helper is only in the program it is meant for', () => {
     expect((await run(link, [], preloading({}, 'link'))).helper).not.toBeNull();
     for (const other of ['', '/bin/sh', '/nowhere', 'preload', 'preloaded2'])
       expect((await start([], { ASYNC_TEARDOWN_PROGRAM: other })).helper, other).toBeNull();
+  });
+
+  it('by name also where a script of that name executes it, and not in the shell before', async () => {
+    const script = join(scratch(), 'preloaded');
+    writeFileSync(script, `#!/bin/sh\nexec ${program}\n`, { mode: 0o755 });
+    const handed = openSync(library, 'r');
+    afterwards(() => closeSync(handed));
+    const env = { ...preloading({}, 'preloaded'), LD_PRELOAD: '/proc/self/fd/3' };
+    const running = await run(script, [], env, { stdio: ['pipe', 'pipe', 'inherit', handed] });
+    expect(running.helper).not.toBeNull();
+    const files = readdirSync(`/proc/${running.pid}/fd`).map((fd) => readlinkSync(`/proc/${running.pid}/fd/${fd}`));
+    expect(files.filter((file) => file.includes('libasyncteardown'))).toEqual([]);
   });
 
   it('not in what it starts', async () => {

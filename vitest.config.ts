@@ -11,7 +11,7 @@ function alone(name: string, groupOrder: number, timeouts: { testTimeout: number
 }
 
 /** Each host of the end-to-end tests has places and cgroups of its own, and most of their time they wait for programs to start. */
-function sideBySide<Project extends { test: object }>(project: Project) {
+function sideBySide(project: ReturnType<typeof alone>) {
   return { test: { ...project.test, fileParallelism: true, maxWorkers: Math.min(2, availableParallelism()) } };
 }
 

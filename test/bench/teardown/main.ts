@@ -1,0 +1,70 @@
+/**
+ * `npm run bench:teardown -- [--quick] [--json FILE] [--svg FILE] [--programs] [--minutes N]`: how guests' memory comes
+ * back, domctl's against libvirt's and QEMU's own. Goes into a mount namespace of its own first; needs root.
+ */
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { atEnd, withEnding } from './ending.ts';
+import { describeMachine, load, useThp } from './machine.ts';
+import { findPackages, type Packages } from './packages.ts';
+import { draw } from './plot.ts';
+import { enterPrivateRoot } from './private-root.ts';
+import { benchPrograms } from './programs.ts';
+import { report } from './report.ts';
+import { benchGuests } from './run.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    programs: { type: 'boolean', default: false },
+    guests: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    svg: { type: 'string' },
+    minutes: { type: 'string', default: '20' },
+  },
+});
+/** Handed to the process inside. */
+const variable = 'DOMCTL_BENCH_PACKAGES';
+
+async function goInside(): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    console.error('error: needs root, for mounts, cgroups and huge pages');
+    process.exit(8);
+  }
+  const packages = await findPackages();
+  const again = [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  const env = { ...process.env, [variable]: JSON.stringify(packages) };
+  const argv = ['--mount', '--propagation', 'private', process.execPath, ...again];
+  const child = spawn('unshare', argv, { stdio: 'inherit', env });
+  // The process inside cleans up; this one has nothing to.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  child.once('exit', (code) => (process.exitCode = code ?? 1));
+}
+
+async function inside(packages: Packages): Promise<void> {
+  const scratch = mkdtempSync(join(realpathSync(tmpdir()), 'domctl-bench-'));
+  chmodSync(scratch, 0o755);
+  atEnd(() => rmSync(scratch, { recursive: true, force: true }));
+  enterPrivateRoot(packages.roots, scratch);
+  useThp('madvise');
+  const before = load();
+  console.log(`machine: ${describeMachine()}; load before ${before.toFixed(2)}`);
+  const settings = { scratch, packages, quick: options.quick, minutes: Number(options.minutes) };
+  const guests = options.programs && !options.guests ? null : await benchGuests(settings);
+  const programs = options.guests && !options.programs ? null : await benchPrograms(settings);
+  const results = { machine: describeMachine(), load: { before, after: load() }, quick: options.quick, guests, programs };
+  console.log(report(results));
+  if (options.json !== undefined) writeFileSync(resolve(options.json), `${JSON.stringify(results)}\n`);
+  if (options.svg !== undefined && guests) writeFileSync(resolve(options.svg), draw(guests));
+}
+
+const given = process.env[variable];
+if (given === undefined) await goInside();
+else {
+  await withEnding(async () => inside(JSON.parse(given) as Packages));
+  process.exit(0);
+}

@@ -1,0 +1,104 @@
+/** Tables, targets and projection of a run, as Markdown. */
+import type { Pages } from './machine.ts';
+import type { Teardown } from './measure.ts';
+import { type ProgramResults, programTables } from './program-report.ts';
+import { projection } from './projection.ts';
+import type { Results } from './run.ts';
+import { spread, words } from './statistics.ts';
+import { targets } from './targets.ts';
+
+export interface Report {
+  readonly machine: string;
+  readonly load: { readonly before: number; readonly after: number };
+  readonly quick: boolean;
+  readonly guests: Results | null;
+  readonly programs: ProgramResults | null;
+}
+
+export function report({ machine, load, guests, programs }: Report): string {
+  const parts = [
+    `Machine: ${machine}; load ${load.before.toFixed(1)} before, ${load.after.toFixed(1)} after.`,
+    ...(guests ? guestTables(guests) : []),
+    ...(programs ? programTables(programs) : []),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+const titles: Readonly<Record<Pages, string>> = {
+  '4k': 'Anonymous memory, 4 KiB pages',
+  thp: 'Anonymous memory, transparent huge pages',
+  memfd: 'Shared memory (memfd), 4 KiB pages',
+  hugetlb: 'Reserved huge pages, 2 MiB',
+};
+
+function guestTables(results: Results): string[] {
+  const kinds = (Object.keys(titles) as Pages[]).filter((pages) => results.teardowns.some((each) => each.pages === pages));
+  return [
+    `QEMU 10.0.2; libvirt ${results.libvirtVersion ?? 'not measured'}.`,
+    ...kinds.map((pages) => `### ${titles[pages]}\n\n${teardownTable(results.teardowns.filter((each) => each.pages === pages))}`),
+    `### Destroy and start again\n\n${restartTable(results)}`,
+    `### CPU time\n\n${cpuTable(results.teardowns)}`,
+    `### Targets\n\n${targets(results)}`,
+    `### Projection\n\n${projection(results.teardowns)}`,
+    ...(results.notMeasured.length > 0 ? [`Not measured: ${results.notMeasured.join('; ')}.`] : []),
+  ];
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** In the order in which they first came. */
+function groups<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
+  const found = new Map<string, T[]>();
+  for (const item of items) found.set(keyOf(item), [...(found.get(keyOf(item)) ?? []), item]);
+  return [...found.values()];
+}
+
+const head = ['guest', 'contender', 'n', 'image lock free, ms', 'process gone, ms', 'memory back, ms', 'says off, ms', 'held then, GiB'];
+
+function teardownTable(teardowns: readonly Teardown[]): string {
+  const bySize = groups(teardowns, ({ gib, contender }) => `${gib} ${contender}`).toSorted(([a], [b]) => order(a!) - order(b!));
+  return table(head, bySize.map(teardownRow));
+}
+
+const contenders = ['QEMU, SIGTERM', 'QEMU, SIGKILL', 'QEMU async', 'libvirt', 'domctl none', 'domctl fast', 'domctl gentle'];
+
+function order({ gib, contender }: Teardown): number {
+  return gib * 100 + contenders.findIndex((name) => contender.startsWith(name));
+}
+
+function teardownRow(runs: readonly Teardown[]): string[] {
+  const { gib, contender } = runs[0]!;
+  const of = (key: 'lockFreeMs' | 'goneMs' | 'backMs' | 'saidOffMs'): string => words(spread(runs.map((run) => run[key])));
+  const held = spread(runs.map(({ heldWhenOffBytes }) => heldWhenOffBytes / 2 ** 30));
+  return [`${gib} GiB`, contender, `${runs.length}`, of('lockFreeMs'), of('goneMs'), of('backMs'), of('saidOffMs'), held.median.toFixed(2)];
+}
+
+function restartTable({ restarts, restartParts }: Results): string {
+  const floor = spread(restarts.filter(({ contender }) => contender.startsWith('floor')).map(({ ms }) => ms)).median;
+  const rows = groups(restarts, ({ contender }) => contender).map((runs) => {
+    const ms = spread(runs.map((run) => run.ms));
+    return [runs[0]!.contender, `${runs[0]!.gib} GiB`, `${runs.length}`, words(ms), (ms.median / floor).toFixed(1)];
+  });
+  const destroy = words(spread(restartParts.map(({ destroyMs }) => destroyMs)));
+  const start = words(spread(restartParts.map(({ startMs }) => startMs)));
+  const parts = `Of domctl's, all helpers: destroy answered after ${destroy} ms, force-start after ${start} ms more.`;
+  return `${table(['contender', 'guest that ends', 'n', 'stop request to the next vCPUs running, ms', 'x floor'], rows)}\n\n${parts}`;
+}
+
+/** So much of a CPU may be busy with other things before the machine-wide figure is believed. */
+const quiet = 0.1;
+
+function cpuTable(teardowns: readonly Teardown[]): string {
+  const believed = teardowns.filter(({ idle, gib, contender }) => idle < quiet && gib >= 4 && contender.startsWith('domctl'));
+  if (believed.length === 0) return 'No moment was quiet enough to say what the machine did.';
+  const rows = groups(believed, ({ contender, pages }) => `${contender} ${pages}`).map((runs) => {
+    const share = spread(runs.map((run) => run.chargedUs / run.machineUs)).median;
+    const ms = words(spread(runs.map((run) => run.chargedUs / 1000 / run.gib)));
+    return [runs[0]!.contender, runs[0]!.pages, `${runs.length}`, ms, `${(share * 100).toFixed(0)} %`];
+  });
+  return table(['contender', 'pages', 'n', "cgroup's cpu.stat, ms a GiB", 'of what the whole machine did'], rows);
+}
+

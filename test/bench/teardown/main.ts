@@ -1,9 +1,10 @@
 /**
- * `npm run bench:teardown -- [--quick] [--json FILE] [--svg FILE] [--programs] [--minutes N]`: how guests' memory comes
- * back, domctl's against libvirt's and QEMU's own. Goes into a mount namespace of its own first; needs root.
+ * `npm run bench:teardown -- [--quick] [--guests|--programs] [--only PART,...] [--add FILE] [--json FILE] [--svg FILE]
+ * [--minutes N]`: how guests' memory comes back, domctl's against libvirt's and QEMU's own. `--add` takes up what an
+ * earlier run wrote with `--json`. Goes into a mount namespace of its own first; needs root.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +15,8 @@ import { findPackages, type Packages } from './packages.ts';
 import { draw } from './plot.ts';
 import { enterPrivateRoot } from './private-root.ts';
 import { benchPrograms } from './programs.ts';
-import { report } from './report.ts';
-import { benchGuests } from './run.ts';
+import { report, type Report } from './report.ts';
+import { allParts, benchGuests, type Part } from './run.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -25,6 +26,8 @@ const { values: options } = parseArgs({
     json: { type: 'string' },
     svg: { type: 'string' },
     minutes: { type: 'string', default: '20' },
+    only: { type: 'string' },
+    add: { type: 'string' },
   },
 });
 /** Handed to the process inside. */
@@ -45,6 +48,12 @@ async function goInside(): Promise<void> {
   child.once('exit', (code) => (process.exitCode = code ?? 1));
 }
 
+function partOf(name: string): Part {
+  const part = allParts.find((each) => each === name);
+  if (part === undefined) throw new Error(`--only: no part '${name}'; there are ${allParts.join(', ')}`);
+  return part;
+}
+
 async function inside(packages: Packages): Promise<void> {
   const scratch = mkdtempSync(join(realpathSync(tmpdir()), 'domctl-bench-'));
   chmodSync(scratch, 0o755);
@@ -53,7 +62,15 @@ async function inside(packages: Packages): Promise<void> {
   useThp('madvise');
   const before = load();
   console.log(`machine: ${describeMachine()}; load before ${before.toFixed(2)}`);
-  const settings = { scratch, packages, quick: options.quick, minutes: Number(options.minutes) };
+  const save = (sofar: unknown): void => {
+    if (options.json !== undefined) writeFileSync(resolve(options.json), `${JSON.stringify({ guests: sofar })}\n`);
+  };
+  const parts = options.only === undefined ? allParts : options.only.split(',').map(partOf);
+  const earlier = options.add === undefined ? null : (JSON.parse(readFileSync(resolve(options.add), 'utf8')) as Report);
+  const settings = {
+    parts,
+    before: earlier?.guests ?? null,
+    scratch, packages, quick: options.quick, minutes: Number(options.minutes), save };
   const guests = options.programs && !options.guests ? null : await benchGuests(settings);
   const programs = options.guests && !options.programs ? null : await benchPrograms(settings);
   const results = { machine: describeMachine(), load: { before, after: load() }, quick: options.quick, guests, programs };

@@ -1,6 +1,6 @@
 /** Programs that have nothing to do with domctl, with the library preloaded and without. */
 import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { CgroupRoot, readHierarchy } from '../../../cgroups/hierarchy.ts';
@@ -33,13 +33,13 @@ export async function benchPrograms({ scratch, quick }: Settings): Promise<Progr
   if (redis === null) results.notMeasured.push('redis-server: it is not installed');
   const postgres = find('postgres');
   if (postgres === null) results.notMeasured.push('PostgreSQL: it is not installed');
-  else results.postgresMs.push(...(await restartPostgres(place, postgres, quick ? 2 : 10)));
+  else results.postgresMs.push(...(await restartPostgres(place, realpathSync(postgres), quick ? 2 : 10)));
   return results;
 }
 
 function find(program: string): string | null {
   try {
-    return execFileSync('sh', ['-c', `realpath "$(command -v ${program})"`], { encoding: 'utf8' }).trim() || null;
+    return execFileSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim() || null;
   } catch {
     return null;
   }
@@ -99,7 +99,7 @@ async function measureRedis(place: Place & { redis: string; preloaded: boolean; 
   const socket = join(ownedDirectory(scratch, 'redis'), 'socket');
   rmSync(socket, { force: true });
   const settings = ['--port', '0', '--unixsocket', socket, '--save', '', '--enable-debug-command', 'yes'];
-  const running = await run(place, [redis, ...settings], preloaded ? preloading(redis) : {});
+  const running = await run(place, [redis, ...settings], preloaded ? preloading('redis-server') : {});
   const cli = (...words: string[]): string => execFileSync('redis-cli', ['-s', socket, ...words], { encoding: 'utf8' });
   await until('redis-server listens', () => existsSync(socket));
   const mebibyte = 2 ** 20;

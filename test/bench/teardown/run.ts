@@ -14,11 +14,20 @@ import type { Packages } from './packages.ts';
 import { floor, raw, sweepAll } from './raw.ts';
 import { compile } from './watch.ts';
 
+/** What can be measured by itself, in the order of their weight. */
+export const allParts = ['small', 'restart', 'key', 'thp', 'memfd', 'hugetlb', 'parent', 'big', 'middle'] as const;
+export type Part = (typeof allParts)[number];
+
 export interface Settings {
+  readonly parts: readonly Part[];
+  /** What an earlier run measured on this machine. */
+  readonly before: Results | null;
   readonly scratch: string;
   readonly packages: Packages;
   readonly quick: boolean;
   readonly minutes: number;
+  /** Called after each set of rounds with all there is so far. */
+  save(results: Results): void;
 }
 
 export interface Results {
@@ -49,10 +58,25 @@ class Bench {
   readonly #daemon: Domctl;
   readonly #endMs: number;
 
+  libvirtVersion: string | null = null;
+  readonly #save: Settings['save'];
+
   constructor(settings: Settings, daemon: Domctl) {
     this.#stopwatch = compile('stopwatch', settings.scratch);
     this.#daemon = daemon;
     this.#endMs = nowMs() + settings.minutes * 60_000;
+    this.#save = settings.save;
+    const { before } = settings;
+    if (!before) return;
+    this.teardowns.push(...before.teardowns);
+    this.restarts.push(...before.restarts);
+    this.notMeasured.push(...before.notMeasured);
+    restarts.push(...before.restartParts);
+  }
+
+  get results(): Results {
+    const { libvirtVersion, notMeasured, teardowns } = this;
+    return { libvirtVersion, notMeasured, teardowns, restarts: this.restarts, restartParts: restarts };
   }
 
   /** Rounds in which each cell that still wants comes once, each round from another one on. */
@@ -63,6 +87,7 @@ class Bench {
       process.stderr.write(`${what}: round ${round + 1} of ${most}\n`);
       const due = cells.filter(({ times }) => times > round);
       for (let turn = 0; turn < due.length; turn += 1) await this.#one(what, due[(round + turn) % due.length]!, measure);
+      this.#save(this.results);
     }
   }
 
@@ -117,6 +142,7 @@ export async function benchGuests(settings: Settings): Promise<Results> {
   let virt: Libvirt | null = null;
   if (packages.noLibvirt === null) virt = await startLibvirt(scratch, [reaper]);
   else bench.notMeasured.push(packages.noLibvirt);
+  bench.libvirtVersion = virt?.version ?? null;
   const place = { scratch, root };
   const current = (): Libvirt => virt!;
   const contenders: Contenders = {
@@ -134,47 +160,69 @@ export async function benchGuests(settings: Settings): Promise<Results> {
         ]
       : [],
   };
-  await smallPages(bench, contenders, quick);
-  await restart(bench, contenders, { quick, place });
-  await otherPages(bench, contenders, quick);
-  if (virt) {
-    await virt.close();
-    virt = await startLibvirt(scratch, []);
-    const asItIs = contenders.libvirt.map((each) => ({ ...each, name: `${each.name}, parent as it is here` }));
-    useThp('never');
-    const cells = cellsOf(renamed(asItIs, contenders.libvirt), '4k', quick ? { 1: 2 } : { 12: 3 });
-    await bench.rounds('4k, parent as it is', cells, async (cell) => bench.teardown(cell));
-    const size = quick ? 1 : 8;
-    const next = cellsOf(renamed(asItIs, contenders.libvirt).slice(0, 1), '4k', { [size]: 3 });
-    await bench.rounds('restart, parent as it is', next, async (cell) => bench.restart(cell));
-  }
-  const { teardowns, notMeasured } = bench;
-  const libvirtVersion = virt?.version ?? null;
-  return { libvirtVersion, notMeasured, teardowns, restarts: bench.restarts, restartParts: restarts };
+  const parts: Readonly<Record<Part, () => Promise<void>>> = {
+    small: async () => size(bench, 1, contenders, quick ? 1 : 15),
+    key: async () => (quick ? undefined : keyGuests(bench, contenders)),
+    big: async () => (quick ? undefined : bigGuests(bench, contenders)),
+    restart: async () => restart(bench, contenders, { quick, place }),
+    thp: async () => thp(bench, contenders, quick),
+    memfd: async () => memfd(bench, contenders, quick),
+    hugetlb: async () => hugetlb(bench, contenders, quick),
+    middle: async () => (quick ? undefined : middleSizes(bench, contenders)),
+    parent: async () => {
+      if (!virt) return;
+      await virt.close();
+      virt = await startLibvirt(scratch, []);
+      await asItIs(bench, contenders, quick);
+    },
+  };
+  for (const part of settings.parts) await parts[part]();
+  return bench.results;
 }
 
-function renamed(named: readonly Contender[], starting: readonly Contender[]): Contender[] {
-  return named.map(({ name }, index) => ({ name, start: async (guest) => starting[index]!.start(guest) }));
-}
-
-async function smallPages(bench: Bench, of: Contenders, quick: boolean): Promise<void> {
+async function size(bench: Bench, gib: number, of: Contenders, times: number): Promise<void> {
   useThp('never');
-  const key = [of.kill, of.fast];
-  const small = [of.term, of.async, of.gentle, of.none, of.killed, ...of.libvirt];
+  const all = [of.kill, of.fast, of.term, of.async, of.gentle, of.none, of.killed, ...of.libvirt];
+  await bench.rounds('4k', cellsOf(all, '4k', { [gib]: times }), async (cell) => bench.teardown(cell));
+}
+
+/** The two that are held against each other most often. */
+async function keyGuests(bench: Bench, of: Contenders): Promise<void> {
+  useThp('never');
+  await bench.rounds('4k', cellsOf([of.kill, of.fast], '4k', { 12: 15 }), async (cell) => bench.teardown(cell));
+}
+
+async function bigGuests(bench: Bench, of: Contenders): Promise<void> {
+  useThp('never');
+  const others = [of.term, of.async, of.gentle, of.none, of.killed, ...of.libvirt];
+  await bench.rounds('4k', cellsOf(others, '4k', { 12: 3 }), async (cell) => bench.teardown(cell));
+}
+
+/** What lies between says the least, so it comes late. */
+async function middleSizes(bench: Bench, of: Contenders): Promise<void> {
+  useThp('never');
+  const cells = cellsOf([of.kill, of.fast, of.async, ...of.libvirt.slice(0, 1)], '4k', { 4: 3, 8: 3 });
+  await bench.rounds('4k', cells, async (cell) => bench.teardown(cell));
+}
+
+/** libvirt whose QEMUs fall to whoever reaps on this host. */
+async function asItIs(bench: Bench, of: Contenders, quick: boolean): Promise<void> {
+  useThp('never');
+  const named = of.libvirt.map((each) => ({ ...each, name: `${each.name}, parent as it is here` }));
   const run = async (cell: Cell): Promise<void> => bench.teardown(cell);
-  await bench.rounds('4k', cellsOf([...key, ...small], '4k', { 1: quick ? 1 : 15 }), run);
-  if (quick) return;
-  const cells = [...cellsOf(key, '4k', { 4: 5, 8: 5, 12: 15 }), ...cellsOf(small, '4k', { 4: 4, 8: 3, 12: 4 })];
-  await bench.rounds('4k', cells, run);
+  await bench.rounds('4k, parent as it is', cellsOf(named, '4k', { 1: quick ? 2 : 5 }), run);
+  const next = cellsOf(named.slice(0, 1), '4k', { 1: quick ? 2 : 5 });
+  await bench.rounds('restart, parent as it is', next, async (cell) => bench.restart(cell));
 }
 
 async function restart(bench: Bench, of: Contenders, { quick, place }: { quick: boolean; place: Parameters<typeof floor>[0] }): Promise<void> {
   useThp('never');
   const least: Contender = { name: 'floor: spawn to vCPUs running', start: async () => Promise.reject(new Error('not started so')) };
-  const times = quick ? { 1: 3 } : { 8: 11 };
-  const cells = cellsOf([least, of.kill, of.async, of.fast, of.none, ...of.libvirt], '4k', times);
+  const times = { 1: quick ? 3 : 15 };
+  const cells = cellsOf([least, of.kill, of.fast, ...of.libvirt], '4k', times);
   await bench.rounds('restart', cells, async (cell) => {
     if (cell.contender !== least) return bench.restart(cell);
+    await new Promise((resolve) => setTimeout(resolve, 300));
     const began = nowMs();
     const end = await floor(place, cell.guest);
     bench.restarts.push({ contender: least.name, gib: cell.guest.gib, ms: nowMs() - began });
@@ -182,15 +230,23 @@ async function restart(bench: Bench, of: Contenders, { quick, place }: { quick: 
   });
 }
 
-async function otherPages(bench: Bench, of: Contenders, quick: boolean): Promise<void> {
-  const all = [of.kill, of.async, of.fast, of.none, ...of.libvirt];
-  const run = async (cell: Cell): Promise<void> => bench.teardown(cell);
+async function thp(bench: Bench, of: Contenders, quick: boolean): Promise<void> {
   useThp('madvise');
-  await bench.rounds('thp', cellsOf([...all, of.gentle], 'thp', quick ? { 1: 1 } : { 1: 5, 12: 5 }), run);
-  await bench.rounds('memfd', cellsOf(all, 'memfd', quick ? { 1: 1 } : { 1: 5, 12: 3 }), run);
-  for (const gib of quick ? [1] : [8, 4, 2]) {
+  const all = [of.kill, of.async, of.fast, ...of.libvirt.slice(0, 1)];
+  await bench.rounds('thp', cellsOf(all, 'thp', quick ? { 1: 1 } : { 12: 3 }), async (cell) => bench.teardown(cell));
+}
+
+async function memfd(bench: Bench, of: Contenders, quick: boolean): Promise<void> {
+  useThp('never');
+  const all = [of.kill, of.async, of.fast, ...of.libvirt.slice(0, 1)];
+  await bench.rounds('memfd', cellsOf(all, 'memfd', { [quick ? 1 : 4]: quick ? 1 : 3 }), async (cell) => bench.teardown(cell));
+}
+
+async function hugetlb(bench: Bench, of: Contenders, quick: boolean): Promise<void> {
+  const all = [of.kill, of.async, of.fast, ...of.libvirt];
+  for (const gib of quick ? [1] : [4, 2]) {
     if (meminfo('MemAvailable') * 1024 < (gib + 2) * GiB || !reserveHugePages(gib * GiB)) continue;
-    await bench.rounds('hugetlb', cellsOf(all, 'hugetlb', { [gib]: quick ? 1 : 5 }), run);
+    await bench.rounds('hugetlb', cellsOf(all, 'hugetlb', { [gib]: quick ? 1 : 3 }), async (cell) => bench.teardown(cell));
     releaseHugePages();
     return;
   }

@@ -45,7 +45,11 @@ function makeCluster(program: string): Cluster {
 }
 
 function start({ postgres: program, directory, environment }: Cluster): ChildProcess {
-  const settings = ['listen_addresses=', `unix_socket_directories=${join(directory, 'sockets')}`, 'shared_buffers=64MB'];
+  const settings = [
+    'listen_addresses=',
+    `unix_socket_directories=${join(directory, 'sockets')}`,
+    'shared_buffers=64MB',
+  ];
   const argv = ['-D', join(directory, 'data'), ...settings.flatMap((setting) => ['-c', setting])];
   const child = spawn(program, argv, { ...user, cwd: '/', env: { LC_ALL: 'C', ...environment }, stdio: 'ignore' });
   afterwards(async () => {
@@ -97,6 +101,7 @@ function body(program: string): void {
   });
 }
 
-const missing = postgres === null ? 'PostgreSQL is not installed' : process.getuid?.() === 0 ? null : 'needs root to change user';
+const missing =
+  postgres === null ? 'PostgreSQL is not installed' : process.getuid?.() === 0 ? null : 'needs root to change user';
 if (postgres !== null && missing === null) describe('PostgreSQL, preloaded', () => body(postgres));
 else describe.skip(`PostgreSQL, preloaded (skipped: ${missing})`, () => body(''));

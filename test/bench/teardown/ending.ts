@@ -18,7 +18,10 @@ async function undoAll(): Promise<void> {
   ending = true;
   for (let action = undo.pop(); action !== undefined; action = undo.pop()) {
     try {
-      await Promise.race([action(), new Promise((_, reject) => setTimeout(() => reject(new Error('not done within 20 s')), 20_000).unref())]);
+      await Promise.race([
+        action(),
+        new Promise((_, reject) => setTimeout(() => reject(new Error('not done within 20 s')), 20_000).unref()),
+      ]);
     } catch (error) {
       console.error('clean-up:', error instanceof Error ? error.message : error);
     }

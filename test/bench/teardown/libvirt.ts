@@ -21,9 +21,12 @@ const socket = '/run/libvirt/libvirt-sock';
 export async function startLibvirt(scratch: string, parent: readonly string[]): Promise<Libvirt> {
   const log = openSync(join(scratch, 'libvirtd.log'), 'a');
   const [file, ...args] = [...parent, '/usr/sbin/libvirtd'];
-  const daemon = spawn(file!, args, { stdio: ['ignore', log, log], detached: true });
+  const daemon = spawn(file, args, { stdio: ['ignore', log, log], detached: true });
   await until('libvirtd listens', () => existsSync(socket));
-  const virsh = spawn('sh', ['-c', 'exec stdbuf -oL virsh -q -c qemu:///system 2>&1'], { stdio: 'pipe', detached: true });
+  const virsh = spawn('sh', ['-c', 'exec stdbuf -oL virsh -q -c qemu:///system 2>&1'], {
+    stdio: 'pipe',
+    detached: true,
+  });
   const run = talk(virsh);
   let closed = false;
   virsh.stdin.on('error', () => undefined);
@@ -76,7 +79,9 @@ function talk(virsh: ChildProcessWithoutNullStreams): Libvirt['run'] {
       await new Promise<void>((resolve) => (wake = resolve));
     }
     if (/^error: /m.test(said)) throw new Error(`virsh ${command}: ${said.trim()}`);
-    const lines = said.split('\n').filter((line) => !line.includes('virsh # ') && !line.includes(mark) && line !== command);
+    const lines = said
+      .split('\n')
+      .filter((line) => !line.includes('virsh # ') && !line.includes(mark) && line !== command);
     return lines.join('\n').trim();
   };
 }

@@ -70,10 +70,21 @@ async function inside(packages: Packages): Promise<void> {
   const settings = {
     parts,
     before: earlier?.guests ?? null,
-    scratch, packages, quick: options.quick, minutes: Number(options.minutes), save };
+    scratch,
+    packages,
+    quick: options.quick,
+    minutes: Number(options.minutes),
+    save,
+  };
   const guests = options.programs && !options.guests ? null : await benchGuests(settings);
   const programs = options.guests && !options.programs ? null : await benchPrograms(settings);
-  const results = { machine: describeMachine(), load: { before, after: load() }, quick: options.quick, guests, programs };
+  const results = {
+    machine: describeMachine(),
+    load: { before, after: load() },
+    quick: options.quick,
+    guests,
+    programs,
+  };
   console.log(report(results));
   if (options.json !== undefined) writeFileSync(resolve(options.json), `${JSON.stringify(results)}\n`);
   if (options.svg !== undefined && guests) writeFileSync(resolve(options.svg), draw(guests));

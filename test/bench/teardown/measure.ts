@@ -2,7 +2,7 @@
 import { busyUs } from './machine.ts';
 import { type Contender, nowMs } from './contender.ts';
 import type { Guest } from './guest.ts';
-import { backMs, chargedUs, heldAt, machineBackMs, type Sight, watch } from './watch.ts';
+import { backMs, chargedUs, heldAt, type Sight, watch } from './watch.ts';
 
 /** Milliseconds from the stop request. */
 export interface Teardown {
@@ -12,7 +12,6 @@ export interface Teardown {
   readonly lockFreeMs: number;
   readonly goneMs: number;
   readonly backMs: number;
-  readonly machineBackMs: number;
   readonly saidOffMs: number;
   /** Guest memory still held when the contender said off. */
   readonly heldWhenOffBytes: number;
@@ -66,12 +65,16 @@ export async function measureTeardown(
   }
 }
 
-function timesOf(sight: Sight, guest: Guest, began: number, off: number): Omit<Teardown, 'contender' | 'gib' | 'pages' | 'machineUs' | 'idle'> {
+function timesOf(
+  sight: Sight,
+  guest: Guest,
+  began: number,
+  off: number,
+): Omit<Teardown, 'contender' | 'gib' | 'pages' | 'machineUs' | 'idle'> {
   return {
     lockFreeMs: sight.lockFreeMs - began,
     goneMs: sight.goneMs - began,
     backMs: backMs(sight, guest) - began,
-    machineBackMs: machineBackMs(sight, guest) - began,
     saidOffMs: off - began,
     heldWhenOffBytes: heldAt(sight, guest, off),
     chargedUs: chargedUs(sight),

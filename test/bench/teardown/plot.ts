@@ -27,7 +27,9 @@ const panels = [
 
 /** An SVG document. Both axes of time are logarithmic; a bar spans p10 to p90. */
 export function draw(results: Results): string {
-  const body = panels.map((panel, index) => `<g transform="translate(${index * width} 0)">${drawPanel(results, panel)}</g>`);
+  const body = panels.map(
+    (panel, index) => `<g transform="translate(${index * width} 0)">${drawPanel(results, panel)}</g>`,
+  );
   const key = lines.map(({ contender, colour, dash }, index) => legend(contender, colour, dash, index));
   const style = 'font-family="sans-serif" font-size="12"';
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${2 * width} ${height + 60}" ${style}>
@@ -80,9 +82,17 @@ function curve({ teardowns }: Results, { contender, colour, dash, key, x, y }: C
   const sizes = [...new Set(runs.map(({ gib }) => gib))].toSorted((a, b) => a - b);
   const points = sizes.map((gib) => ({ gib, ...spread(runs.filter((run) => run.gib === gib).map((run) => run[key])) }));
   const path = points.map(({ gib, median }) => `${x(gib).toFixed(1)} ${y(median).toFixed(1)}`).join('L');
-  const bars = points.map(({ gib, p10, p90 }) => `<path d="M${x(gib).toFixed(1)} ${y(p10).toFixed(1)}V${y(p90).toFixed(1)}" stroke="${colour}"/>`);
-  const dots = points.map(({ gib, median }) => `<circle cx="${x(gib).toFixed(1)}" cy="${y(median).toFixed(1)}" r="3" fill="${colour}"/>`);
-  const line = points.length > 1 ? `<path d="M${path}" fill="none" stroke="${colour}" stroke-dasharray="${dash}" stroke-width="1.5"/>` : '';
+  const bars = points.map(
+    ({ gib, p10, p90 }) =>
+      `<path d="M${x(gib).toFixed(1)} ${y(p10).toFixed(1)}V${y(p90).toFixed(1)}" stroke="${colour}"/>`,
+  );
+  const dots = points.map(
+    ({ gib, median }) => `<circle cx="${x(gib).toFixed(1)}" cy="${y(median).toFixed(1)}" r="3" fill="${colour}"/>`,
+  );
+  const line =
+    points.length > 1
+      ? `<path d="M${path}" fill="none" stroke="${colour}" stroke-dasharray="${dash}" stroke-width="1.5"/>`
+      : '';
   return [line, ...bars, ...dots].join('');
 }
 

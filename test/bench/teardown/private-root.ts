@@ -13,7 +13,14 @@ function mount(...args: string[]): void {
 /** Must run in a mount namespace of its own, before anything of /usr is relied upon. */
 export function enterPrivateRoot(roots: readonly string[], scratch: string): void {
   if (roots.length > 0)
-    mount('-t', 'overlay', 'overlay', '-o', `lowerdir=${[...roots.map((root) => `${root}/usr`), '/usr'].join(':')}`, '/usr');
+    mount(
+      '-t',
+      'overlay',
+      'overlay',
+      '-o',
+      `lowerdir=${[...roots.map((root) => `${root}/usr`), '/usr'].join(':')}`,
+      '/usr',
+    );
   // Two generations of QEMU's modules in one directory would be mixed up, which ends in an assertion.
   const modules = roots.map((root) => join(root, 'usr/lib/x86_64-linux-gnu/qemu')).find(existsSync);
   if (modules !== undefined) mount('--bind', modules, '/usr/lib/x86_64-linux-gnu/qemu');

@@ -28,8 +28,9 @@ export async function benchPrograms({ scratch, quick }: Settings): Promise<Progr
   const place = { root, scratch, stopwatch: compile('stopwatch', scratch) };
   const results = { runs: [] as ProgramRun[], postgresMs: [] as (number | null)[], notMeasured: [] as string[] };
   const redis = find('redis-server');
-  for (let round = 0; redis !== null && round < (quick ? 1 : 5); round += 1)
-    for (const preloaded of [round % 2 === 0, round % 2 !== 0]) results.runs.push(await measureRedis({ ...place, redis, preloaded, gib: quick ? 1 : 8 }));
+  for (let round = 0; redis !== null && round < (quick ? 1 : 3); round += 1)
+    for (const preloaded of [round % 2 === 0, round % 2 !== 0])
+      results.runs.push(await measureRedis({ ...place, redis, preloaded, gib: quick ? 1 : 8 }));
   if (redis === null) results.notMeasured.push('redis-server: it is not installed');
   const postgres = find('postgres');
   if (postgres === null) results.notMeasured.push('PostgreSQL: it is not installed');
@@ -86,7 +87,15 @@ async function run({ root, scratch }: Place, argv: readonly string[], env: Envir
   closeFd(log);
   const ended = new Promise<void>((resolve) => void watchPidfd(spawned.pidfd, () => resolve()));
   const remove = async (): Promise<void> => {
-    await until('its cgroup is empty', async () => cgroup.remove().then(() => true, () => false), 20);
+    await until(
+      'its cgroup is empty',
+      async () =>
+        cgroup.remove().then(
+          () => true,
+          () => false,
+        ),
+      20,
+    );
   };
   atEnd(async () => {
     if (cgroup.exists().known && cgroup.populated().known) await cgroup.kill().then(remove, () => undefined);
@@ -128,10 +137,17 @@ async function restartPostgres(place: Place, postgres: string, times: number): P
   const home = ownedDirectory(place.scratch, 'postgres');
   const data = join(home, 'data');
   const initdb = join(postgres, '../initdb');
-  execFileSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', initdb, '-D', data, '-U', 'bench'], { stdio: 'ignore', cwd: '/' });
+  execFileSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', initdb, '-D', data, '-U', 'bench'], {
+    stdio: 'ignore',
+    cwd: '/',
+  });
   const settings = ['-c', 'listen_addresses=', '-c', `unix_socket_directories=${home}`, '-c', 'shared_buffers=256MB'];
   // Slow and with no least size, so that the helper is at its work for certain when the next one starts.
-  const env = preloading(postgres, { ASYNC_TEARDOWN_MINIMUM: '0', ASYNC_TEARDOWN_MODE: 'gentle', ASYNC_TEARDOWN_RATE: '1M' });
+  const env = preloading(postgres, {
+    ASYNC_TEARDOWN_MINIMUM: '0',
+    ASYNC_TEARDOWN_MODE: 'gentle',
+    ASYNC_TEARDOWN_RATE: '1M',
+  });
   const start = async (): Promise<Running> => run(place, [postgres, '-D', data, ...settings], env);
   const answers: (number | null)[] = [];
   let current = await start();
@@ -141,7 +157,11 @@ async function restartPostgres(place: Place, postgres: string, times: number): P
     const children = childrenOf(dead.pid).filter((pid) => !nameOf(pid).startsWith('freemem/'));
     for (const pid of [dead.pid, ...children]) process.kill(pid, 'SIGKILL');
     await dead.ended;
-    await until('its children are gone', () => children.every((pid) => !existsSync(`/proc/${pid}/exe`) || nameOf(pid) === ''), 1);
+    await until(
+      'its children are gone',
+      () => children.every((pid) => !existsSync(`/proc/${pid}/exe`) || nameOf(pid) === ''),
+      1,
+    );
     const began = nowMs();
     current = await start();
     answers.push((await comesUp(current, data)) ? nowMs() - began : null);

@@ -25,7 +25,10 @@ export function projection(teardowns: readonly Teardown[]): string {
   const speedup = (count: number): number => 1 / (serial + (1 - serial) / count);
   const seconds = (tib: number, count: number): string => ((tib * 1024 * GiB) / (one * speedup(count))).toFixed(1);
   const linear = (tib: number, count: number): string => ((tib * 1024 * GiB) / (one * count)).toFixed(1);
-  const rows = threadCounts.map((count) => [`${count}`, ...sizesTib.map((tib) => `${seconds(tib, count)} to ${linear(tib, count)}`)]);
+  const rows = threadCounts.map((count) => [
+    `${count}`,
+    ...sizesTib.map((tib) => `${seconds(tib, count)} to ${linear(tib, count)}`),
+  ]);
   const measured = `${(one / 1e9).toFixed(1)} GB/s with one thread, ${(two / 1e9).toFixed(1)} GB/s with ${threads}`;
   return [
     `**A projection, not a measurement.** Seconds until the memory is back, anonymous 4 KiB pages; measured here: ${measured}.`,

@@ -110,8 +110,16 @@ async function launch(asked: RawPlace & { image: string; guest: Guest; asyncTear
   return { ...spawned, qmp, ended };
 }
 
-function argvOf({ image, guest, asyncTeardown }: { image: string; guest: Guest; asyncTeardown: boolean }, socket: string): string[] {
-  const kind = { '4k': 'memory-backend-ram', thp: 'memory-backend-ram', memfd: 'memory-backend-memfd', hugetlb: 'memory-backend-memfd' };
+function argvOf(
+  { image, guest, asyncTeardown }: { image: string; guest: Guest; asyncTeardown: boolean },
+  socket: string,
+): string[] {
+  const kind = {
+    '4k': 'memory-backend-ram',
+    thp: 'memory-backend-ram',
+    memfd: 'memory-backend-memfd',
+    hugetlb: 'memory-backend-memfd',
+  };
   const memory = {
     'qom-type': kind[guest.pages],
     id: 'pc.ram',

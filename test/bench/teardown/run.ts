@@ -83,10 +83,12 @@ class Bench {
   async rounds(what: string, cells: readonly Cell[], measure: (cell: Cell) => Promise<void>): Promise<void> {
     const most = Math.max(...cells.map(({ times }) => times));
     for (let round = 0; round < most; round += 1) {
-      if (round >= 3 && nowMs() > this.#endMs) return void this.notMeasured.push(`${what}: rounds after ${round}: out of time`);
+      if (round >= 3 && nowMs() > this.#endMs)
+        return void this.notMeasured.push(`${what}: rounds after ${round}: out of time`);
       process.stderr.write(`${what}: round ${round + 1} of ${most}\n`);
       const due = cells.filter(({ times }) => times > round);
-      for (let turn = 0; turn < due.length; turn += 1) await this.#one(what, due[(round + turn) % due.length]!, measure);
+      for (let turn = 0; turn < due.length; turn += 1)
+        await this.#one(what, due[(round + turn) % due.length]!, measure);
       this.#save(this.results);
     }
   }
@@ -110,7 +112,7 @@ class Bench {
     };
     const seen = await measureTeardown(contender, guest, { stopwatch: this.#stopwatch, ownUs });
     this.teardowns.push(seen);
-    process.stderr.write(`  ${seen.contender} ${seen.gib} GiB ${seen.pages}: lock ${seen.lockFreeMs.toFixed(1)} gone ${seen.goneMs.toFixed(1)} back ${seen.backMs.toFixed(0)} (${seen.machineBackMs.toFixed(0)}) off ${seen.saidOffMs.toFixed(1)} held ${(seen.heldWhenOffBytes / GiB).toFixed(2)} cpu ${(seen.chargedUs / seen.machineUs).toFixed(3)} idle ${seen.idle.toFixed(2)}\n`);
+    process.stderr.write(`  ${seen.contender}: ${JSON.stringify(seen)}\n`);
   }
 
   async restart({ contender, guest }: Cell): Promise<void> {
@@ -215,9 +217,16 @@ async function asItIs(bench: Bench, of: Contenders, quick: boolean): Promise<voi
   await bench.rounds('restart, parent as it is', next, async (cell) => bench.restart(cell));
 }
 
-async function restart(bench: Bench, of: Contenders, { quick, place }: { quick: boolean; place: Parameters<typeof floor>[0] }): Promise<void> {
+async function restart(
+  bench: Bench,
+  of: Contenders,
+  { quick, place }: { quick: boolean; place: Parameters<typeof floor>[0] },
+): Promise<void> {
   useThp('never');
-  const least: Contender = { name: 'floor: spawn to vCPUs running', start: async () => Promise.reject(new Error('not started so')) };
+  const least: Contender = {
+    name: 'floor: spawn to vCPUs running',
+    start: async () => Promise.reject(new Error('not started so')),
+  };
   const times = { 1: quick ? 3 : 15 };
   const cells = cellsOf([least, of.kill, of.fast, ...of.libvirt], '4k', times);
   await bench.rounds('restart', cells, async (cell) => {
@@ -239,14 +248,18 @@ async function thp(bench: Bench, of: Contenders, quick: boolean): Promise<void> 
 async function memfd(bench: Bench, of: Contenders, quick: boolean): Promise<void> {
   useThp('never');
   const all = [of.kill, of.async, of.fast, ...of.libvirt.slice(0, 1)];
-  await bench.rounds('memfd', cellsOf(all, 'memfd', { [quick ? 1 : 4]: quick ? 1 : 3 }), async (cell) => bench.teardown(cell));
+  await bench.rounds('memfd', cellsOf(all, 'memfd', { [quick ? 1 : 4]: quick ? 1 : 3 }), async (cell) =>
+    bench.teardown(cell),
+  );
 }
 
 async function hugetlb(bench: Bench, of: Contenders, quick: boolean): Promise<void> {
   const all = [of.kill, of.async, of.fast, ...of.libvirt];
   for (const gib of quick ? [1] : [4, 2]) {
     if (meminfo('MemAvailable') * 1024 < (gib + 2) * GiB || !reserveHugePages(gib * GiB)) continue;
-    await bench.rounds('hugetlb', cellsOf(all, 'hugetlb', { [gib]: quick ? 1 : 3 }), async (cell) => bench.teardown(cell));
+    await bench.rounds('hugetlb', cellsOf(all, 'hugetlb', { [gib]: quick ? 1 : 3 }), async (cell) =>
+      bench.teardown(cell),
+    );
     releaseHugePages();
     return;
   }

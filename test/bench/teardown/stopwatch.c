@@ -6,7 +6,7 @@
  *
  * Says `ready`, looks every 250 us, and ends when the lock is free, the process is gone, and the usage has fallen by
  * FALL_BYTES and as many huge pages are free again; or when its input ends. Then it prints one line of JSON; times are
- * nanoseconds of CLOCK_MONOTONIC, -1 is never. Samples: [time, usage or -1, CPU us or -1, free KiB, free huge pages].
+ * nanoseconds of CLOCK_MONOTONIC, -1 is never. Samples: [time, usage or -1, CPU us or -1, free huge pages].
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 enum { most_samples = 100000, pause_ns = 250000, sample_ns = 1000000 };
 
 struct sample {
-  long long at, usage, cpu_us, free_kib, free_huge;
+  long long at, usage, cpu_us, free_huge;
 };
 
 static struct sample samples[most_samples];
@@ -70,7 +70,6 @@ static struct sample look(int usage, int cpu, int meminfo) {
   struct sample s = {.at = now()};
   s.usage = number(usage, "");
   s.cpu_us = number(cpu, "usage_usec ");
-  s.free_kib = number(meminfo, "MemFree:");
   s.free_huge = number(meminfo, "HugePages_Free:");
   return s;
 }
@@ -82,7 +81,7 @@ static void report(long long free_at, long long gone_at, int count) {
   printf("{\"lockFreeNs\":%lld,\"goneNs\":%lld,\"ownUs\":%lld,\"samples\":[", free_at, gone_at, own);
   for (int i = 0; i < count; i += 1) {
     struct sample s = samples[i];
-    printf("%s[%lld,%lld,%lld,%lld,%lld]", i ? "," : "", s.at, s.usage, s.cpu_us, s.free_kib, s.free_huge);
+    printf("%s[%lld,%lld,%lld,%lld]", i ? "," : "", s.at, s.usage, s.cpu_us, s.free_huge);
   }
   puts("]}");
 }

@@ -24,7 +24,6 @@ interface Sample {
   /** Charged to the cgroup; null when that is gone. */
   readonly usage: number | null;
   readonly cpuUs: number | null;
-  readonly freeBytes: number;
   readonly freeHugePages: number;
 }
 
@@ -51,7 +50,11 @@ export function accountsOf(pid: number): { usage: string; cpu: string } {
 const share = 0.99;
 
 /** `image` `-`: it has none. Begins to look; what it gives ends the watch (or waits until everything was seen) and tells what was seen. */
-export async function watch(stopwatch: string, live: Pick<Live, 'pid' | 'image'>, guest: Guest): Promise<() => Promise<Sight>> {
+export async function watch(
+  stopwatch: string,
+  live: Pick<Live, 'pid' | 'image'>,
+  guest: Guest,
+): Promise<() => Promise<Sight>> {
   const { usage, cpu } = accountsOf(live.pid);
   const huge = guest.pages === 'hugetlb';
   const fall = huge ? 0 : Math.floor(guestBytes(guest) * share);
@@ -75,26 +78,21 @@ function read(line: string): Sight {
     lockFreeNs: number;
     goneNs: number;
     ownUs: number;
-    samples: [number, number, number, number, number][];
+    samples: [number, number, number, number][];
   };
   const known = (figure: number): number | null => (figure < 0 ? null : figure);
-  const understood = samples.map(([at, usage, cpuUs, freeKib, freeHugePages]) => {
-    return { atMs: at / 1e6, usage: known(usage), cpuUs: known(cpuUs), freeBytes: freeKib * 1024, freeHugePages };
+  const understood = samples.map(([at, usage, cpuUs, freeHugePages]) => {
+    return { atMs: at / 1e6, usage: known(usage), cpuUs: known(cpuUs), freeHugePages };
   });
   return { lockFreeMs: lockFreeNs / 1e6, goneMs: goneNs / 1e6, ownUs, samples: understood };
 }
 
 /** When the last 1 % was coming back; NaN: it was not seen. */
 export function backMs(sight: Sight, guest: Guest): number {
-  return sight.samples.find((sample) => heldIn(sample, sight.samples[0]!, guest) <= guestBytes(guest) * (1 - share))?.atMs ?? NaN;
-}
-
-/** The same by the whole machine's free memory, which other programs change too: 3 % are left out. */
-export function machineBackMs(sight: Sight, guest: Guest): number {
-  const first = sight.samples[0]!;
-  const enough = guestBytes(guest) * 0.97;
-  if (guest.pages === 'hugetlb') return backMs(sight, guest);
-  return sight.samples.find(({ freeBytes }) => freeBytes - first.freeBytes >= enough)?.atMs ?? NaN;
+  return (
+    sight.samples.find((sample) => heldIn(sample, sight.samples[0]!, guest) <= guestBytes(guest) * (1 - share))?.atMs ??
+    NaN
+  );
 }
 
 /** Guest memory still held at that time. */

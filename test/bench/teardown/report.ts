@@ -68,7 +68,7 @@ const head = [
   'process gone, ms',
   'memory back, ms',
   'says off, ms',
-  'guest memory held then, GiB',
+  'most held then, GiB',
 ];
 
 function teardownTable(teardowns: readonly Teardown[]): string {
@@ -97,9 +97,9 @@ function teardownRow(runs: readonly Teardown[]): string[] {
   const of = (key: 'lockFreeMs' | 'goneMs' | 'backMs' | 'saidOffMs'): string =>
     words(spread(runs.map((run) => run[key])));
   // The watch ends with the last hundredth, so what came after says no more than that.
-  const held = spread(
-    runs.map(({ heldWhenOffBytes, saidOffMs, backMs }) => (saidOffMs < backMs ? heldWhenOffBytes / 2 ** 30 : 0)),
-  );
+  const early = runs.filter(({ saidOffMs, backMs }) => saidOffMs < backMs);
+  const held = Math.max(0, ...early.map(({ heldWhenOffBytes }) => heldWhenOffBytes / 2 ** 30));
+  const truth = held > gib / 100 ? `${held.toFixed(2)} (${early.length} of ${runs.length})` : '< 1 %';
   return [
     `${gib} GiB`,
     contender,
@@ -108,7 +108,7 @@ function teardownRow(runs: readonly Teardown[]): string[] {
     of('goneMs'),
     of('backMs'),
     of('saidOffMs'),
-    held.median > 0 ? held.median.toFixed(2) : '< 1 %',
+    truth,
   ];
 }
 
@@ -127,10 +127,13 @@ function restartTable({ restarts, restartParts }: Results): string {
 /** So much of a CPU may be busy with other things before the machine-wide figure is believed. */
 const quiet = 0.1;
 
+/** The machine's own figure comes in steps of 10 ms. */
+const leastUs = 500_000;
+
 function cpuTable(teardowns: readonly Teardown[]): string {
-  const believed = teardowns.filter(
-    ({ idle, gib, contender }) => idle < quiet && gib >= 4 && contender.startsWith('domctl'),
-  );
+  const believed = teardowns.filter(({ idle, gib, contender, chargedUs }) => {
+    return idle < quiet && gib >= 4 && chargedUs > leastUs && contender.startsWith('domctl');
+  });
   if (believed.length === 0) return 'No moment was quiet enough to say what the machine did.';
   const rows = groups(believed, ({ contender, pages }) => `${contender} ${pages}`).map((runs) => {
     const share = spread(runs.map((run) => run.chargedUs / run.machineUs)).median;

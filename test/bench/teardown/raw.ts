@@ -44,7 +44,7 @@ export function raw(options: RawOptions, place: RawPlace): Contender {
       },
       clear: async () => {
         for (const next of nexts.splice(0)) await end(next, 'SIGKILL');
-        await sweep(place.root);
+        await sweep();
       },
     };
   };
@@ -61,7 +61,7 @@ export async function floor(place: RawPlace, guest: Guest): Promise<() => Promis
   return async () => {
     next.qmp.close();
     await end(next, 'SIGKILL');
-    await sweep(place.root);
+    await sweep();
   };
 }
 
@@ -153,15 +153,15 @@ function kill({ pidfd }: Spawned, signal: RawOptions['signal']): void {
 }
 
 /** Cgroups whose last process is gone; one that a zombie is in stays until somebody reaps that. */
-export async function sweep(_root: CgroupRoot): Promise<void> {
+async function sweep(): Promise<void> {
   for (const cgroup of cgroups.splice(0)) {
     await cgroup.remove().catch(() => cgroups.push(cgroup));
   }
 }
 
-export async function sweepAll(root: CgroupRoot): Promise<void> {
+export async function sweepAll(): Promise<void> {
   await until('raw cgroups are empty', async () => {
-    await sweep(root);
+    await sweep();
     return cgroups.length === 0;
   });
 }

@@ -133,7 +133,7 @@ export async function benchGuests(settings: Settings): Promise<Results> {
   const root = await CgroupRoot.open(readHierarchy(), `/domctl-bench-raw-${process.pid}`);
   await root.makeBranch();
   atEnd(async () => {
-    await sweepAll(root);
+    await sweepAll();
     await root.at().removeIfEmpty();
   });
   const daemon = await startDomctl(scratch);

@@ -36,7 +36,7 @@ export interface Sight {
 }
 
 /** Where the guest's memory and CPU time are charged: threads may be sorted into cgroups below. */
-export function accountsOf(pid: number): { usage: string; cpu: string } {
+function accountsOf(pid: number): { usage: string; cpu: string } {
   const text = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
   let unified = join(hierarchy.mount.mountPoint, /^0::(.*)$/m.exec(text)![1]!);
   while (readFileSync(join(unified, 'cgroup.type'), 'utf8').startsWith('threaded')) unified = dirname(unified);

@@ -412,7 +412,7 @@ export class Host implements AsyncDisposable {
 
   /** Destroys what runs and stops the daemon; starts one where incarnations were left without. */
   async #endThroughProduct(): Promise<void> {
-    const isUp = await this.#isDaemonUp();
+    const isUp = await this.isDaemonUp();
     if (!isUp && processesIn(this.cgroupRoot).length === 0) return;
     if (!isUp) await this.nextDaemon();
     const client = this.client();
@@ -438,7 +438,8 @@ export class Host implements AsyncDisposable {
     await eventually('the daemon has ended', () => !isAlive(pid));
   }
 
-  async #isDaemonUp(): Promise<boolean> {
+  /** Its socket is there a moment before it listens. */
+  async isDaemonUp(): Promise<boolean> {
     try {
       await this.client().version();
       return true;

@@ -100,7 +100,7 @@ describeEndToEnd('a service', () => {
   test('takes no notice of sockets that were handed to another process', async () => {
     await using host = await createHost();
     const service = run(host, [process.execPath, daemon], { LISTEN_FDS: '1', LISTEN_PID: '1' });
-    await eventually('it answers', async () => existsSync(host.socket) && (await host.daemonPid()) > 0);
+    await eventually('it answers', () => host.isDaemonUp());
     expect(await host.daemonPid()).toBe(service.child.pid);
     service.child.kill('SIGTERM');
     await once(service.child, 'close');
@@ -112,7 +112,7 @@ describeEndToEnd('a service', () => {
     await using host = await createHost({ mayLeave: true });
     const procs = ownCgroup(host.cgroupRoot);
     const service = run(host, ['/bin/sh', '-c', `echo $$ > ${procs}; exec "${process.execPath}" "${daemon}"`]);
-    await eventually('it answers', async () => existsSync(host.socket) && (await host.daemonPid()) > 0);
+    await eventually('it answers', () => host.isDaemonUp());
     expect(cgroupOf(service.child.pid!)).toBe(`${host.cgroupRoot}/daemon`);
     await host.define({ name: 'db1', emulator: host.oddQemu('polite') });
     await host.ok('start', 'db1');
@@ -133,7 +133,7 @@ describeEndToEnd('a service', () => {
     await host.stopDaemon();
     const other = { DOMCTL_CGROUP_ROOT: `${host.cgroupRoot}-other` };
     const service = run(host, [process.execPath, daemon], other);
-    await eventually('it answers', async () => existsSync(host.socket) && (await host.daemonPid()) > 0);
+    await eventually('it answers', () => host.isDaemonUp());
     expect((await host.client().version()).cgroupRoot).toBe(host.cgroupRoot);
     expect(await host.info('db1')).toMatchObject({ state: 'running', pid });
     expect(cgroupTree(other.DOMCTL_CGROUP_ROOT)).toEqual([]);

@@ -22,6 +22,7 @@ import { domid, domname, domuuid } from './verbs/domid.ts';
 import { dominfo } from './verbs/dominfo.ts';
 import { domstate } from './verbs/domstate.ts';
 import { domstats } from './verbs/domstats.ts';
+import { domxmlToNative } from './verbs/domxml-to-native.ts';
 import { drain } from './verbs/drain.ts';
 import { dumpxml } from './verbs/dumpxml.ts';
 import { edit } from './verbs/edit.ts';
@@ -174,6 +175,7 @@ function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(undefine);
   add(list);
   add(dumpxml);
+  add(domxmlToNative);
   add(edit);
   add(start);
   add(forceStart);

@@ -17,7 +17,7 @@ export function durationOption(name: string, value: string | undefined): number 
 export const standardInput = '/dev/stdin';
 
 /** Verbs that take a file. */
-const readers = ['define', 'create', 'policy'];
+const readers = ['define', 'create', 'policy', 'domxml-to-native'];
 
 /** A bare `--wait` means `--wait=off`: a following word is always a domain, never the option's value. `-` is standard input. */
 export function fixArguments(args: readonly string[]): string[] {

@@ -7,6 +7,8 @@ import { type Capabilities, requireProcessor } from './capabilities.ts';
 
 /** Without `<cpu>` the model is pinned: `host` and `max` abort under some nested KVM, and a default may change. */
 const pinnedModel = 'qemu64';
+/** The one board whose own default is an older one. */
+const isaModel = '486';
 
 /** `-cpu`. Throws HOST_LACKS for the host's own processor without KVM, and for a model this emulator has not. */
 export function processorArguments(domain: Domain, capabilities: Capabilities): string[] {
@@ -24,10 +26,10 @@ export function topologyArguments({ vcpus, currentVcpus, cpu }: Domain): string[
   return ['-smp', `${currentVcpus}${maximum},sockets=${sockets}${inner},cores=${cores},threads=${threads}`];
 }
 
-function modelOf({ type, cpu }: Domain): string {
+function modelOf({ type, cpu, os }: Domain): string {
   switch (cpu?.mode) {
     case undefined:
-      return pinnedModel;
+      return os.machine === 'isapc' ? isaModel : pinnedModel;
     case 'custom':
       return plain(cpu.model?.name ?? pinnedModel);
     case 'maximum':
@@ -50,10 +52,19 @@ function migratable(cpu: Cpu | null): string[] {
 /** `optional` leaves it to the model, as libvirt does when it cannot ask. */
 function features(cpu: Cpu | null): string[] {
   const decided = (cpu?.features ?? []).filter(({ policy }) => policy !== 'optional');
-  return decided.map(({ name, policy }) => {
+  return decided.flatMap(({ name, policy }) => {
     const wanted = policy === 'force' || policy === 'require';
-    return `${qemuFeature(plain(name))}=${onOff(wanted)}`;
+    return unknownToQemu.has(name) ? withoutWord(name, wanted) : [`${qemuFeature(plain(name))}=${onOff(wanted)}`];
   });
+}
+
+/** Features that libvirt names and no QEMU of ours has a word for: their guests never have them. */
+const unknownToQemu: ReadonlySet<string> = new Set(['cmt', 'mbm_total', 'mbm_local', 'osxsave', 'ospke', 'pconfig']);
+
+/** Nothing to switch off; not to be switched on either. */
+function withoutWord(name: string, wanted: boolean): string[] {
+  if (!wanted) return [];
+  throw impossible(`QEMU gives no guest the processor feature ${JSON.stringify(name)}`, 'remove it from <cpu>');
 }
 
 /** QEMU's spelling of libvirt's names: hyphens, and one name that was misspelt long ago. */

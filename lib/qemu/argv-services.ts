@@ -50,8 +50,18 @@ export function balloonParts({ memballoon }: Domain): Part[] {
   return [pciDevice('balloon', memballoon.address, { driver: 'virtio-balloon-pci', id: 'balloon0', ...deflate })];
 }
 
-/** What becomes of a guest whose watchdog barks is an `-action` of the machine. */
-export function watchdogParts({ watchdog, os }: Domain): Part[] {
+/**
+ * What becomes of a guest whose watchdog barks is an `-action` of the machine. q35 has one by itself, which older machine
+ * types leave without its reset; libvirt switches it on beside any other.
+ */
+export function watchdogParts(domain: Domain): Part[] {
+  const isThere = machineFamily(domain.os.machine) === 'q35' && domain.watchdog?.model !== 'itco';
+  return [...(isThere ? boardsWatchdog : []), ...definedWatchdog(domain)];
+}
+
+const boardsWatchdog = ['-global', 'ICH9-LPC.noreboot=off'];
+
+function definedWatchdog({ watchdog, os }: Domain): Part[] {
   switch (watchdog?.model) {
     case undefined:
       return [];
@@ -60,7 +70,7 @@ export function watchdogParts({ watchdog, os }: Domain): Part[] {
     case 'ib700':
       return device({ driver: 'ib700', id: 'watchdog0' });
     case 'itco':
-      if (machineFamily(os.machine) === 'q35') return ['-global', 'ICH9-LPC.noreboot=off'];
+      if (machineFamily(os.machine) === 'q35') return boardsWatchdog;
       throw impossible(`machine type ${os.machine} has no itco watchdog`, "use <watchdog model='i6300esb'/>");
   }
 }

@@ -37,11 +37,15 @@ const cliBeside = {
 };
 
 /** What only some verbs need is loaded by them, from a bundle of its own: the others would start a third slower. */
-const ownBundles = { 'doctor/examine.ts': './doctor.cjs', 'policy/inspect.ts': './policy.cjs' };
+const ownBundles = {
+  'doctor/examine.ts': './doctor.cjs',
+  'policy/inspect.ts': './policy.cjs',
+  'convert/convert.ts': './convert.cjs',
+};
 const verbsBeside = {
   name: 'verbs-beside',
   setup({ onResolve }) {
-    onResolve({ filter: /\/(doctor\/examine|policy\/inspect)\.ts$/ }, ({ path, kind }) =>
+    onResolve({ filter: /\/(doctor\/examine|policy\/inspect|convert\/convert)\.ts$/ }, ({ path, kind }) =>
       kind === 'dynamic-import' ? { path: ownBundles[path.replace('../../', '')], external: true } : undefined,
     );
   },
@@ -81,6 +85,7 @@ const programs = [
     },
     { entryPoints: ['lib/doctor/examine.ts'], outfile: 'dist/doctor.cjs', banner: { js: moduleUrl } },
     { entryPoints: ['lib/policy/inspect.ts'], outfile: 'dist/policy.cjs', banner: { js: moduleUrl } },
+    { entryPoints: ['lib/convert/convert.ts'], outfile: 'dist/convert.cjs', banner: { js: moduleUrl } },
     { entryPoints: ['lib/daemon/main.ts'], outfile: 'dist/domctld.cjs', banner: { js: `${shebang}\n${moduleUrl}` } },
   ].map((program) => ({ ...program, define: { ...shared.define, 'import.meta.url': 'domctlModuleUrl' } })),
 ];

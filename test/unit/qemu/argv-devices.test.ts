@@ -356,6 +356,8 @@ describe('what serves the guest', () => {
   test('watchdog itco is part of q35 alone', () => {
     const watchdog = { model: 'itco', action: 'reset', address: null } as const;
     expect(valuesOf('-global', argvOf({ watchdog }))).toEqual(['ICH9-LPC.noreboot=off']);
+    expect(valuesOf('-global', argvOf({ watchdog: null }))).toEqual(['ICH9-LPC.noreboot=off']);
+    expect(valuesOf('-global', argvOf({ ...onMachine('pc'), watchdog: null }))).toEqual([]);
     expect(() => argvOf({ ...pc, watchdog })).toThrow(invalid);
   });
 

@@ -129,8 +129,8 @@ describe('the clock', () => {
     const argv = argvOf({ ...clockOf({ timers }), type: 'kvm' });
     expect(valuesOf('-machine', argv)[0]).toContain(',memory-backend=pc.ram,hpet=off,pit=on,acpi=on');
     expect(valuesOf('-cpu', argv)).toEqual(['qemu64,kvmclock=off,hv-time=on,tsc-frequency=3000000000']);
-    expect(valuesOf('-global', argv)).toEqual(['kvm-pit.lost_tick_policy=delay']);
-    expect(valuesOf('-global', argvOf(clockOf({ timers })))).toEqual([]);
+    expect(valuesOf('-global', argv)).toContain('kvm-pit.lost_tick_policy=delay');
+    expect(valuesOf('-global', argvOf(clockOf({ timers }))).join()).not.toContain('kvm-pit');
   });
 });
 
@@ -147,7 +147,8 @@ describe('the board', () => {
     ['pc', ['PIIX4_PM.disable_s3=1', 'PIIX4_PM.disable_s4=0']],
   ])('%s hides sleep states', (machine, expected) => {
     const powerManagement = { suspendToMemory: false, suspendToDisk: true };
-    expect(valuesOf('-global', argvOf({ ...onMachine(machine), powerManagement }))).toEqual(expected);
+    const set = valuesOf('-global', argvOf({ ...onMachine(machine), powerManagement }));
+    expect(set.filter((each) => each.includes('disable_'))).toEqual(expected);
   });
 
   test.each<[Partial<Domain['lifecycle']>, string[]]>([
@@ -213,7 +214,7 @@ describe('firmware', () => {
   test('that guards its variables gets the mode it needs', () => {
     const argv = argvOf({}, { firmware: { ...flash, secure: true } });
     expect(valuesOf('-machine', argv)[0]).toContain(',smm=on,');
-    expect(valuesOf('-global', argv)).toEqual(['driver=cfi.pflash01,property=secure,value=on']);
+    expect(valuesOf('-global', argv)).toContain('driver=cfi.pflash01,property=secure,value=on');
   });
 
   test.each<[string, Partial<Domain>]>([
@@ -222,5 +223,21 @@ describe('firmware', () => {
   ])('that guards its variables is refused with %s', (_what, change) => {
     const build = (): string[] => argvOf(change, { firmware: { ...flash, secure: true } });
     expect(build).toThrow(expect.objectContaining({ code: 'INVALID_XML' }));
+  });
+});
+
+describe('a processor feature that QEMU has no word for', () => {
+  const cpuOf = (policy: 'disable' | 'require'): Pick<Domain, 'cpu'> => {
+    const model = { name: 'core2duo', fallback: null };
+    const features = [{ name: 'pconfig', policy }];
+    return { cpu: { mode: 'custom', match: null, check: null, migratable: null, model, topology: null, features } };
+  };
+
+  test('needs no switching off', () => {
+    expect(valuesOf('-cpu', argvOf(cpuOf('disable')))).toEqual(['core2duo']);
+  });
+
+  test('is refused when the guest must have it', () => {
+    expect(() => argvOf(cpuOf('require'))).toThrow(expect.objectContaining({ code: 'INVALID_XML' }));
   });
 });

@@ -25,6 +25,7 @@ describe('the arguments', () => {
       '-mon chardev=charmonitor,id=monitor,mode=control',
       '-rtc base=utc',
       '-boot strict=on',
+      '-global ICH9-LPC.noreboot=off',
       `-sandbox ${sandbox}`,
       '-run-with async-teardown=on',
       '-msg timestamp=on',
@@ -69,6 +70,7 @@ describe('the arguments', () => {
       '-device {"driver":"isa-serial","chardev":"charserial1","id":"serial1","index":1}',
       '-chardev file,id=charconsole1,path=/d/console1.log,append=off',
       '-device {"driver":"virtconsole","chardev":"charconsole1","id":"console1"}',
+      '-global ICH9-LPC.noreboot=off',
       '-device {"driver":"virtio-balloon-pci","id":"balloon0","bus":"pci.8","addr":"0x0"}',
     ]);
   });
@@ -168,6 +170,8 @@ describe('a value never becomes an option', () => {
       '/i,1',
       '-append',
       '-daemonize',
+      '-global',
+      'ICH9-LPC.noreboot=off',
     ]);
   });
 

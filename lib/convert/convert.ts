@@ -81,7 +81,7 @@ async function findCapabilities(domain: Domain, emulator: string): Promise<Assum
   }
   const user = process.getuid?.() === 0 ? nobody : null;
   const answers = await interrogate(emulator, { deadlineMs: emulatorDeadlineMs, user });
-  return { value: { emulator, ...answers }, notes: [] };
+  return { value: { emulator, ...answers }, notes: [`for QEMU ${answers.version} at ${emulator}`] };
 }
 
 /** As a start would choose it, where this host has it. */

@@ -62,7 +62,7 @@ export function judge(file: string, xml: string, command: string): Verdict {
 }
 
 /** As `domctl define` reads it. Throws INVALID_XML. */
-export function readCorpus(file: string, xml: string): Domain {
+function readCorpus(file: string, xml: string): Domain {
   const generate = { uuid: () => '00000000-0000-4000-8000-000000000000', mac: () => '52:54:00:00:00:00' };
   return parseDomain(xml, { file, allowUnsupported: false, generate }).domain;
 }
@@ -71,7 +71,7 @@ export function readCorpus(file: string, xml: string): Domain {
 const nvramDirectory = '/var/lib/libvirt/qemu/nvram';
 
 /** The arguments of a start on a host that has whatever it takes. Throws INVALID_XML for what no machine can have. */
-export function convert(domain: Domain): string[] {
+function convert(domain: Domain): string[] {
   const emulator = domain.emulator ?? '/usr/bin/qemu-system-x86_64';
   const { value: capabilities } = assumeCapabilities(domain, emulator);
   const { value: firmware } = assumeFirmware(domain, `${nvramDirectory}/${domain.name}_VARS.fd`);

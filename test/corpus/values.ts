@@ -32,7 +32,7 @@ export function word(value: Json | undefined): string {
 }
 
 /** `on`, `off`, decimal numbers: QEMU takes each in several spellings. */
-export function plainValue(value: string | number | boolean | null): string {
+function plainValue(value: string | number | boolean | null): string {
   if (value === true || value === 'true' || value === 'yes') return 'on';
   if (value === false || value === 'false' || value === 'no') return 'off';
   const text = String(value);

@@ -35,7 +35,7 @@ const inactive: ReadonlySet<string> = new Set(['shut off', 'draining']);
 export async function namesFor(usage: string, typed: readonly string[], places: Places): Promise<string[]> {
   const [verb = ''] = usage.split(' ');
   const found = [
-    ...(/[<[]domain\b/.test(usage) ? await domains(places, wantedBy[verb] ?? 'any') : []),
+    ...(/[<[](domain|source)\b/.test(usage) ? await domains(places, wantedBy[verb] ?? 'any') : []),
     ...(verb === 'policy' ? policies(places) : []),
   ];
   return found.filter((name) => !typed.includes(name));

@@ -27,6 +27,14 @@ import {
   type VersionAnswer,
 } from './contract.ts';
 import type { DomainStats, NodeAnswer } from './figures.ts';
+import type {
+  BlockRow,
+  InterfaceRow,
+  MemoryAnswer,
+  MemoryRequestBody,
+  MonitorAnswer,
+  MonitorRequestBody,
+} from './hardware.ts';
 
 type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -81,6 +89,22 @@ export class Client {
 
   async stats(domain: string): Promise<DomainStats> {
     return (await this.#ask('GET', `${domainPath(domain)}/stats`)) as DomainStats;
+  }
+
+  async blocks(domain: string, inactive: boolean): Promise<BlockRow[]> {
+    return (await this.#ask('GET', `${domainPath(domain)}/blocks?inactive=${inactive}`)) as BlockRow[];
+  }
+
+  async interfaces(domain: string, inactive: boolean): Promise<InterfaceRow[]> {
+    return (await this.#ask('GET', `${domainPath(domain)}/interfaces?inactive=${inactive}`)) as InterfaceRow[];
+  }
+
+  async setMemory(domain: string, body: MemoryRequestBody): Promise<MemoryAnswer> {
+    return (await this.#ask('POST', `${domainPath(domain)}/memory`, body)) as MemoryAnswer;
+  }
+
+  async monitor(domain: string, body: MonitorRequestBody): Promise<MonitorAnswer> {
+    return (await this.#ask('POST', `${domainPath(domain)}/monitor`, body)) as MonitorAnswer;
   }
 
   async node(): Promise<NodeAnswer> {

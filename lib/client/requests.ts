@@ -8,6 +8,7 @@ import type {
   ShutdownRequestBody,
   StartRequestBody,
 } from './contract.ts';
+import type { MemoryRequestBody, MonitorRequestBody } from './hardware.ts';
 
 const durationMs = z
   .int()
@@ -59,3 +60,14 @@ export const destroyRequest = z.strictObject({
   wait: waitTarget.default('freed'),
   timeoutMs: durationMs.optional(),
 }) satisfies z.ZodType<unknown, DestroyRequestBody>;
+
+export const memoryRequest = z.strictObject({
+  bytes: z.int().positive().multipleOf(1024),
+  live: z.boolean().default(false),
+  config: z.boolean().default(false),
+}) satisfies z.ZodType<unknown, MemoryRequestBody>;
+
+export const monitorRequest = z.strictObject({
+  command: z.string().regex(/^[A-Za-z_][\w.-]{0,99}$/, 'not the name of a QMP command'),
+  arguments: z.record(z.string(), z.unknown()).optional(),
+}) satisfies z.ZodType<unknown, MonitorRequestBody>;

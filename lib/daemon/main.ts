@@ -28,6 +28,7 @@ import { errorEnvelope } from '../client/envelope.ts';
 import { EventLog } from './events.ts';
 import { Fleet } from './fleet.ts';
 import { Guests } from './guests.ts';
+import { Hardware } from './hardware.ts';
 import { Journal, type Remembered } from './journal.ts';
 import { Metrics } from './metrics.ts';
 import { recover } from './recover.ts';
@@ -74,7 +75,8 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const starter = new Starter(fleet, services);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
-  const app = buildServer({ fleet, services, about, starter, verbs, guests, metrics, stop });
+  const hardware = new Hardware({ fleet, definitions, events });
+  const app = buildServer({ fleet, services, about, starter, verbs, guests, hardware, metrics, stop });
   await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, root, places);

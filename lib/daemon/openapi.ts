@@ -10,6 +10,8 @@ import {
   createRequest,
   defineRequest,
   destroyRequest,
+  memoryRequest,
+  monitorRequest,
   rebootRequest,
   shutdownRequest,
   startRequest,
@@ -29,7 +31,7 @@ export interface Operation {
 
 const json = (schema: JsonSchema): Operation['answer'] => ({ contentType: 'application/json', schema });
 const text = (contentType: string): Operation['answer'] => ({ contentType, schema: { type: 'string' } });
-/** A type that lib/client/contract.ts or figures.ts exports. */
+/** A type that lib/client/contract.ts, figures.ts or hardware.ts exports. */
 const named = (type: string): JsonSchema => ({ $ref: `#/components/schemas/${type}` });
 const listOf = (type: string): JsonSchema => ({ type: 'array', items: named(type) });
 
@@ -83,6 +85,26 @@ export const operations: Readonly<Record<string, Operation>> = {
     summary: 'Domain XML: of the live incarnation, else the definition',
     query: z.object({ inactive: z.enum(['true', 'false']).optional() }),
     answer: text('application/xml'),
+  },
+  'GET /v1/domains/{domain}/blocks': {
+    summary: 'Its disks: of the live incarnation, else of the definition',
+    query: z.object({ inactive: z.enum(['true', 'false']).optional() }),
+    answer: json(listOf('BlockRow')),
+  },
+  'GET /v1/domains/{domain}/interfaces': {
+    summary: 'Its network cards, likewise',
+    query: z.object({ inactive: z.enum(['true', 'false']).optional() }),
+    answer: json(listOf('InterfaceRow')),
+  },
+  'POST /v1/domains/{domain}/memory': {
+    summary: 'Give its guest that much of its memory',
+    request: memoryRequest,
+    answer: json(named('MemoryAnswer')),
+  },
+  'POST /v1/domains/{domain}/monitor': {
+    summary: 'Send its hypervisor a QMP command, at your own risk',
+    request: monitorRequest,
+    answer: json(named('MonitorAnswer')),
   },
   'POST /v1/domains/{domain}/start': {
     summary: 'Start or force-start; a dry run tells whether it would be admitted',

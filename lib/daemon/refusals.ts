@@ -132,6 +132,18 @@ export function refusedVerb(verb: string, domain: string, current: Incarnation |
   return new DomctlError(code, `${cannot}: domain is ${word}`, { hint, details: { domain, state: word } });
 }
 
+/** The incarnation whose guest is up: running or paused. Throws DOMAIN_NOT_RUNNING, INCARNATION_LOST, WRONG_STATE. */
+export function requireGuest(
+  verb: string,
+  { entry, supervisor }: { readonly entry: { readonly name: string }; readonly supervisor: Supervisor | null },
+): Supervisor {
+  const kind = supervisor?.state.kind;
+  if (supervisor && (kind === 'running' || kind === 'paused')) return supervisor;
+  const isGone = kind === undefined || kind === 'draining' || kind === 'released';
+  const code = isGone ? 'DOMAIN_NOT_RUNNING' : kind === 'lost' ? 'INCARNATION_LOST' : 'WRONG_STATE';
+  throw refusedVerb(verb, entry.name, supervisor, code);
+}
+
 function wayOut(verb: string, domain: string, state: IncarnationState): string | undefined {
   if (state.kind === 'paused' && state.reason === 'panicked')
     return `its kernel panicked: 'domctl reset ${domain}' boots it anew, 'domctl destroy ${domain}' ends it`;

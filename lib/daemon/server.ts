@@ -14,6 +14,8 @@ import {
   createRequest,
   defineRequest,
   destroyRequest,
+  memoryRequest,
+  monitorRequest,
   rebootRequest,
   shutdownRequest,
   startRequest,
@@ -27,8 +29,10 @@ import { addEventStream } from './event-stream.ts';
 import { explainPolicy } from './explain.ts';
 import type { Fleet } from './fleet.ts';
 import type { Guests } from './guests.ts';
+import type { Hardware } from './hardware.ts';
 import { packageDir } from '../places.ts';
 import { countRefusals, type Metrics } from './metrics.ts';
+import { sendMonitorCommand } from './monitor-command.ts';
 import { readHostConfig } from './preparation.ts';
 import type { Starter } from './starting.ts';
 import { domainStats, nodeView } from './stats.ts';
@@ -43,6 +47,7 @@ export interface Daemon {
   readonly starter: Starter;
   readonly verbs: Verbs;
   readonly guests: Guests;
+  readonly hardware: Hardware;
   readonly about: VersionAnswer;
   readonly metrics: Metrics;
   /** Ends the daemon; VMs go on. */
@@ -89,6 +94,7 @@ export function buildServer(daemon: Daemon): FastifyInstance {
       addQuestions(routes, daemon);
       addVerbs(routes, daemon);
       addGuestVerbs(routes, daemon);
+      addHardware(routes, daemon);
       addEventStream(routes, daemon);
       return Promise.resolve();
     },
@@ -143,6 +149,23 @@ function addGuestVerbs(app: FastifyInstance, { guests }: Daemon): void {
   app.post('/domains/:domain/suspend', async (request) => guests.suspend(nameOf(request)));
   app.post('/domains/:domain/resume', async (request) => guests.resume(nameOf(request)));
   app.post('/domains/:domain/recover', async (request) => guests.recover(nameOf(request)));
+}
+
+/** A guest's devices and memory, and the way past domctl to its hypervisor. */
+function addHardware(app: FastifyInstance, { fleet, hardware }: Daemon): void {
+  app.get('/domains/:domain/blocks', (request) => {
+    return hardware.blocks(nameOf(request), check(inactiveQuery, request.query).inactive === 'true');
+  });
+  app.get('/domains/:domain/interfaces', (request) => {
+    return hardware.interfaces(nameOf(request), check(inactiveQuery, request.query).inactive === 'true');
+  });
+  app.post('/domains/:domain/memory', async (request) =>
+    hardware.setMemory(nameOf(request), check(memoryRequest, request.body)),
+  );
+  app.post('/domains/:domain/monitor', async (request) => {
+    const body = check(monitorRequest, request.body);
+    return sendMonitorCommand(fleet.locate(nameOf(request)), body, requesterOf(request));
+  });
 }
 
 function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void {

@@ -62,7 +62,7 @@ export function judge(file: string, xml: string, command: string): Verdict {
 }
 
 /** As `domctl define` reads it. Throws INVALID_XML. */
-function readCorpus(file: string, xml: string): Domain {
+export function readCorpus(file: string, xml: string): Domain {
   const generate = { uuid: () => '00000000-0000-4000-8000-000000000000', mac: () => '52:54:00:00:00:00' };
   return parseDomain(xml, { file, allowUnsupported: false, generate }).domain;
 }

@@ -55,9 +55,9 @@ export const legitimate: readonly Legitimate[] = [
     title: 'sockets by path',
     reason:
       "libvirt opens a listening socket and hands its descriptor over; here QEMU makes it at the path that the definition has, or in the incarnation's directory",
-    covers: ({ key, libvirt, domctl }) =>
+    covers: ({ key, libvirt, domctl }, { xml }) =>
       (key === 'chardev.fds' && libvirt === '1' && domctl === null) ||
-      (key === 'chardev.path' && libvirt === null && domctl !== null),
+      (key === 'chardev.path' && libvirt === null && domctl !== null && isOurs(domctl, xml)),
   },
   {
     title: 'output files by path',
@@ -164,6 +164,11 @@ const defaults: readonly (readonly [part: RegExp, key: RegExp, value: string])[]
 
 function isDefault(part: string, key: string, value: string): boolean {
   return defaults.some(([parts, keys, usual]) => parts.test(part) && keys.test(key) && usual === value);
+}
+
+/** A path that the definition has, or one in the incarnation's directory. */
+function isOurs(path: string, xml: string): boolean {
+  return path.startsWith('/run/domctl/incarnations/') || xml.includes(`'${path}'`);
 }
 
 function isOfMemfd(key: string, libvirt: string | null, domctl: string | null): boolean {

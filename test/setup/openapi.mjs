@@ -14,7 +14,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url));
 /** Every exported type of the contract, and those they name. Unknown fields may come: a later version adds them. */
 function contractTypes() {
   const generator = createGenerator({
-    path: join(checkout, 'lib/client/{contract,figures}.ts'),
+    path: join(checkout, 'lib/client/{contract,figures,hardware}.ts'),
     tsconfig: join(checkout, 'tsconfig.json'),
     type: '*',
     skipTypeCheck: true,

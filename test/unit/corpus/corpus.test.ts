@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { judgeDirectory } from '../../corpus/judge.ts';
+import { emitDomain } from '../../../lib/xml/emit.ts';
+import { judgeDirectory, readCorpus } from '../../corpus/judge.ts';
 import { legitimate } from '../../corpus/legitimate.ts';
 import { only, renderReport, tellDifference } from '../../corpus/report.ts';
 
@@ -34,6 +35,15 @@ describe("libvirt's own definitions", () => {
       return reasons.length === 0 ? [file] : absent.map(({ path }) => `${file}: ${path}`);
     });
     expect(misplaced).toEqual([]);
+  });
+
+  test('what is read is the same domain after it was printed, and printed the same again', () => {
+    for (const { file } of verdicts.filter(({ kind }) => kind !== 'refused')) {
+      const domain = readCorpus(file, readFileSync(`${directory}/${file}`, 'utf8'));
+      const printed = emitDomain(domain);
+      expect.soft(readCorpus(file, printed), file).toEqual(domain);
+      expect.soft(emitDomain(readCorpus(file, printed)), file).toBe(printed);
+    }
   });
 
   test('the report is as it is generated', async () => {

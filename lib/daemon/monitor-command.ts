@@ -1,0 +1,35 @@
+/**
+ * QMP commands of people, past all that domctl knows: what comes of them is told by the hypervisor's own events, or not at all.
+ * Each is written to the log with who asked, before it is sent.
+ */
+import type { MonitorAnswer, MonitorRequestBody } from '../client/hardware.ts';
+import type { Requester } from '../domain/incarnation.ts';
+import { DomctlError } from '../errors.ts';
+import { QmpError } from '../qemu/qmp-error.ts';
+import { monitorOf } from './asking.ts';
+import type { Fleet } from './fleet.ts';
+import { requireGuest } from './refusals.ts';
+
+/** Sends one command to the hypervisor of a guest that is running or paused. Throws WRONG_STATE, FAILED with QEMU's sentence. */
+export async function sendMonitorCommand(
+  target: ReturnType<Fleet['locate']>,
+  { command, arguments: args }: MonitorRequestBody,
+  requester: Requester,
+): Promise<MonitorAnswer> {
+  const supervisor = requireGuest('send a monitor command to', target);
+  const { launch, services } = supervisor;
+  const audited = { command, arguments: withoutSecrets(args), requester };
+  services.log.warn({ domain: launch.domain, incarnation: launch.id, ...audited }, 'qemu-monitor-command');
+  try {
+    return { return: await monitorOf(supervisor).execute(command, args) };
+  } catch (error) {
+    if (!(error instanceof QmpError)) throw error;
+    throw new DomctlError('FAILED', error.message, { details: { command, class: error.class }, cause: error });
+  }
+}
+
+/** What is a password stays one in the log. */
+function withoutSecrets(args: MonitorRequestBody['arguments']): unknown {
+  if (args === undefined) return undefined;
+  return JSON.parse(JSON.stringify(args, (key, value: unknown) => (/password|secret/i.test(key) ? '***' : value)));
+}

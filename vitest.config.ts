@@ -21,6 +21,8 @@ export default defineConfig({
     projects: [
       // One process for all: starting one per file would take twice as long as the tests.
       { test: { name: 'unit', include: ['test/{unit,property}/**/*.test.ts'], isolate: false } },
+      // Processor time and nothing else; too much of it for the unit tests.
+      alone('fuzz', 7, { testTimeout: 120_000, hookTimeout: 20_000 }),
       alone('native', 1, { testTimeout: 20_000, hookTimeout: 20_000 }),
       alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 }),
       // Its first run downloads the QEMU that the host has not.

@@ -8,7 +8,10 @@ import { type Counts, formatCounts, parseCounts, sumCounts } from '../setup/coun
 import { runLabSuite } from './jobs.ts';
 
 /** But for `lab`, the tests of the lab itself: they boot it two dozen times (`npm run test:lab`). */
-const everyProject = ['unit', 'native', 'kernel', 'qemu', 'guest', 'e2e'].flatMap((name) => ['--project', name]);
+const everyProject = ['unit', 'fuzz', 'native', 'kernel', 'qemu', 'guest', 'e2e'].flatMap((name) => [
+  '--project',
+  name,
+]);
 
 const args = process.argv.slice(2);
 const native = await runNative();

@@ -51,9 +51,7 @@ export class Hardware {
    */
   async setMemory(reference: string, order: MemoryOrder): Promise<MemoryAnswer> {
     const { entry, supervisor } = this.#fleet.locate(reference);
-    const isUp = supervisor?.state.kind === 'running' || supervisor?.state.kind === 'paused';
-    const live = order.live || (isUp && !order.config);
-    const config = order.config || (!isUp && !order.live);
+    const { live, config } = chooseMemory(order, supervisor);
     const guest = live ? requireGuest('set memory of', { entry, supervisor }) : null;
     if (guest) requireRoom(entry.name, order.bytes, guest.launch.memoryBytes);
     if (config) requireRoom(entry.name, order.bytes, requireDefinition(entry).memoryBytes);
@@ -79,6 +77,14 @@ export class Hardware {
     if (!supervisor || inactive) return { domain: requireDefinition(entry), id: null };
     return { domain: launchedDomain(supervisor), id: supervisor.launch.id };
   }
+}
+
+/** Which of both is meant: what was asked for, else the guest where one is up, else the definition. */
+function chooseMemory({ live, config }: MemoryOrder, supervisor: Supervisor | null): { live: boolean; config: boolean } {
+  if (live || config) return { live, config };
+  const kind = supervisor?.state.kind;
+  const isUp = kind === 'running' || kind === 'paused';
+  return { live: isUp, config: !isUp };
 }
 
 /** What it was launched with, not what it may have been redefined to since. */

@@ -80,7 +80,10 @@ export class Hardware {
 }
 
 /** Which of both is meant: what was asked for, else the guest where one is up, else the definition. */
-function chooseMemory({ live, config }: MemoryOrder, supervisor: Supervisor | null): { live: boolean; config: boolean } {
+function chooseMemory(
+  { live, config }: MemoryOrder,
+  supervisor: Supervisor | null,
+): { live: boolean; config: boolean } {
   if (live || config) return { live, config };
   const kind = supervisor?.state.kind;
   const isUp = kind === 'running' || kind === 'paused';

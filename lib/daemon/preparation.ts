@@ -4,11 +4,11 @@ import type { AdmissionClass } from '../admission/decision.ts';
 import { promisedBytes } from '../admission/ledger.ts';
 import type { Claim, ClaimHolder } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
+import { memoryByPages } from '../domain/huge-pages.ts';
 import type { HelperKind } from '../domain/incarnation.ts';
 import { DomctlError, isErrno } from '../errors.ts';
-import { formatBytes } from '../format.ts';
 import { ensureVariables, resolveFirmware } from '../host/firmware.ts';
-import { readHugePool, readOnlineCpus } from '../host/inventory.ts';
+import { readMemoryNodes, readOnlineCpus } from '../host/inventory.ts';
 import { requireNetwork } from '../host/taps.ts';
 import { takesPreload, type TeardownRule } from '../host/teardown.ts';
 import { findGroup, findUser } from '../host/users.ts';
@@ -23,6 +23,7 @@ import { requireCompanions } from './companions.ts';
 
 import type { LaunchPlan } from './launcher.ts';
 import { requireLimits } from './limits.ts';
+import { findShortage, requireNodes } from './memory-places.ts';
 import { nvramPath } from './nvram.ts';
 import { choosePorts, claimResources, findTaken, requireUnprivilegedPorts, type TakenResource } from './resources.ts';
 import type { Services } from './supervisor.ts';
@@ -62,6 +63,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   if (domain.type === 'kvm') await requireKvm();
   await requireLimits(domain, root);
   requireCpus(domain.cputune, readOnlineCpus());
+  requireNodes(domain.numatune, readMemoryNodes());
   requireNetwork(domain.interfaces);
   await requireCompanions(domain);
   await requireBootFiles(domain);
@@ -70,6 +72,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   if (firmware) await ensureVariables(firmware, user);
   const claims = await claimResources(domain, variablesOf(firmware));
   requireUnprivilegedPorts(claims, user === null && process.getuid?.() === 0);
+  const { ordinaryBytes } = memoryByPages(domain);
   return {
     domain,
     host,
@@ -81,10 +84,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
     vncPorts: new Map(),
     firmware,
     shortage: findShortage(domain),
-    promisedBytes: promisedBytes(
-      { ...domain, inHugePages: domain.memoryBacking.hugepages !== null },
-      host.value.overhead,
-    ),
+    promisedBytes: promisedBytes({ ...domain, inHugePages: true }, host.value.overhead) + ordinaryBytes,
     class: admissionClass(domain),
     helper: await chooseHelper(domain, policy.value, { capabilities, user }),
     teardown: policy.value.teardown,
@@ -103,32 +103,9 @@ function variablesOf(firmware: LaunchPlan['firmware']): string | null {
 
 /** eager: its whole size is needed at once. */
 function admissionClass({ memoryBacking }: Domain): AdmissionClass {
-  const { allocation, hugepages, locked } = memoryBacking;
-  return allocation === 'immediate' || hugepages !== null || locked ? 'eager' : 'lazy';
-}
-
-/** Whether the pool has the pages that the memory needs. Throws HOST_LACKS for a size the host does not have. */
-function findShortage({ name, memoryBacking: { hugepages }, memoryBytes }: Domain): DomctlError | null {
-  if (hugepages === null) return null;
-  const pool = readHugePool(hugepages.pageBytes);
-  if (!pool) {
-    const size = hugepages.pageBytes === null ? '' : ` of ${hugepages.pageBytes / 1024} KiB`;
-    throw new DomctlError('HOST_LACKS', `this host has no huge pages${size}, which <hugepages> asks for`, {
-      hint: 'ls /sys/kernel/mm/hugepages shows the sizes there are',
-    });
-  }
-  const { pageBytes, freePages } = pool;
-  const neededPages = Math.ceil(memoryBytes / pageBytes);
-  if (freePages >= neededPages) return null;
-  const kib = pageBytes / 1024;
-  return new DomctlError(
-    'MEMORY_SHORT',
-    `cannot start domain '${name}': the pool of ${kib} KiB pages has ${freePages} free (${formatBytes(freePages * pageBytes)}), ${neededPages} are needed`,
-    {
-      hint: `enlarge it by ${neededPages - freePages}: /sys/kernel/mm/hugepages/hugepages-${kib}kB/nr_hugepages`,
-      details: { domain: name, pageBytes, freePages, neededPages },
-    },
-  );
+  const { allocation, hugepages, nodePages, locked } = memoryBacking;
+  const inPool = hugepages !== null || nodePages.length > 0;
+  return allocation === 'immediate' || inPool || locked ? 'eager' : 'lazy';
 }
 
 /** Where the operator's policies are, and ours. */

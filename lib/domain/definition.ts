@@ -19,6 +19,7 @@ import type {
   Video,
   Watchdog,
 } from './devices.ts';
+import type { NumaCell, Numatune } from './numa.ts';
 
 export interface Domain {
   /** Accelerator: `qemu` is TCG, `kvm` needs /dev/kvm. */
@@ -40,6 +41,7 @@ export interface Domain {
   readonly memtune: Memtune;
   readonly cputune: Cputune;
   readonly blkiotune: Blkiotune;
+  readonly numatune: Numatune;
   readonly os: OperatingSystem;
   readonly features: Features;
   /** null: the model domctl pins by itself (qemu64). */
@@ -69,13 +71,18 @@ export interface Domain {
 }
 
 export interface MemoryBacking {
-  readonly source: 'anonymous' | 'memfd';
+  /** `file` is read from libvirt and held in a memfd as well. */
+  readonly source: 'anonymous' | 'memfd' | 'file';
   readonly access: 'private' | 'shared';
   readonly allocation: 'ondemand' | 'immediate';
   /** Threads that touch memory at start; null: the hypervisor's default. */
   readonly allocationThreads: number | null;
   /** null: ordinary pages. `pageBytes` null: the host's default huge page size. */
   readonly hugepages: { readonly pageBytes: number | null } | null;
+  /** Huge pages of single nodes of the guest, instead. */
+  readonly nodePages: readonly { readonly cells: readonly number[]; readonly pageBytes: number }[];
+  /** Whether pages may be thrown away at exit: always so, as nothing holds them but the hypervisor. */
+  readonly discard: boolean;
   readonly locked: boolean;
   readonly mergePages: boolean;
 }
@@ -180,6 +187,8 @@ export interface Cpu {
   readonly model: { readonly name: string; readonly fallback: 'allow' | 'forbid' | null } | null;
   readonly topology: Topology | null;
   readonly features: readonly { readonly name: string; readonly policy: CpuFeaturePolicy }[];
+  /** Nodes that the guest sees; none: all its memory is alike. */
+  readonly numa: readonly NumaCell[];
 }
 
 export type CpuFeaturePolicy = 'force' | 'require' | 'optional' | 'disable' | 'forbid';

@@ -100,6 +100,16 @@ function countNodes(): number {
   }
 }
 
+/** NUMA nodes of the host that have memory. */
+export function readMemoryNodes(): number[] {
+  try {
+    return parseCpuList(readFileSync('/sys/devices/system/node/has_memory', 'utf8'));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [0];
+    throw error;
+  }
+}
+
 /** The pool of one size of huge pages. */
 export interface HugePool {
   readonly pageBytes: number;

@@ -49,7 +49,7 @@ function properties(domain: Domain, firmware: Firmware | null): string {
     toggle('smm', managementMode(domain, firmware)),
     ',dump-guest-core=off',
     memoryBacking.mergePages ? '' : ',mem-merge=off',
-    ',memory-backend=pc.ram',
+    (domain.cpu?.numa ?? []).length === 0 ? ',memory-backend=pc.ram' : '',
     firmware?.type === 'pflash' ? flashChips(firmware) : '',
     machineTimers(domain),
     toggle('acpi', features.acpi),

@@ -1,5 +1,7 @@
 /** Guest memory as QEMU's arguments. Pure. Owns which backend holds it. */
 import type { Domain, MemoryBacking } from '../domain/definition.ts';
+import { type HugePages, pagesOf } from '../domain/huge-pages.ts';
+import { type NumaCell, placementOf } from '../domain/numa.ts';
 import { given, impossible, json, onOff } from './arguments.ts';
 
 const kib = 1024;
@@ -10,33 +12,66 @@ const mib = 1024 * kib;
  * another size. Throws INVALID_XML when a file system device could not see the memory.
  */
 export function memoryArguments(domain: Domain): string[] {
-  const size = Math.ceil(domain.memoryBytes / mib) * mib;
-  const object = { ...backend(domain), size };
+  const cells = domain.cpu?.numa ?? [];
+  const parts = cells.length === 0 ? [domain.memoryBytes] : cells.map(({ memoryBytes }) => memoryBytes);
+  const size = parts.reduce((sum, bytes) => sum + wholeMib(bytes), 0);
+  const whole = { id: 'pc.ram', bytes: domain.memoryBytes, cell: null };
+  const object = cells.length === 0 ? json('-object', memoryBackend(domain, whole)) : [];
   const lock = onOff(domain.memoryBacking.locked);
-  return ['-m', `size=${size / kib}k`, ...json('-object', object), '-overcommit', `mem-lock=${lock}`];
+  return ['-m', `size=${size / kib}k`, ...object, '-overcommit', `mem-lock=${lock}`];
 }
 
-/** `share` is always said: memfd shares by default and ram does not. */
-function backend({ memoryBacking: backing, filesystems }: Domain): object {
-  const share = backing.access === 'shared';
+/** Some memory of a guest; `cell` null: of a guest without nodes. */
+export interface MemoryPart {
+  readonly id: string;
+  readonly bytes: number;
+  readonly cell: NumaCell | null;
+}
+
+/** What holds it, for -object. `share` is always said: memfd shares by default and ram does not. */
+export function memoryBackend(domain: Domain, { id, bytes, cell }: MemoryPart): object {
+  const { memoryBacking: backing, filesystems } = domain;
+  const share = (cell?.access ?? backing.access) === 'shared';
   if (filesystems.length > 0 && !share) {
     throw impossible(
       'virtiofs requires shared memory',
       "add <source type='memfd'/><access mode='shared'/> to <memoryBacking>",
     );
   }
-  const descriptor = backing.source === 'memfd' || backing.hugepages !== null || filesystems.length > 0;
+  const pages = pagesOf(backing, cell?.id ?? 0);
+  const descriptor = backing.source !== 'anonymous' || pages !== null || filesystems.length > 0;
   const kind = descriptor ? 'memory-backend-memfd' : 'memory-backend-ram';
-  return { 'qom-type': kind, id: 'pc.ram', ...hugePages(backing), share, ...preallocation(backing) };
+  const size = wholeMib(bytes);
+  return {
+    'qom-type': kind,
+    id,
+    ...hugePages(pages),
+    share,
+    ...preallocation(backing, pages),
+    size,
+    ...place(domain, cell),
+  };
+}
+
+function wholeMib(bytes: number): number {
+  return Math.ceil(bytes / mib) * mib;
 }
 
 /** A memfd of huge pages needs no hugetlbfs mount and leaves no file behind. */
-function hugePages({ hugepages }: MemoryBacking): object {
+function hugePages(hugepages: HugePages | null): object {
   return hugepages === null ? {} : { hugetlb: true, ...given('hugetlbsize', hugepages.pageBytes) };
 }
 
 /** Huge pages are always taken at start: a fault that finds none left would kill the guest. */
-function preallocation({ allocation, allocationThreads, hugepages }: MemoryBacking): object {
+function preallocation({ allocation, allocationThreads }: MemoryBacking, hugepages: HugePages | null): object {
   if (allocation === 'ondemand' && hugepages === null) return {};
   return { prealloc: true, ...given('prealloc-threads', allocationThreads) };
+}
+
+const policies = { strict: 'bind', preferred: 'preferred', interleave: 'interleave' } as const;
+
+/** Nodes of the host that the memory is taken from. */
+function place({ numatune }: Domain, cell: NumaCell | null): object {
+  const placement = placementOf(numatune, cell?.id ?? null);
+  return placement === null ? {} : { 'host-nodes': placement.nodes, policy: policies[placement.mode] };
 }

@@ -10,6 +10,7 @@ import { deviceArguments } from './argv-devices.ts';
 import { displayArguments } from './argv-display.ts';
 import { bootArguments, firmwareArguments, machineArguments, powerArguments } from './argv-machine.ts';
 import { memoryArguments } from './argv-memory.ts';
+import { numaArguments } from './argv-numa.ts';
 import { text } from './arguments.ts';
 import { requireDevices } from './capabilities.ts';
 import type { LaunchSettings } from './launch-settings.ts';
@@ -31,6 +32,7 @@ export function buildArgv(domain: Domain, launch: LaunchSettings): string[] {
     ...firmwareArguments(firmware),
     ...memoryArguments(domain),
     ...topologyArguments(domain),
+    ...numaArguments(domain),
     ...['-uuid', domain.uuid],
     ...displayArguments(domain),
     ...control(launch.qmpSocket),

@@ -10,6 +10,7 @@ import type {
   Timer,
   Topology,
 } from '../domain/definition.ts';
+import { numa } from './emit-numa.ts';
 import { mark, onOff, tag, texted, yesNo, type Tag } from './serialize.ts';
 
 /** `<os>`. */
@@ -49,11 +50,21 @@ export function features({ acpi, apic, pae, vmport, smm, asyncTeardown }: Featur
 }
 
 /** `<cpu>`. */
-export function cpu({ mode, match, check, migratable, model, topology: parts, features: flags }: Cpu): Tag {
+export function cpu({
+  mode,
+  match,
+  check,
+  migratable,
+  model,
+  topology: parts,
+  features: flags,
+  numa: cells,
+}: Cpu): Tag {
   return tag('cpu', { mode, match, check, migratable: onOff(migratable) }, [
     model === null ? null : tag('model', { fallback: model.fallback }, model.name),
     parts === null ? null : topology(parts),
     ...flags.map(({ name, policy }) => tag('feature', { policy, name })),
+    numa(cells),
   ]);
 }
 

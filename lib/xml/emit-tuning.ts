@@ -47,20 +47,29 @@ export function memtune({ hardLimitBytes, softLimitBytes, swapHardLimitBytes }: 
 
 /** `<memoryBacking>`, perhaps empty. */
 export function memoryBacking(backing: MemoryBacking): Tag {
-  const { source, access, allocation, allocationThreads, hugepages, locked, mergePages } = backing;
+  const { source, access, allocation, allocationThreads, hugepages, nodePages, locked, mergePages, discard } = backing;
   const isPlain = allocation === 'ondemand' && allocationThreads === null;
   return tag('memoryBacking', {}, [
-    hugepages === null ? null : pages(hugepages.pageBytes),
+    hugepages === null && nodePages.length === 0 ? null : pages(backing),
     mark('nosharepages', !mergePages),
     mark('locked', locked),
     source === 'anonymous' ? null : tag('source', { type: source }),
     access === 'private' ? null : tag('access', { mode: access }),
     isPlain ? null : tag('allocation', { mode: allocation, threads: allocationThreads }),
+    mark('discard', discard),
   ]);
 }
 
-function pages(bytes: number | null): Tag {
-  return tag('hugepages', {}, [bytes === null ? null : tag('page', { size: Math.ceil(bytes / 1024), unit: 'KiB' })]);
+function pages({ hugepages, nodePages }: MemoryBacking): Tag {
+  const bytes = hugepages?.pageBytes ?? null;
+  return tag('hugepages', {}, [
+    bytes === null ? null : page(bytes, null),
+    ...nodePages.map((each) => page(each.pageBytes, tellCpuSet(each.cells))),
+  ]);
+}
+
+function page(bytes: number, nodeset: string | null): Tag {
+  return tag('page', { size: Math.ceil(bytes / 1024), unit: 'KiB', nodeset });
 }
 
 /** `<vcpu>`. */

@@ -6,6 +6,7 @@ import type { Domain } from '../domain/definition.ts';
 import { devices } from './emit-devices.ts';
 import { clock, cpu, features, operatingSystem, powerManagement } from './emit-machine.ts';
 import { blkiotune, cputune, memory, memoryBacking, memtune, vcpu } from './emit-tuning.ts';
+import { numatune } from './emit-numa.ts';
 import { graft } from './graft.ts';
 import { policyNamespace } from './policy.ts';
 import { serialize, tag, texted, unlessEmpty, type Tag } from './serialize.ts';
@@ -25,6 +26,7 @@ export function emitDomain(domain: Domain): string {
     unlessEmpty(memoryBacking(domain.memoryBacking)),
     vcpu(domain),
     unlessEmpty(cputune(domain.cputune)),
+    unlessEmpty(numatune(domain.numatune)),
     operatingSystem(domain.os),
     unlessEmpty(features(domain.features)),
     domain.cpu === null ? null : cpu(domain.cpu),

@@ -15,9 +15,9 @@ export function sizeAt(domain: Known, key: SizeKey): number | null | undefined {
   return amount === undefined ? undefined : memoryBytes(amount, valueAt(domain, `${key}/@unit`) ?? 1024n);
 }
 
-/** Likewise of the huge page asked for. */
-export function pageSize(domain: Known): number | null | undefined {
-  const amount = valueAt(domain, '/domain/memoryBacking/hugepages/page/@size');
-  const unit = valueAt(domain, '/domain/memoryBacking/hugepages/page/@unit');
+/** Likewise of one size of huge pages. */
+export function pageSize(page: Known): number | null | undefined {
+  const amount = valueAt(page, '/domain/memoryBacking/hugepages/page/@size');
+  const unit = valueAt(page, '/domain/memoryBacking/hugepages/page/@unit');
   return amount === undefined ? undefined : memoryBytes(amount, unit ?? 1024n);
 }

@@ -2,6 +2,7 @@
  * How numbers are read: plain, in libvirt's hexadecimal, as amounts of memory, as lists of CPUs.
  * Owns: their accepted forms and bounds. Must not know: where they stand.
  */
+import { rangesOf } from '../domain/numa.ts';
 import { bytesPerUnit } from './units.ts';
 import type { Read, Reader } from './values.ts';
 
@@ -95,6 +96,19 @@ export const cpuSet: Reader<readonly CpuRange[]> = {
   example: '0-3,8',
 };
 
+// Linux is built for 1024 at most.
+const lastNode = 1023;
+
+/** NUMA nodes of the host, in the form of `cpuSet`. */
+export const nodeSet: Reader<readonly CpuRange[]> = {
+  read(raw) {
+    const read = cpuSet.read(raw);
+    const isSet = 'value' in read && read.value.every(([, last]) => last <= lastNode);
+    return isSet ? read : { refused: `is not a list of NUMA nodes from 0 to ${lastNode}` };
+  },
+  example: '0-1',
+};
+
 function takePart(ranges: readonly CpuRange[] | null, part: string): readonly CpuRange[] | null {
   const [, not, from, to] = /^(\^?)(\d{1,5})(?:-(\d{1,5}))?$/.exec(part) ?? [];
   const first = Number(from);
@@ -119,7 +133,7 @@ export function listCpus(ranges: readonly CpuRange[]): number[] {
 
 /** `cpus` as `cpuSet` reads it, in the shortest form. */
 export function tellCpuSet(cpus: readonly number[]): string {
-  const starts = cpus.filter((cpu, index) => cpus[index - 1] !== cpu - 1);
-  const ends = cpus.filter((cpu, index) => cpus[index + 1] !== cpu + 1);
-  return starts.map((start, index) => (ends[index] === start ? `${start}` : `${start}-${ends[index]}`)).join(',');
+  return rangesOf(cpus)
+    .map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`))
+    .join(',');
 }

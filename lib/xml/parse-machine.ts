@@ -11,6 +11,7 @@ import type {
   Topology,
 } from '../domain/definition.ts';
 import { find, findAll, has, need, valueAt, type Known } from './known.ts';
+import { readCells } from './parse-numa.ts';
 
 type Machine = Pick<Domain, 'os' | 'features' | 'cpu' | 'clock' | 'powerManagement' | 'lifecycle' | 'emulator'>;
 
@@ -100,6 +101,7 @@ function readCpu(domain: Known): Cpu {
       name: need(feature, '/domain/cpu/feature/@name'),
       policy: valueAt(feature, '/domain/cpu/feature/@policy') ?? 'require',
     })),
+    numa: readCells(domain),
   };
 }
 

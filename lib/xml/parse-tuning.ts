@@ -11,8 +11,12 @@ import type {
 import { findAll, has, need, valueAt, type Known } from './known.ts';
 import { pageSize, sizeAt } from './memory.ts';
 import { listCpus } from './numbers.ts';
+import { readNumatune } from './parse-numa.ts';
 
-type Tuning = Pick<Domain, 'vcpus' | 'currentVcpus' | 'memoryBacking' | 'memtune' | 'cputune' | 'blkiotune'>;
+type Tuning = Pick<
+  Domain,
+  'vcpus' | 'currentVcpus' | 'memoryBacking' | 'memtune' | 'cputune' | 'blkiotune' | 'numatune'
+>;
 
 /** Everything `properties-tuning.ts` has, but memory itself. */
 export function readTuning(domain: Known): Tuning {
@@ -24,6 +28,7 @@ export function readTuning(domain: Known): Tuning {
     memtune: readMemtune(domain),
     cputune: readCputune(domain),
     blkiotune: readBlkiotune(domain),
+    numatune: readNumatune(domain),
   };
 }
 
@@ -33,9 +38,27 @@ function readMemoryBacking(domain: Known): MemoryBacking {
     access: valueAt(domain, '/domain/memoryBacking/access/@mode') ?? 'private',
     allocation: valueAt(domain, '/domain/memoryBacking/allocation/@mode') ?? 'ondemand',
     allocationThreads: valueAt(domain, '/domain/memoryBacking/allocation/@threads') ?? null,
-    hugepages: has(domain, '/domain/memoryBacking/hugepages') ? { pageBytes: pageSize(domain) ?? null } : null,
+    ...readHugePages(domain),
+    discard: has(domain, '/domain/memoryBacking/discard'),
     locked: has(domain, '/domain/memoryBacking/locked'),
     mergePages: !has(domain, '/domain/memoryBacking/nosharepages'),
+  };
+}
+
+/** A size without a nodeset is that of every node that has none of its own; a nodeset alone leaves the others ordinary pages. */
+function readHugePages(domain: Known): Pick<MemoryBacking, 'hugepages' | 'nodePages'> {
+  const pages = findAll(domain, '/domain/memoryBacking/hugepages', '/domain/memoryBacking/hugepages/page');
+  const sizes = pages.map((page) => ({
+    cells: valueAt(page, '/domain/memoryBacking/hugepages/page/@nodeset'),
+    pageBytes: pageSize(page) ?? 0,
+  }));
+  const general = sizes.find(({ cells }) => cells === undefined);
+  const isAny = has(domain, '/domain/memoryBacking/hugepages') && (general !== undefined || pages.length === 0);
+  return {
+    hugepages: isAny ? { pageBytes: general?.pageBytes ?? null } : null,
+    nodePages: sizes.flatMap(({ cells, pageBytes }) =>
+      cells === undefined ? [] : [{ cells: listCpus(cells), pageBytes }],
+    ),
   };
 }
 

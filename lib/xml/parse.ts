@@ -68,8 +68,16 @@ function isFatal({ kind }: Problem): boolean {
   return kind === 'invalid';
 }
 
+/** Of a guest with nodes it is what they have, whatever `<memory>` says, as with libvirt. */
+function totalMemory(domain: Known, { cpu }: Pick<Domain, 'cpu'>): number {
+  const cells = cpu?.numa ?? [];
+  if (cells.length === 0) return sizeAt(domain, '/domain/memory') ?? 0;
+  return cells.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+}
+
 function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'unsupported'> {
-  const memoryBytes = sizeAt(domain, '/domain/memory') ?? 0;
+  const machine = readMachine(domain);
+  const memoryBytes = totalMemory(domain, machine);
   const metadata = find(domain, '/domain/metadata')?.element ?? null;
   return {
     type: need(domain, '/domain/@type'),
@@ -80,9 +88,9 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     policy: readPolicy(metadata).name,
     metadataXml: metadata === null ? null : elementXml(metadata),
     memoryBytes,
-    currentMemoryBytes: sizeAt(domain, '/domain/currentMemory') ?? memoryBytes,
+    currentMemoryBytes: Math.min(sizeAt(domain, '/domain/currentMemory') ?? memoryBytes, memoryBytes),
     ...readTuning(domain),
-    ...readMachine(domain),
+    ...machine,
     disks: readDisks(domain),
     filesystems: readFilesystems(domain),
     interfaces: readInterfaces(domain, generate.mac),

@@ -91,7 +91,6 @@ export const machine = {
     '/topology/@cores': required(value(wholeNumber(1, 65535))),
     '/topology/@threads': required(value(wholeNumber(1, 65535))),
     '/cache': missing(),
-    '/numa': missing(),
     '/feature': several(holder),
     '/feature/@policy': words('force', 'require', 'optional', 'disable', 'forbid'),
     '/feature/@name': required(value(cpuWord)),

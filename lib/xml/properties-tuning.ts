@@ -1,6 +1,6 @@
 /** Lines of the table: memory and its limits, CPUs, shares of the host. */
-import { cpuSet, amount, integer, limit, unit, wholeNumber } from './numbers.ts';
-import { first, holder, missing, only, part, required, several, under, value, whole } from './property.ts';
+import { cpuSet, amount, integer, limit, nodeSet, unit, wholeNumber } from './numbers.ts';
+import { holder, missing, only, part, required, several, under, value, whole } from './property.ts';
 import { oneOf, path, supported } from './values.ts';
 
 const count = wholeNumber(1, 65535);
@@ -15,8 +15,6 @@ const quota = value(limit(1000, 17_592_186_044_415));
 const most = Number.MAX_SAFE_INTEGER;
 const perSecond = whole(value(limit(1, most)));
 
-const pool = 'remove it; huge pages of one size for the whole machine are supported';
-
 export const tuning = {
   '/domain/memory': required(value(amount)),
   '/domain/memory/@unit': value(unit),
@@ -26,20 +24,20 @@ export const tuning = {
   ...under('/domain/memoryBacking', {
     '': holder,
     '/hugepages': whole(holder),
-    '/hugepages/page': first(holder),
+    '/hugepages/page': several(holder),
     '/hugepages/page/@size': required(value(amount)),
     '/hugepages/page/@unit': value(unit),
-    '/hugepages/page/@nodeset': missing(pool),
+    '/hugepages/page/@nodeset': value(nodeSet),
     '/nosharepages': holder,
     '/locked': holder,
     '/source': holder,
-    '/source/@type': only('anonymous', 'memfd'),
+    '/source/@type': only('anonymous', 'memfd', 'file'),
     '/access': holder,
     '/access/@mode': value(oneOf('private', 'shared')),
     '/allocation': holder,
     '/allocation/@mode': value(oneOf('ondemand', 'immediate')),
     '/allocation/@threads': value(count),
-    '/discard': missing(),
+    '/discard': holder,
   }),
   '/domain/memtune': holder,
   ...under('/domain/memtune/hard_limit', sized),
@@ -82,6 +80,5 @@ export const tuning = {
     '/emulatorpin/@cpuset': required(value(cpuSet)),
     '/iothreadpin': missing('remove it; there are no I/O threads of their own'),
   }),
-  '/domain/numatune': missing(),
   '/domain/resource': missing('remove it; each incarnation has a cgroup below the root of domctl'),
 } as const;

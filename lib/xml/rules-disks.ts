@@ -64,9 +64,12 @@ function brokenDriver({ bus, driver }: Disk): Told | null {
     : null;
 }
 
-function brokenFilesystems(known: Known, { filesystems, memoryBacking }: Ruled): Problem[] {
+function brokenFilesystems(known: Known, { filesystems, memoryBacking, cpu }: Ruled): Problem[] {
   const isRepeated = repeats(filesystems.map(({ target }) => target));
-  const isShared = memoryBacking.access === 'shared' && (memoryBacking.source === 'memfd' || memoryBacking.hugepages);
+  const { access, source, hugepages, nodePages } = memoryBacking;
+  const inMemfd = source !== 'anonymous' || hugepages !== null || nodePages.length > 0;
+  const accesses = cpu === null || cpu.numa.length === 0 ? [access] : cpu.numa.map((cell) => cell.access ?? access);
+  const isShared = inMemfd && accesses.every((each) => each === 'shared');
   const unshared = "virtiofs needs the guest's memory shared";
   const share = "add <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>";
   return devicesAt(known, '/domain/devices/filesystem').flatMap((element, index) => {

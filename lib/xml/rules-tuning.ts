@@ -9,7 +9,7 @@ import { at, repeats, when, type Ruled } from './rule.ts';
 export function brokenTuning(known: Known, domain: Ruled): Problem[] {
   return [
     ...brokenMemory(known),
-    ...brokenPages(known),
+    ...brokenPages(known, domain),
     ...brokenMemtune(known, domain),
     ...brokenVcpus(known, domain),
     ...brokenPins(known, domain),
@@ -32,11 +32,35 @@ function brokenMemory(domain: Known): Problem[] {
   return problems;
 }
 
-function brokenPages(known: Known): Problem[] {
-  const bytes = pageSize(known);
-  if (bytes === undefined || (bytes !== null && bytes > 4096 && Number.isInteger(Math.log2(bytes)))) return [];
+const pageKey = '/domain/memoryBacking/hugepages/page';
+
+function brokenPages(known: Known, domain: Ruled): Problem[] {
+  const pages = findAll(known, '/domain/memoryBacking/hugepages', pageKey);
   const hint = "x86 has pages of 2 MiB and 1 GiB: write for example size='2' unit='MiB'";
-  return [at(known, '/domain/memoryBacking/hugepages/page', 'no huge page has this size', hint)];
+  const general = pages.filter((page) => valueAt(page, `${pageKey}/@nodeset`) === undefined);
+  return [
+    ...pages.flatMap((page) => {
+      const bytes = pageSize(page) ?? 0;
+      const isNone = bytes <= 4096 || !Number.isInteger(Math.log2(bytes));
+      return when(isNone, page, pageKey, 'no huge page has this size', hint);
+    }),
+    ...general
+      .slice(1)
+      .map((page) => at(page, pageKey, 'another size is that of every node', 'add a nodeset, or keep one')),
+    ...brokenNodePages(known, domain),
+  ];
+}
+
+function brokenNodePages(known: Known, { cpu, memoryBacking: { nodePages } }: Ruled): Problem[] {
+  const cells = nodePages.flatMap((page) => page.cells);
+  const count = Math.max(1, cpu?.numa.length ?? 0);
+  const isTwice = new Set(cells).size < cells.length;
+  const none = cells.find((cell) => cell >= count);
+  const twice = 'a node has pages of two sizes';
+  return [
+    ...when(isTwice, known, '/domain/memoryBacking/hugepages', twice, 'name each node in one nodeset'),
+    ...when(none !== undefined, known, pageKey, `the guest has no node ${none}`, 'add it to <cpu><numa>'),
+  ];
 }
 
 function brokenMemtune(known: Known, { memtune }: Ruled): Problem[] {

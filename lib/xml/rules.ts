@@ -12,6 +12,7 @@ import { brokenDevices } from './rules-devices.ts';
 import { brokenDisks } from './rules-disks.ts';
 import { brokenInterfaces } from './rules-interfaces.ts';
 import { brokenMachine } from './rules-machine.ts';
+import { brokenNuma } from './rules-numa.ts';
 import { brokenTuning } from './rules-tuning.ts';
 
 /** Every rule the document breaks. */
@@ -19,6 +20,7 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
   const rules = [
     brokenTuning,
     brokenMachine,
+    brokenNuma,
     brokenPlaces,
     brokenDisks,
     brokenInterfaces,

@@ -1,6 +1,7 @@
 /** Any machine without its devices, as long as it keeps the rules of `lib/xml/rules-*.ts`. */
 import { fc } from '@fast-check/vitest';
 import type { Bandwidth, Cpu, Domain, GuestClock, OperatingSystem, Timer } from '../../lib/domain/definition.ts';
+import type { NumaCell, NumaPlacement } from '../../lib/domain/numa.ts';
 import { bytes, content, maybe, number, oneOf, path, word } from './arbitrary.ts';
 
 const cpus = fc
@@ -13,6 +14,21 @@ const bandwidth: fc.Arbitrary<Bandwidth> = fc.record({
 });
 
 const rate = maybe(fc.maxSafeNat().filter((value) => value > 0));
+
+const placement: fc.Arbitrary<NumaPlacement> = fc.record({
+  mode: oneOf('strict', 'interleave'),
+  nodes: fc.uniqueArray(number(0, 1023), { minLength: 1, maxLength: 4 }).map((list) => list.toSorted((a, b) => a - b)),
+});
+
+const node: fc.Arbitrary<Omit<NumaCell, 'id' | 'cpus'>> = fc.record({
+  memoryBytes: number(1, 2 ** 30).map((kib) => kib * 1024),
+  access: maybe(oneOf('private', 'shared')),
+  discard: maybe(fc.boolean()),
+  distances: fc.uniqueArray(fc.record({ cell: number(0, 2), value: number(11, 255) }), {
+    selector: ({ cell }) => cell,
+    maxLength: 2,
+  }),
+});
 
 const topology = fc.record({ sockets: number(1, 4), dies: number(1, 2), cores: number(1, 16), threads: number(1, 2) });
 
@@ -27,6 +43,7 @@ const cpu: fc.Arbitrary<Cpu> = fc
     model: maybe(fc.record({ name: word, fallback: maybe(oneOf('allow', 'forbid')) })),
     topology: maybe(topology),
     features: fc.uniqueArray(feature, { selector: ({ name }) => name, maxLength: 3 }),
+    numa: fc.constant([]),
   })
   .map((one) => ({ ...one, migratable: one.mode === 'host-passthrough' ? one.migratable : null }));
 
@@ -116,15 +133,21 @@ const plain = fc.record({
     weight: maybe(number(1, 10_000)),
     devices: fc.uniqueArray(blkioDevice, { selector: (device) => device.path, maxLength: 2 }),
   }),
-  memoryBacking: fc.record({
-    source: oneOf('anonymous', 'memfd'),
-    access: oneOf('private', 'shared'),
-    allocation: oneOf('ondemand', 'immediate'),
-    allocationThreads: maybe(number(1, 65535)),
-    hugepages: maybe(fc.record({ pageBytes: maybe(fc.constantFrom(2 ** 21, 2 ** 30)) })),
-    locked: fc.boolean(),
-    mergePages: fc.boolean(),
-  }),
+  memoryBacking: fc
+    .record({
+      source: oneOf('anonymous', 'memfd', 'file'),
+      access: oneOf('private', 'shared'),
+      allocation: oneOf('ondemand', 'immediate'),
+      allocationThreads: maybe(number(1, 65535)),
+      hugepages: maybe(fc.record({ pageBytes: maybe(fc.constantFrom(2 ** 21, 2 ** 30)) })),
+      nodePages: fc.constantFrom([], [{ cells: [0], pageBytes: 2 ** 30 }]),
+      discard: fc.boolean(),
+      locked: fc.boolean(),
+      mergePages: fc.boolean(),
+    })
+    // Pages of the default size are said by no <page>, so beside none.
+    .map((one) => (one.hugepages?.pageBytes === null ? { ...one, nodePages: [] } : one)),
+  numatune: fc.record({ memory: maybe(placement), cells: fc.constant([]) }),
   features: fc.record({
     acpi: fc.boolean(),
     apic: fc.boolean(),
@@ -176,5 +199,22 @@ const processors = fc
 
 /** The machine. */
 export const machine = fc
-  .tuple(plain, memory, processors)
-  .map(([one, sizes, parts]) => ({ ...one, ...sizes, ...parts }));
+  .tuple(plain, memory, processors, fc.array(node, { maxLength: 3 }))
+  .map(([one, sizes, parts, nodes]) => withNodes({ ...one, ...sizes, ...parts }, nodes));
+
+/** Each node but the first has one vCPU, as far as they go; the first has all others, as those that nobody claims. */
+function withNodes<T extends Pick<Domain, 'cpu' | 'vcpus' | 'memoryBytes' | 'currentMemoryBytes'>>(
+  domain: T,
+  nodes: readonly Omit<NumaCell, 'id' | 'cpus'>[],
+): T {
+  if (domain.cpu === null || nodes.length === 0) return domain;
+  const all = Array.from({ length: domain.vcpus }, (_none, index) => index);
+  const numa = nodes.map((one, id) => {
+    const cpus = id === 0 ? all.filter((index) => index === 0 || index >= nodes.length) : all.slice(id, id + 1);
+    const distances = one.distances.filter(({ cell }) => cell < nodes.length && cell !== id);
+    return { ...one, id, cpus, distances };
+  });
+  const memoryBytes = numa.reduce((sum, one) => sum + one.memoryBytes, 0);
+  const currentMemoryBytes = Math.min(domain.currentMemoryBytes, memoryBytes);
+  return { ...domain, cpu: { ...domain.cpu, numa }, memoryBytes, currentMemoryBytes };
+}

@@ -44,7 +44,8 @@ const names = fc.record({
 /** virtiofs needs memory that is shared. */
 function shareMemory(domain: Domain): Domain {
   if (domain.filesystems.length === 0) return domain;
-  return { ...domain, memoryBacking: { ...domain.memoryBacking, source: 'memfd', access: 'shared' } };
+  const cpu = domain.cpu && { ...domain.cpu, numa: domain.cpu.numa.map((cell) => ({ ...cell, access: null })) };
+  return { ...domain, cpu, memoryBacking: { ...domain.memoryBacking, source: 'memfd', access: 'shared' } };
 }
 
 const anyDomain: fc.Arbitrary<Domain> = fc

@@ -2,6 +2,7 @@ import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { Domain } from '../../lib/domain/definition.ts';
 import { type LaunchSettings, buildArgv } from '../../lib/qemu/argv.ts';
 import { probeCapabilities } from '../../lib/qemu/capabilities.ts';
@@ -19,7 +20,7 @@ import {
 } from '../../lib/qemu/commands.ts';
 import type { QmpClient } from '../../lib/qemu/qmp.ts';
 import { bareDomain, plainLaunch } from '../fixtures/qmp/domains.ts';
-import { wholeMachine } from '../fixtures/qmp/machines.ts';
+import { numaGuest, wholeMachine } from '../fixtures/qmp/machines.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import { type Machine, startMachine, temporaryDirectory, writeImages } from './machine.ts';
 
@@ -105,6 +106,23 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
       await endQuietly(up);
     },
   );
+
+  test.skipIf(qemu.skipReason)('has nodes of its own, each with its memory', async () => {
+    const directory = await temporaryDirectory();
+    const launch = await launchOf(qemu, directory);
+    const up = await start(numaGuest, launch);
+    const cpus = z.array(z.object({ props: z.object({ 'node-id': z.number() }) }));
+    const nodes = cpus.parse(await up.client.execute('query-hotpluggable-cpus')).map(({ props }) => props['node-id']);
+    expect(nodes.toSorted()).toEqual([0, 0, 1]);
+    const backends = z.array(z.object({ id: z.string(), size: z.number(), share: z.boolean() }));
+    expect(backends.parse(await up.client.execute('query-memdev'))).toEqual(
+      expect.arrayContaining([
+        { id: 'ram-node0', size: 32 * 2 ** 20, share: true },
+        { id: 'ram-node1', size: 32 * 2 ** 20, share: false },
+      ]),
+    );
+    await endQuietly(up);
+  });
 
   test.skipIf(qemu.skipReason)('has variables in an image as well', async () => {
     const directory = await temporaryDirectory();

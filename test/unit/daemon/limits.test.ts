@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { deviceNumber, memoryLimits } from '../../../lib/daemon/limits.ts';
+import { requireNodes } from '../../../lib/daemon/memory-places.ts';
 import { requireCpus } from '../../../lib/daemon/tuning.ts';
 import { machine } from './machine.ts';
 
@@ -44,5 +45,22 @@ describe('pins', () => {
     [{ vcpuPins: [{ vcpu: 1, cpus: [2, 3] }] }, "<vcpupin vcpu='1'> names CPU 2, 3,"],
   ])('%j are refused by their element', (change, message) => {
     expect(() => requireCpus({ ...cputune, ...change }, [0, 1])).toThrow(message);
+  });
+});
+
+describe('NUMA nodes', () => {
+  const memory = { mode: 'strict', nodes: [0, 1] } as const;
+
+  test('that the host has pass', () => {
+    requireNodes({ memory, cells: [{ cell: 0, mode: 'preferred', nodes: [1] }] }, [0, 1]);
+  });
+
+  test.each([
+    [{ memory, cells: [] }, '<numatune><memory> names NUMA node 1,'],
+    [{ memory: null, cells: [{ ...memory, cell: 2 }] }, "<memnode cellid='2'> names NUMA node 1,"],
+  ])('%j are refused by their element', (numatune, message) => {
+    expect(() => {
+      requireNodes(numatune, [0]);
+    }).toThrow(expect.objectContaining({ code: 'HOST_LACKS', message: expect.stringContaining(message) }));
   });
 });

@@ -46,6 +46,7 @@ describe('a processor', () => {
     model: { name: 'core2duo', fallback: null },
     topology: null,
     features: [],
+    numa: [],
   };
   const features = (['force', 'require', 'optional', 'disable', 'forbid'] as const).map((policy) => {
     return { name: `f_${policy}`, policy };

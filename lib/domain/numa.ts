@@ -1,0 +1,43 @@
+/** NUMA: the nodes that a guest sees, and the nodes of the host which its memory comes from. Pure data. */
+
+/** A node of the guest. */
+export interface NumaCell {
+  /** From 0 on, without gaps; cells are in this order. */
+  readonly id: number;
+  /** Numbers of its vCPUs, sorted; none: a node of memory alone. */
+  readonly cpus: readonly number[];
+  /** Whole KiB. */
+  readonly memoryBytes: number;
+  /** null: as `<memoryBacking>` says. */
+  readonly access: 'private' | 'shared' | null;
+  /** Whether its pages may be thrown away at exit; null: as `<memoryBacking>` says. */
+  readonly discard: boolean | null;
+  /** As the firmware tells them, 10 for the node itself; those not given are 10 and 20. */
+  readonly distances: readonly { readonly cell: number; readonly value: number }[];
+}
+
+/** Which nodes of the host memory is taken from. */
+export interface NumaPlacement {
+  readonly mode: 'strict' | 'preferred' | 'interleave';
+  /** Numbers of the host's nodes, sorted. */
+  readonly nodes: readonly number[];
+}
+
+export interface Numatune {
+  /** Of all memory that `cells` does not tell of; null: the kernel chooses. */
+  readonly memory: NumaPlacement | null;
+  /** Of single nodes of the guest. */
+  readonly cells: readonly (NumaPlacement & { readonly cell: number })[];
+}
+
+/** Where the memory of a node of the guest (null: of a guest without nodes) is taken from; null: the kernel chooses. */
+export function placementOf({ memory, cells }: Numatune, cell: number | null): NumaPlacement | null {
+  return cells.find((each) => each.cell === cell) ?? memory;
+}
+
+/** First and last of the numbers in a row; `sorted` is in order, each number once. */
+export function rangesOf(sorted: readonly number[]): (readonly [first: number, last: number])[] {
+  const starts = sorted.filter((each, index) => sorted[index - 1] !== each - 1);
+  const ends = sorted.filter((each, index) => sorted[index + 1] !== each + 1);
+  return starts.map((start, index) => [start, ends[index] ?? start] as const);
+}

@@ -19,6 +19,7 @@ import type {
   Video,
   Watchdog,
 } from './devices.ts';
+import type { ChipFeatures } from './features.ts';
 import type { NumaCell, Numatune } from './numa.ts';
 
 export interface Domain {
@@ -174,6 +175,7 @@ export interface Features {
   /** null: QEMU's default. */
   readonly vmport: boolean | null;
   readonly smm: boolean | null;
+  readonly chip: ChipFeatures;
   /** null: element absent, the policy decides. */
   readonly asyncTeardown: boolean | null;
 }

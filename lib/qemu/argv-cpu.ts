@@ -2,6 +2,7 @@
 import type { Cpu, Domain } from '../domain/definition.ts';
 import { DomctlError } from '../errors.ts';
 import { processorTimers } from './argv-clock.ts';
+import { processorFeatures } from './argv-features.ts';
 import { impossible, onOff } from './arguments.ts';
 import { type Capabilities, requireProcessor } from './capabilities.ts';
 
@@ -14,7 +15,12 @@ const isaModel = '486';
 export function processorArguments(domain: Domain, capabilities: Capabilities): string[] {
   const model = modelOf(domain);
   requireProcessor(capabilities, model);
-  const options = [...migratable(domain.cpu), ...features(domain.cpu), ...processorTimers(domain)];
+  const options = [
+    ...migratable(domain.cpu),
+    ...features(domain.cpu),
+    ...processorTimers(domain),
+    ...processorFeatures(domain),
+  ];
   return ['-cpu', [model, ...options].join(',')];
 }
 

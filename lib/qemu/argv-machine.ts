@@ -3,6 +3,7 @@ import type { Domain, OperatingSystem } from '../domain/definition.ts';
 import type { Firmware } from '../domain/firmware.ts';
 import { DomctlError } from '../errors.ts';
 import { machineTimers } from './argv-clock.ts';
+import { accelerator, interruptChip } from './argv-features.ts';
 import { given, impossible, json, onOff } from './arguments.ts';
 import { type Capabilities, requireMachine } from './capabilities.ts';
 import { machineFamily } from './machine-family.ts';
@@ -15,9 +16,8 @@ export function machineArguments(domain: Domain, capabilities: Capabilities, fir
       hint: "use <domain type='qemu'>, or another emulator",
     });
   }
-  const accelerator = domain.type === 'kvm' ? 'kvm' : 'tcg';
   const flash = firmware?.type === 'pflash' ? flashNodes(firmware) : [];
-  return [...flash, '-machine', properties(domain, firmware), '-accel', accelerator];
+  return [...flash, '-machine', properties(domain, firmware), '-accel', accelerator(domain)];
 }
 
 /** What follows -cpu: firmware in place of the BIOS, or flash that only the firmware's own mode may write. */
@@ -47,6 +47,7 @@ function properties(domain: Domain, firmware: Firmware | null): string {
     `${os.machine},usb=off`,
     toggle('vmport', features.vmport),
     toggle('smm', managementMode(domain, firmware)),
+    interruptChip(domain),
     ',dump-guest-core=off',
     memoryBacking.mergePages ? '' : ',mem-merge=off',
     (domain.cpu?.numa ?? []).length === 0 ? ',memory-backend=pc.ram' : '',

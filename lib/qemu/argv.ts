@@ -8,6 +8,7 @@ import { clockArguments } from './argv-clock.ts';
 import { processorArguments, topologyArguments } from './argv-cpu.ts';
 import { deviceArguments } from './argv-devices.ts';
 import { displayArguments } from './argv-display.ts';
+import { managementMemory, vmcoreinfoArguments } from './argv-features.ts';
 import { bootArguments, firmwareArguments, machineArguments, powerArguments } from './argv-machine.ts';
 import { memoryArguments } from './argv-memory.ts';
 import { numaArguments } from './argv-numa.ts';
@@ -28,6 +29,7 @@ export function buildArgv(domain: Domain, launch: LaunchSettings): string[] {
   const argv = [
     ...['-name', `guest=${text(domain.name)},debug-threads=on`, '-S'],
     ...machineArguments(domain, capabilities, firmware),
+    ...managementMemory(domain),
     ...processorArguments(domain, capabilities),
     ...firmwareArguments(firmware),
     ...memoryArguments(domain),
@@ -40,6 +42,7 @@ export function buildArgv(domain: Domain, launch: LaunchSettings): string[] {
     ...powerArguments(domain),
     ...bootArguments(domain),
     ...deviceArguments(domain, launch),
+    ...vmcoreinfoArguments(domain),
     ...confinement(launch),
   ];
   requireDevices(capabilities, argv);

@@ -10,6 +10,7 @@ import type {
   Timer,
   Topology,
 } from '../domain/definition.ts';
+import { chipFeatures, managementMode } from './emit-features.ts';
 import { numa } from './emit-numa.ts';
 import { mark, onOff, tag, texted, yesNo, type Tag } from './serialize.ts';
 
@@ -38,13 +39,14 @@ function nvram({ path, template }: Nvram): Tag {
 }
 
 /** `<features>`, perhaps empty. */
-export function features({ acpi, apic, pae, vmport, smm, asyncTeardown }: Features): Tag {
+export function features({ acpi, apic, pae, vmport, smm, chip, asyncTeardown }: Features): Tag {
   return tag('features', {}, [
     mark('acpi', acpi),
-    mark('apic', apic),
+    apic ? tag('apic', { eoi: onOff(chip.apicEoi) }) : null,
     mark('pae', pae),
     vmport === null ? null : tag('vmport', { state: onOff(vmport) }),
-    smm === null ? null : tag('smm', { state: onOff(smm) }),
+    managementMode(smm, chip.tsegBytes),
+    ...chipFeatures(chip),
     asyncTeardown === null ? null : tag('async-teardown', { enabled: yesNo(asyncTeardown) }),
   ]);
 }

@@ -17,6 +17,17 @@ export function wholeNumber(least: number, most: number): Reader<number> {
   return { read, example: String(least) };
 }
 
+/** A power of two. */
+export function powerOfTwo(least: number, most: number): Reader<number> {
+  const range = wholeNumber(least, most);
+  const refused = `is not a power of two from ${least} to ${most}`;
+  const read = (raw: string): Read<number> => {
+    const read = range.read(raw);
+    return 'value' in read && Number.isInteger(Math.log2(read.value)) ? read : { refused };
+  };
+  return { read, example: range.example };
+}
+
 /** An amount of memory, in a unit told elsewhere. */
 export const amount: Reader<bigint> = {
   read(raw) {

@@ -11,6 +11,7 @@ import type {
   Topology,
 } from '../domain/definition.ts';
 import { find, findAll, has, need, valueAt, type Known } from './known.ts';
+import { readChipFeatures, readSwitch } from './parse-features.ts';
 import { readCells } from './parse-numa.ts';
 
 type Machine = Pick<Domain, 'os' | 'features' | 'cpu' | 'clock' | 'powerManagement' | 'lifecycle' | 'emulator'>;
@@ -77,13 +78,9 @@ function readFeatures(domain: Known): Features {
     pae: has(domain, '/domain/features/pae'),
     vmport: readSwitch(domain, '/domain/features/vmport'),
     smm: readSwitch(domain, '/domain/features/smm'),
+    chip: readChipFeatures(domain),
     asyncTeardown: valueAt(domain, '/domain/features/async-teardown/@enabled') ?? null,
   };
-}
-
-/** Present without a state is on. */
-function readSwitch(domain: Known, key: '/domain/features/vmport' | '/domain/features/smm'): boolean | null {
-  return has(domain, key) ? (valueAt(domain, `${key}/@state`) ?? true) : null;
 }
 
 function readCpu(domain: Known): Cpu {

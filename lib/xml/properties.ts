@@ -8,13 +8,23 @@
 import { characters } from './properties-characters.ts';
 import { devices } from './properties-devices.ts';
 import { disks } from './properties-disks.ts';
+import { features } from './properties-features.ts';
 import { interfaces } from './properties-interfaces.ts';
 import { machine } from './properties-machine.ts';
 import { numa } from './properties-numa.ts';
 import { tuning } from './properties-tuning.ts';
 import type { Lines, Property } from './property.ts';
 
-const properties = { ...machine, ...numa, ...tuning, ...disks, ...interfaces, ...characters, ...devices } as const;
+const properties = {
+  ...machine,
+  ...features,
+  ...numa,
+  ...tuning,
+  ...disks,
+  ...interfaces,
+  ...characters,
+  ...devices,
+} as const;
 
 /** The whole table, for what lists it. */
 export const table: Lines = properties;

@@ -34,11 +34,14 @@ function brokenNumbers(known: Known, { cpu }: Ruled): Problem[] {
 }
 
 function brokenCpus(known: Known, { cpu, vcpus }: Ruled): Problem[] {
+  const most = 8192;
+  const tooMany = `cells have ${most} vCPUs at most`;
   const all = (cpu?.numa ?? []).flatMap(({ cpus }) => cpus);
   const isTwice = new Set(all).size < all.length;
   const last = all.reduce((most, each) => Math.max(most, each), 0);
   const beyond = `a cell has vCPU ${last}; there are ${vcpus}, from 0 on`;
   return [
+    ...when(all.length > most, known, '/domain/cpu/numa', tooMany, 'make them fewer'),
     ...when(isTwice, known, '/domain/cpu/numa', 'a vCPU is in two cells', 'leave it in one of them'),
     ...when(last >= vcpus && all.length > 0, known, '/domain/cpu/numa', beyond, 'make them agree with <vcpu>'),
   ];

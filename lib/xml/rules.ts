@@ -10,6 +10,7 @@ import { brokenPlaces } from './rules-addresses.ts';
 import { brokenCharacters } from './rules-characters.ts';
 import { brokenDevices } from './rules-devices.ts';
 import { brokenDisks } from './rules-disks.ts';
+import { brokenFeatures } from './rules-features.ts';
 import { brokenInterfaces } from './rules-interfaces.ts';
 import { brokenMachine } from './rules-machine.ts';
 import { brokenNuma } from './rules-numa.ts';
@@ -20,6 +21,7 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
   const rules = [
     brokenTuning,
     brokenMachine,
+    brokenFeatures,
     brokenNuma,
     brokenPlaces,
     brokenDisks,

@@ -214,6 +214,13 @@ export const channelName = matching(/^[\w.+-]{1,128}$/, 'is not the name of a ch
 /** A keyboard layout of QEMU's. */
 export const keymap = matching(/^[a-z][a-z-]{1,15}$/, 'is not the name of a keymap', 'en-us');
 
+/** A vendor as Hyper-V has it: the processor has room for 12 characters, and QEMU's option none for a comma. */
+export const hypervVendor = matching(
+  /^[\u0020-\u002b\u002d-\u007e]{1,12}$/,
+  'is not a name of 1 to 12 characters',
+  'KVM Hv',
+);
+
 /** Tag of a filesystem; virtio has room for 36 bytes. */
 export const mountTag = matching(/^[^\s/,=\p{Cc}]{1,36}$/u, 'is not a tag of 1 to 36 characters', 'shared');
 

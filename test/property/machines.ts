@@ -2,6 +2,7 @@
 import { fc } from '@fast-check/vitest';
 import type { Bandwidth, Cpu, Domain, GuestClock, OperatingSystem, Timer } from '../../lib/domain/definition.ts';
 import type { NumaCell, NumaPlacement } from '../../lib/domain/numa.ts';
+import { chipFeatures } from './features.ts';
 import { bytes, content, maybe, number, oneOf, path, word } from './arbitrary.ts';
 
 const cpus = fc
@@ -154,6 +155,7 @@ const plain = fc.record({
     pae: fc.boolean(),
     vmport: maybe(fc.boolean()),
     smm: maybe(fc.boolean()),
+    chip: chipFeatures,
     asyncTeardown: maybe(fc.boolean()),
   }),
   os,
@@ -207,7 +209,7 @@ function withNodes<T extends Pick<Domain, 'cpu' | 'vcpus' | 'memoryBytes' | 'cur
   domain: T,
   nodes: readonly Omit<NumaCell, 'id' | 'cpus'>[],
 ): T {
-  if (domain.cpu === null || nodes.length === 0) return domain;
+  if (domain.cpu === null || nodes.length === 0 || domain.vcpus > 8192) return domain;
   const all = Array.from({ length: domain.vcpus }, (_none, index) => index);
   const numa = nodes.map((one, id) => {
     const cpus = id === 0 ? all.filter((index) => index === 0 || index >= nodes.length) : all.slice(id, id + 1);

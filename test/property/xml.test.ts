@@ -27,7 +27,7 @@ const unsupported: fc.Arbitrary<UnsupportedFragment[]> = fc
     ...elements.map(
       (text) => ({ kind: 'element', parent: '/domain', xml: `<keys name="${escapeXml(text, true)}"/>` }) as const,
     ),
-    { kind: 'element', parent: '/domain/features', xml: '<hap/>' },
+    { kind: 'element', parent: '/domain/features', xml: '<msrs/>' },
     ...attributes.map((text, index) => {
       return { kind: 'attribute', parent: '/domain/memory', xml: `a${index}='${escapeXml(text, true)}'` } as const;
     }),

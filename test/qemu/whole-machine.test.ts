@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Domain } from '../../lib/domain/definition.ts';
+import { hypervSwitches } from '../../lib/domain/features.ts';
 import { type LaunchSettings, buildArgv } from '../../lib/qemu/argv.ts';
 import { probeCapabilities } from '../../lib/qemu/capabilities.ts';
 import { consoleTarget } from '../../lib/qemu/chardev.ts';
@@ -20,7 +21,7 @@ import {
 } from '../../lib/qemu/commands.ts';
 import type { QmpClient } from '../../lib/qemu/qmp.ts';
 import { bareDomain, plainLaunch } from '../fixtures/qmp/domains.ts';
-import { numaGuest, wholeMachine } from '../fixtures/qmp/machines.ts';
+import { numaGuest, tellingGuest, wholeMachine } from '../fixtures/qmp/machines.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import { type Machine, startMachine, temporaryDirectory, writeImages } from './machine.ts';
 
@@ -106,6 +107,24 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
       await endQuietly(up);
     },
   );
+
+  test.skipIf(qemu.skipReason)('knows everything that guests are told', async () => {
+    const directory = await temporaryDirectory();
+    const up = await start(tellingGuest, await launchOf(qemu, directory));
+    const known = await up.client.execute('device-list-properties', { typename: 'qemu64-x86_64-cpu' });
+    const flags = [
+      ...hypervSwitches,
+      'passthrough',
+      'stimer',
+      'stimer-direct',
+      'tlbflush',
+      'tlbflush-direct',
+      'tlbflush-ext',
+    ];
+    const names = ['kvm-hint-dedicated', ...flags.map((flag) => `hv-${flag.replaceAll('_', '-')}`)];
+    expect(known).toEqual(expect.arrayContaining(names.map((name) => expect.objectContaining({ name }))));
+    await endQuietly(up);
+  });
 
   test.skipIf(qemu.skipReason)('has nodes of its own, each with its memory', async () => {
     const directory = await temporaryDirectory();

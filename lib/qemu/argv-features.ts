@@ -43,18 +43,33 @@ function told(name: string, on: boolean | null): string[] {
 }
 
 /** What is off is left out, as libvirt does: no enlightenment is on by itself. */
-function enlightenments({ passthrough, switches, spinlocks, stimer, vendor, tlbflush }: Hyperv): string[] {
-  const on = (name: string, isOn: boolean | null | undefined): string[] => (isOn === true ? [`hv-${name}=on`] : []);
+function enlightenments(hyperv: Hyperv): string[] {
   return [
-    ...on('passthrough', passthrough),
-    ...switches.flatMap((each) => on(each.name.replaceAll('_', '-'), each.on)),
+    ...on('passthrough', hyperv.passthrough),
+    ...hyperv.switches.flatMap((each) => on(each.name.replaceAll('_', '-'), each.on)),
+    ...numbers(hyperv),
+    ...timersAndFlushes(hyperv),
+  ];
+}
+
+function on(name: string, isOn: boolean | null): string[] {
+  return isOn === true ? [`hv-${name}=on`] : [];
+}
+
+function numbers({ spinlocks, vendor }: Hyperv): string[] {
+  return [
     ...(spinlocks?.on ? [`hv-spinlocks=0x${(spinlocks.retries ?? 0).toString(16)}`] : []),
-    ...on('stimer', stimer?.on),
-    ...on('stimer-direct', stimer?.on && stimer.direct),
     ...(vendor?.on ? [`hv-vendor-id=${vendorId(vendor.id ?? '')}`] : []),
-    ...on('tlbflush', tlbflush?.on),
-    ...on('tlbflush-direct', tlbflush?.on && tlbflush.direct),
-    ...on('tlbflush-ext', tlbflush?.on && tlbflush.extended),
+  ];
+}
+
+/** What is inside one that is off is off as well. */
+function timersAndFlushes({ stimer, tlbflush }: Hyperv): string[] {
+  return [
+    ...(stimer?.on ? [...on('stimer', true), ...on('stimer-direct', stimer.direct)] : []),
+    ...(tlbflush?.on
+      ? [...on('tlbflush', true), ...on('tlbflush-direct', tlbflush.direct), ...on('tlbflush-ext', tlbflush.extended)]
+      : []),
   ];
 }
 

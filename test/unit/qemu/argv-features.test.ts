@@ -38,7 +38,7 @@ describe('the processor tells its guest', () => {
           tlbflush: { on: true, direct: false, extended: true },
         },
       },
-      'hv-relaxed=on,hv-emsr-bitmap=on,hv-spinlocks=0x1fff,hv-stimer=on,hv-stimer-direct=on,hv-vendor-id=KVM Hv,hv-tlbflush=on,hv-tlbflush-ext=on',
+      'hv-relaxed=on,hv-emsr-bitmap=on,hv-spinlocks=0x1fff,hv-vendor-id=KVM Hv,hv-stimer=on,hv-stimer-direct=on,hv-tlbflush=on,hv-tlbflush-ext=on',
     ],
     [
       'nothing of what is off',

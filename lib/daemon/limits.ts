@@ -22,7 +22,11 @@ const elements = {
   ioDevices: '<blkiotune><device>',
 } as const satisfies Record<keyof Limits, string>;
 
-const threadElements = { vcpu: '<cputune><quota>', emulator: '<cputune><emulator_quota>' } as const;
+const threadElements = {
+  vcpu: '<cputune><quota>',
+  emulator: '<cputune><emulator_quota>',
+  iothread: '<cputune><iothread_quota>',
+} as const;
 
 /** Refuses by its element what this host's cgroups cannot do. Throws HOST_LACKS; changes nothing. */
 export async function requireLimits(domain: Domain, root: CgroupRoot): Promise<void> {
@@ -100,14 +104,15 @@ export function deviceNumber(rdev: number): string {
   return `${major}:${minor}`;
 }
 
-function hasPins({ cpuset, vcpuPins, emulatorPin }: Cputune): boolean {
-  return cpuset !== null || vcpuPins.length > 0 || emulatorPin !== null;
+function hasPins({ cpuset, vcpuPins, emulatorPin, iothreadPins }: Cputune): boolean {
+  return cpuset !== null || vcpuPins.length > 0 || emulatorPin !== null || iothreadPins.length > 0;
 }
 
-function throttledThreads({ vcpuBandwidth, emulatorBandwidth }: Cputune): string[] {
+function throttledThreads({ vcpuBandwidth, emulatorBandwidth, iothreadBandwidth }: Cputune): string[] {
   return [
     ...(vcpuBandwidth?.quotaUs ? [threadElements.vcpu] : []),
     ...(emulatorBandwidth?.quotaUs ? [threadElements.emulator] : []),
+    ...(iothreadBandwidth?.quotaUs ? [threadElements.iothread] : []),
   ];
 }
 

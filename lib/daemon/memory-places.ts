@@ -1,14 +1,17 @@
 /** Whether this host has the kinds of memory that a domain names: huge pages of its sizes, its NUMA nodes. */
 import type { Domain } from '../domain/definition.ts';
 import { memoryByPages } from '../domain/huge-pages.ts';
-import type { Numatune } from '../domain/numa.ts';
 import { DomctlError } from '../errors.ts';
 import { formatBytes } from '../format.ts';
 import { readHugePool } from '../host/inventory.ts';
 
 /** Refuses NUMA nodes that this host does not have. Throws HOST_LACKS. */
-export function requireNodes({ memory, cells }: Numatune, online: readonly number[]): void {
+export function requireNodes(
+  { numatune: { memory, cells }, memoryModules }: Pick<Domain, 'numatune' | 'memoryModules'>,
+  online: readonly number[],
+): void {
   const places = [
+    ...memoryModules.map(({ nodes }) => ({ element: '<memory><source><nodemask>', nodes: nodes ?? [] })),
     ...(memory === null ? [] : [{ element: '<numatune><memory>', nodes: memory.nodes }]),
     ...cells.map(({ cell, nodes }) => ({ element: `<memnode cellid='${cell}'>`, nodes })),
   ];

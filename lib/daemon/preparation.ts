@@ -9,6 +9,7 @@ import type { HelperKind } from '../domain/incarnation.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { ensureVariables, resolveFirmware } from '../host/firmware.ts';
 import { readMemoryNodes, readOnlineCpus } from '../host/inventory.ts';
+import { processorVendor } from '../host/processor.ts';
 import { requireNetwork } from '../host/taps.ts';
 import { takesPreload, type TeardownRule } from '../host/teardown.ts';
 import { findGroup, findUser } from '../host/users.ts';
@@ -53,6 +54,9 @@ export interface Preparation {
 /** Where an emulator is looked for when the definition names none. */
 const usualEmulators = ['/usr/bin/qemu-system-x86_64', '/usr/libexec/qemu-kvm', '/usr/bin/qemu-kvm'];
 
+/** Likewise for machines of 32 bits. */
+const smallEmulators = ['/usr/bin/qemu-system-i386'];
+
 /** Throws INVALID_POLICY, POLICY_FORBIDS or HOST_LACKS; changes nothing, but makes a guest's UEFI variables where there are none. */
 export async function prepare(domain: Domain, { places, log, root }: Services): Promise<Preparation> {
   const host = await readHostConfig(places);
@@ -63,7 +67,8 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   if (domain.type === 'kvm') await requireKvm();
   await requireLimits(domain, root);
   requireCpus(domain.cputune, readOnlineCpus());
-  requireNodes(domain.numatune, readMemoryNodes());
+  requireVendor(domain, processorVendor());
+  requireNodes(domain, readMemoryNodes());
   requireNetwork(domain.interfaces);
   await requireCompanions(domain);
   await requireBootFiles(domain);
@@ -85,7 +90,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
     firmware,
     shortage: findShortage(domain),
     promisedBytes: promisedBytes({ ...domain, inHugePages: true }, host.value.overhead) + ordinaryBytes,
-    class: admissionClass(domain),
+    class: admissionClass(domain, ordinaryBytes),
     helper: await chooseHelper(domain, policy.value, { capabilities, user }),
     teardown: policy.value.teardown,
   };
@@ -102,10 +107,9 @@ function variablesOf(firmware: LaunchPlan['firmware']): string | null {
 }
 
 /** eager: its whole size is needed at once. */
-function admissionClass({ memoryBacking }: Domain): AdmissionClass {
-  const { allocation, hugepages, nodePages, locked } = memoryBacking;
-  const inPool = hugepages !== null || nodePages.length > 0;
-  return allocation === 'immediate' || inPool || locked ? 'eager' : 'lazy';
+function admissionClass({ memoryBacking, memoryBytes }: Domain, ordinaryBytes: number): AdmissionClass {
+  const inPool = ordinaryBytes < memoryBytes;
+  return memoryBacking.allocation === 'immediate' || inPool || memoryBacking.locked ? 'eager' : 'lazy';
 }
 
 /** Where the operator's policies are, and ours. */
@@ -134,7 +138,7 @@ async function choosePolicy(domain: Domain, host: HostConfig, places: Places): P
 
 async function findEmulator(domain: Domain): Promise<string> {
   if (domain.emulator !== null) return domain.emulator;
-  for (const path of usualEmulators) {
+  for (const path of domain.os.arch === 'i686' ? smallEmulators : usualEmulators) {
     if (await isExecutable(path)) return path;
   }
   throw new DomctlError('HOST_LACKS', 'no QEMU found on this host', {
@@ -185,10 +189,24 @@ async function kvmGroups(): Promise<number[]> {
   return gid === null ? [] : [gid];
 }
 
+/** With KVM a guest may be told that its processor is of one maker only where it is. Throws HOST_LACKS. */
+export function requireVendor({ type, cpu }: Domain, vendor: string | null): void {
+  const wanted = cpu?.vendor ?? null;
+  if (type !== 'kvm' || wanted === null || wanted === vendor) return;
+  throw new DomctlError(
+    'HOST_LACKS',
+    `<cpu> wants a processor of ${wanted}, this host has one of ${vendor ?? 'nobody'}`,
+    {
+      hint: 'remove <vendor>, or choose another host',
+    },
+  );
+}
+
 async function requireBootFiles(domain: Domain): Promise<void> {
   for (const [use, path] of [
     ['kernel', domain.os.kernel],
     ['initrd', domain.os.initrd],
+    ...domain.os.acpiTables.map((table) => ['ACPI table', table.path] as const),
   ] as const) {
     if (path === null) continue;
     await access(path).catch((error: unknown) => {

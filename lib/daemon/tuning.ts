@@ -10,7 +10,8 @@ import { setAffinity } from '../../native/index.ts';
 import type { Bandwidth, CpuSet, Cputune, Domain } from '../domain/definition.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { unlessGone } from '../host/processes.ts';
-import { queryCpus, setLink } from '../qemu/commands.ts';
+import { iothreadName } from '../qemu/argv-iothreads.ts';
+import { queryCpus, queryIoThreads, setLink } from '../qemu/commands.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -21,11 +22,12 @@ export async function tuneHypervisor(supervisor: Supervisor, domain: Domain, qmp
 }
 
 /** Refuses pins on CPUs that this host does not have. Throws HOST_LACKS. */
-export function requireCpus({ cpuset, vcpuPins, emulatorPin }: Cputune, online: CpuSet): void {
+export function requireCpus({ cpuset, vcpuPins, emulatorPin, iothreadPins }: Cputune, online: CpuSet): void {
   const pins = [
     { element: '<vcpu cpuset>', cpus: cpuset },
     { element: '<emulatorpin>', cpus: emulatorPin },
     ...vcpuPins.map(({ vcpu, cpus }) => ({ element: `<vcpupin vcpu='${vcpu}'>`, cpus })),
+    ...iothreadPins.map(({ iothread, cpus }) => ({ element: `<iothreadpin iothread='${iothread}'>`, cpus })),
   ];
   for (const { element, cpus } of pins) {
     const absent = cpus?.filter((cpu) => !online.includes(cpu)) ?? [];
@@ -44,14 +46,15 @@ interface Tuning {
   readonly bandwidth: Bandwidth | null;
 }
 
-function hasTuning({ vcpuBandwidth, emulatorBandwidth, cpuset, vcpuPins, emulatorPin }: Cputune): boolean {
-  return (
-    vcpuBandwidth !== null ||
-    emulatorBandwidth !== null ||
-    cpuset !== null ||
-    vcpuPins.length > 0 ||
-    emulatorPin !== null
-  );
+function hasTuning(tuning: Cputune): boolean {
+  const { vcpuBandwidth, emulatorBandwidth, iothreadBandwidth, cpuset, emulatorPin } = tuning;
+  const some = [vcpuBandwidth, emulatorBandwidth, iothreadBandwidth, cpuset, emulatorPin];
+  return some.some((each) => each !== null) || tuning.vcpuPins.length > 0 || tuning.iothreadPins.length > 0;
+}
+
+function iothreadTuning({ iothreadPins, cpuset, iothreadBandwidth }: Cputune, name: string): Tuning {
+  const pin = iothreadPins.find(({ iothread }) => iothreadName(iothread) === name)?.cpus;
+  return { name, cpus: pin ?? cpuset, bandwidth: iothreadBandwidth };
 }
 
 function vcpuTuning({ vcpuPins, cpuset, vcpuBandwidth }: Cputune, index: number): Tuning {
@@ -65,7 +68,9 @@ async function tuneThreads(supervisor: Supervisor, cputune: Cputune, qmp: QmpCli
   if (pid === undefined) throw new Error('the hypervisor is gone');
   const vcpus = await queryCpus(qmp);
   for (const { index, threadId } of vcpus) await place(supervisor, vcpuTuning(cputune, index), [threadId]);
-  const others = new Set(vcpus.map(({ threadId }) => threadId));
+  const iothreads = await queryIoThreads(qmp);
+  for (const { name, threadId } of iothreads) await place(supervisor, iothreadTuning(cputune, name), [threadId]);
+  const others = new Set([...vcpus, ...iothreads].map(({ threadId }) => threadId));
   const { emulatorPin, cpuset, emulatorBandwidth } = cputune;
   const tuning = { name: 'emulator', cpus: emulatorPin ?? cpuset, bandwidth: emulatorBandwidth };
   // A thread that was being made while they were counted is found the next time; its children are born where it is.

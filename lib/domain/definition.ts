@@ -20,13 +20,17 @@ import type {
   Watchdog,
 } from './devices.ts';
 import type { ChipFeatures } from './features.ts';
-import type { NumaCell, Numatune } from './numa.ts';
+import type { Sysinfo } from './sysinfo.ts';
+import type { IoThread } from './iothreads.ts';
+import type { MemoryModule, NumaCell, Numatune } from './numa.ts';
 
 export interface Domain {
   /** Accelerator: `qemu` is TCG, `kvm` needs /dev/kvm. */
   readonly type: 'qemu' | 'kvm';
   readonly name: string;
   readonly uuid: string;
+  /** The generation a guest is of, for it to notice that it was copied; null: it is not told. */
+  readonly genid: string | null;
   readonly title: string | null;
   readonly description: string | null;
   /** Policy named in `<metadata>`; null: the host's default. */
@@ -35,14 +39,21 @@ export interface Domain {
   readonly metadataXml: string | null;
   readonly memoryBytes: number;
   readonly currentMemoryBytes: number;
+  /** The most there can be, and slots for modules; null: what there is. */
+  readonly maxMemory: { readonly bytes: number; readonly slots: number } | null;
+  /** Part of `memoryBytes`. */
+  readonly memoryModules: readonly MemoryModule[];
   /** The most there can be; `currentVcpus` of them are there at boot. */
   readonly vcpus: number;
   readonly currentVcpus: number;
+  readonly iothreads: readonly IoThread[];
   readonly memoryBacking: MemoryBacking;
   readonly memtune: Memtune;
   readonly cputune: Cputune;
   readonly blkiotune: Blkiotune;
   readonly numatune: Numatune;
+  /** Told to the guest only with `os.smbios` sysinfo. */
+  readonly sysinfo: Sysinfo | null;
   readonly os: OperatingSystem;
   readonly features: Features;
   /** null: the model domctl pins by itself (qemu64). */
@@ -120,6 +131,9 @@ export interface Cputune {
   readonly cpuset: CpuSet | null;
   readonly vcpuPins: readonly { readonly vcpu: number; readonly cpus: CpuSet }[];
   readonly emulatorPin: CpuSet | null;
+  /** Of each thread that serves disks. */
+  readonly iothreadBandwidth: Bandwidth | null;
+  readonly iothreadPins: readonly { readonly iothread: number; readonly cpus: CpuSet }[];
 }
 
 export interface Blkiotune {
@@ -139,11 +153,17 @@ export interface BlkioDevice {
 }
 
 export interface OperatingSystem {
-  readonly arch: 'x86_64';
+  /** `i686`: of 32 bits, for which QEMU has an emulator of its own; that of x86_64 takes it as well. */
+  readonly arch: 'x86_64' | 'i686';
   /** Machine type as QEMU names it, e.g. `q35` or `pc-q35-7.2`. */
   readonly machine: string;
   readonly boot: readonly BootDevice[];
   readonly bootMenu: { readonly enabled: boolean; readonly timeoutMs: number | null } | null;
+  /** How long the firmware waits when it found nothing to boot, before it tries again; -1: for ever. null: QEMU's default. */
+  readonly rebootTimeoutMs: number | null;
+  readonly acpiTables: readonly AcpiTable[];
+  /** Whose tables of SMBIOS the guest sees; null: QEMU's, as with `emulate`. */
+  readonly smbios: 'emulate' | 'sysinfo' | null;
   readonly kernel: string | null;
   readonly initrd: string | null;
   readonly cmdline: string | null;
@@ -153,11 +173,20 @@ export interface OperatingSystem {
   readonly nvram: Nvram | null;
 }
 
+/** A file that the firmware adds to its tables. */
+export interface AcpiTable {
+  /** `raw`: with its own header. */
+  readonly type: 'raw' | 'slic' | 'msdm';
+  readonly path: string;
+}
+
 export interface Loader {
   readonly path: string;
   readonly type: 'rom' | 'pflash';
   readonly readonly: boolean;
   readonly secure: boolean;
+  /** Keeps no variables; null: as its kind does. */
+  readonly stateless: boolean | null;
 }
 
 /** The guest's own UEFI variables. path null: `nvram/NAME_VARS.fd` in the state directory; template null: the firmware's. */
@@ -186,12 +215,24 @@ export interface Cpu {
   readonly match: 'minimum' | 'exact' | 'strict' | null;
   readonly check: 'none' | 'partial' | 'full' | null;
   readonly migratable: boolean | null;
+  /** By libvirt's name, who must have made the host's processor; null: anyone. */
+  readonly vendor: string | null;
+  /** Who the guest is told made it; null: as the model says. */
+  readonly vendorId: string | null;
+  readonly physicalBits: PhysicalBits | null;
+  /** What the guest is told of the third level of cache. */
+  readonly cache: { readonly mode: 'emulate' | 'passthrough' | 'disable'; readonly level: number | null } | null;
   readonly model: { readonly name: string; readonly fallback: 'allow' | 'forbid' | null } | null;
   readonly topology: Topology | null;
   readonly features: readonly { readonly name: string; readonly policy: CpuFeaturePolicy }[];
   /** Nodes that the guest sees; none: all its memory is alike. */
   readonly numa: readonly NumaCell[];
 }
+
+/** Bits of a physical address. */
+export type PhysicalBits =
+  | { readonly mode: 'emulate'; readonly bits: number }
+  | { readonly mode: 'passthrough'; readonly limit: number | null };
 
 export type CpuFeaturePolicy = 'force' | 'require' | 'optional' | 'disable' | 'forbid';
 

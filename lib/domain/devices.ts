@@ -55,6 +55,8 @@ export interface DiskDriver {
   readonly errorPolicy: 'stop' | 'report' | 'ignore' | 'enospace' | null;
   readonly readErrorPolicy: 'stop' | 'report' | 'ignore' | null;
   readonly queues: number | null;
+  /** Id of one of the domain's; null: QEMU's own thread. */
+  readonly iothread: number | null;
 }
 
 export interface Interface {
@@ -140,7 +142,13 @@ export type Controller = { readonly index: number; readonly address: Address | n
       readonly ports: number | null;
       readonly startPort: number | null;
     }
-  | { readonly type: 'scsi'; readonly model: 'virtio-scsi' | 'lsilogic' | null; readonly queues: number | null }
+  | {
+      readonly type: 'scsi';
+      readonly model: 'virtio-scsi' | 'lsilogic' | null;
+      readonly queues: number | null;
+      /** Id of one of the domain's; null: QEMU's own thread. */
+      readonly iothread: number | null;
+    }
   | { readonly type: 'sata' | 'ide' | 'virtio-serial' }
   | {
       readonly type: 'pci';

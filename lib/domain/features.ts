@@ -17,7 +17,7 @@ export const hypervSwitches = [
   'xmm_input',
 ] as const;
 
-export type HypervSwitch = (typeof hypervSwitches)[number];
+type HypervSwitch = (typeof hypervSwitches)[number];
 
 /** Hyper-V's enlightenments; null: not told of. */
 export interface Hyperv {

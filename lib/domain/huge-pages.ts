@@ -10,18 +10,33 @@ export function pagesOf({ hugepages, nodePages }: MemoryBacking, cell: number): 
 }
 
 /** Bytes of guest memory by the size of their pages, and those in ordinary pages. */
-export function memoryByPages(domain: Domain): {
+interface MemoryByPages {
   readonly huge: ReadonlyMap<number | null, number>;
   readonly ordinaryBytes: number;
-} {
-  const cells = domain.cpu?.numa ?? [];
-  const parts = cells.length === 0 ? [{ id: 0, memoryBytes: domain.memoryBytes }] : cells;
+}
+
+/** What a domain's memory is made of, modules included. */
+export function memoryByPages(domain: Domain): MemoryByPages {
   const huge = new Map<number | null, number>();
   let ordinaryBytes = 0;
-  for (const { id, memoryBytes } of parts) {
-    const pages = pagesOf(domain.memoryBacking, id);
-    if (pages === null) ordinaryBytes += memoryBytes;
-    else huge.set(pages.pageBytes, (huge.get(pages.pageBytes) ?? 0) + memoryBytes);
+  for (const { pages, bytes } of partsOf(domain)) {
+    if (pages === null) ordinaryBytes += bytes;
+    else huge.set(pages.pageBytes, (huge.get(pages.pageBytes) ?? 0) + bytes);
   }
   return { huge, ordinaryBytes };
+}
+
+function partsOf({
+  cpu,
+  memoryBytes: total,
+  memoryBacking,
+  memoryModules,
+}: Domain): { pages: HugePages | null; bytes: number }[] {
+  const cells = cpu === null || cpu.numa.length === 0 ? [{ id: 0, memoryBytes: total }] : cpu.numa;
+  return [
+    ...cells.map(({ id, memoryBytes }) => ({ pages: pagesOf(memoryBacking, id), bytes: memoryBytes })),
+    ...memoryModules.map(({ node, pageBytes, sizeBytes }) => {
+      return { pages: pageBytes === null ? pagesOf(memoryBacking, node) : { pageBytes }, bytes: sizeBytes };
+    }),
+  ];
 }

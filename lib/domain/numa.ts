@@ -41,3 +41,21 @@ export function rangesOf(sorted: readonly number[]): (readonly [first: number, l
   const ends = sorted.filter((each, index) => sorted[index + 1] !== each + 1);
   return starts.map((start, index) => [start, ends[index] ?? start] as const);
 }
+
+/** A module of memory in a slot. */
+export interface MemoryModule {
+  /** Whole KiB. */
+  readonly sizeBytes: number;
+  /** Node of the guest it belongs to. */
+  readonly node: number;
+  readonly access: 'private' | 'shared' | null;
+  readonly discard: boolean | null;
+  /** Size of its pages; null: those of its node. */
+  readonly pageBytes: number | null;
+  /** Nodes of the host it is taken from, strictly unless `<numatune>` says else; null: as `<numatune>` has it. */
+  readonly nodes: readonly number[] | null;
+  /** Chosen at define, the lowest that is free, when the definition names none. */
+  readonly slot: number;
+  /** Where the guest finds it; null: QEMU chooses. */
+  readonly base: number | null;
+}

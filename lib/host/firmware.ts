@@ -75,6 +75,7 @@ async function named(
   known: readonly FirmwareDescriptor[],
 ): Promise<ResolvedFirmware> {
   const descriptor = known.find(({ code }) => code === loader.path) ?? undescribed;
+  if (loader.stateless === true) return withoutVariables(loader, descriptor.codeFormat);
   const template = nvram?.template ?? (loader.readonly ? (descriptor.template ?? (await sibling(loader.path))) : null);
   return {
     code: loader.path,
@@ -85,6 +86,23 @@ async function named(
     vars: nvram === null && template === null ? null : somewhere,
     varsFormat: descriptor.varsFormat,
     varsTemplate: template,
+  };
+}
+
+/** What the guest sets is lost with the machine. */
+function withoutVariables(
+  { path: code, secure }: Loader,
+  codeFormat: ResolvedFirmware['codeFormat'],
+): ResolvedFirmware {
+  return {
+    code,
+    codeFormat,
+    type: 'pflash',
+    readonly: true,
+    secure,
+    vars: null,
+    varsFormat: 'raw',
+    varsTemplate: null,
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Domain } from '../domain/definition.ts';
 import type { Address, Controller, PciModel } from '../domain/devices.ts';
+import { iothreadName } from './argv-iothreads.ts';
 import { usbController } from './argv-usb.ts';
 import { type Part, given, impossible, pciDevice } from './arguments.ts';
 import { driveOf } from './drive-address.ts';
@@ -58,7 +59,9 @@ function missing(
   const there = new Set(controllers.filter((each) => each.type === type).map(({ index }) => index));
   const indexes = Array.from({ length: highest + 1 }, (_none, index) => index).filter((index) => !there.has(index));
   return indexes.map((index) => {
-    return type === 'scsi' ? { ...unplaced, type, index, model: null, queues: null } : { ...unplaced, type, index };
+    return type === 'scsi'
+      ? { ...unplaced, type, index, model: null, queues: null, iothread: null }
+      : { ...unplaced, type, index };
   });
 }
 
@@ -106,9 +109,10 @@ function partsOf(controller: Controller, family: MachineFamily): Part[] {
   }
 }
 
-function scsiController({ index, model, queues, address }: Kind<'scsi'>): Part[] {
+function scsiController({ index, model, queues, iothread, address }: Kind<'scsi'>): Part[] {
   const driver = model === 'lsilogic' ? 'lsi' : 'virtio-scsi-pci';
-  return [pciDevice('controller', address, { driver, ...given('num_queues', queues), id: `scsi${index}` })];
+  const threads = { ...given('iothread', iothread && iothreadName(iothread)), ...given('num_queues', queues) };
+  return [pciDevice('controller', address, { driver, ...threads, id: `scsi${index}` })];
 }
 
 function diskController(

@@ -7,7 +7,11 @@ import { impossible, onOff } from './arguments.ts';
 import { type Capabilities, requireProcessor } from './capabilities.ts';
 
 /** Without `<cpu>` the model is pinned: `host` and `max` abort under some nested KVM, and a default may change. */
-const pinnedModel = 'qemu64';
+function pinnedModel({ os, emulator }: Domain): string {
+  const isSmall = emulator === null ? os.arch === 'i686' : /i386$/.test(emulator);
+  return isSmall ? 'qemu32' : 'qemu64';
+}
+
 /** The one board whose own default is an older one. */
 const isaModel = '486';
 
@@ -20,6 +24,7 @@ export function processorArguments(domain: Domain, capabilities: Capabilities): 
     ...features(domain.cpu),
     ...processorTimers(domain),
     ...processorFeatures(domain),
+    ...shape(domain.cpu),
   ];
   return ['-cpu', [model, ...options].join(',')];
 }
@@ -32,12 +37,13 @@ export function topologyArguments({ vcpus, currentVcpus, cpu }: Domain): string[
   return ['-smp', `${currentVcpus}${maximum},sockets=${sockets}${inner},cores=${cores},threads=${threads}`];
 }
 
-function modelOf({ type, cpu, os }: Domain): string {
+function modelOf(domain: Domain): string {
+  const { type, cpu, os } = domain;
   switch (cpu?.mode) {
     case undefined:
-      return os.machine === 'isapc' ? isaModel : pinnedModel;
+      return os.machine === 'isapc' ? isaModel : pinnedModel(domain);
     case 'custom':
-      return plain(cpu.model?.name ?? pinnedModel);
+      return plain(cpu.model?.name ?? pinnedModel(domain));
     case 'maximum':
       return 'max';
     case 'host-model':
@@ -53,6 +59,33 @@ function modelOf({ type, cpu, os }: Domain): string {
 function migratable(cpu: Cpu | null): string[] {
   const settable = cpu?.mode === 'host-passthrough' || cpu?.mode === 'maximum';
   return settable && cpu.migratable !== null ? [`migratable=${onOff(cpu.migratable)}`] : [];
+}
+
+/** Vendor, cache and addresses, in libvirt's forms. */
+function shape(cpu: Cpu | null): string[] {
+  if (cpu === null) return [];
+  const { vendorId, physicalBits } = cpu;
+  return [...(vendorId === null ? [] : [`vendor=${vendor(vendorId)}`]), ...cache(cpu), ...addressBits(physicalBits)];
+}
+
+function cache({ mode, cache }: Cpu): string[] {
+  if (cache === null) return [];
+  const isHost = mode === 'host-passthrough' || mode === 'maximum';
+  const off = isHost ? ['host-cache-info=off'] : [];
+  if (cache.mode === 'emulate') return ['l3-cache=on', ...off];
+  return cache.mode === 'passthrough' ? ['host-cache-info=on', 'l3-cache=off'] : [...off, 'l3-cache=off'];
+}
+
+function addressBits(bits: Cpu['physicalBits']): string[] {
+  if (bits === null) return [];
+  if (bits.mode === 'emulate') return [`phys-bits=${bits.bits}`];
+  return ['host-phys-bits=on', ...(bits.limit === null ? [] : [`host-phys-bits-limit=${bits.limit}`])];
+}
+
+/** Spaces are part of such a name, commas never. */
+function vendor(id: string): string {
+  if (/^[^,]{12}$/.test(id)) return id;
+  throw impossible(`${JSON.stringify(id)} is no vendor of a processor`, 'see <cpu> in the definition');
 }
 
 /** `optional` leaves it to the model, as libvirt does when it cannot ask. */

@@ -6,6 +6,7 @@ import { diskParts, sortDisks } from './argv-disks.ts';
 import { graphicsArguments, inputParts, videoParts } from './argv-display.ts';
 import { lineArguments } from './argv-lines.ts';
 import { interfaceParts } from './argv-network.ts';
+import { moduleArguments } from './argv-modules.ts';
 import { settle } from './argv-pci.ts';
 import { balloonParts, filesystemParts, panicParts, rngParts, tpmArguments, watchdogParts } from './argv-services.ts';
 import type { Part } from './arguments.ts';
@@ -18,6 +19,7 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
   const boot = bootOrder(domain, disks);
   const parts: Part[] = [
     ...controllerParts(domain),
+    ...moduleArguments(domain),
     ...diskParts(domain, disks, boot),
     ...filesystemParts(domain, launch.filesystemSockets),
     ...interfaceParts(domain, launch.taps, boot),

@@ -6,6 +6,7 @@ import type { Domain } from '../domain/definition.ts';
 import type { Disk } from '../domain/devices.ts';
 import { nodesOf } from './argv-blockdev.ts';
 import type { BootOrder } from './argv-boot.ts';
+import { iothreadName } from './argv-iothreads.ts';
 import { onBoard, scsiModel } from './argv-controllers.ts';
 import { type UsbPlaces, usbPlaces } from './argv-usb.ts';
 import { type Part, device, given, impossible, json, onOff, pciDevice } from './arguments.ts';
@@ -50,8 +51,9 @@ function front(disk: Disk, around: Surroundings): Part[] {
     const names = { ...usb.get(disk), id: `usb-disk${index}`, removable: false };
     return device({ driver: 'usb-storage', ...names, ...settings });
   }
-  const queues = given('num-queues', disk.driver.queues);
-  const properties = { driver: 'virtio-blk-pci', ...queues, id: `virtio-disk${index}`, ...settings };
+  const { queues, iothread } = disk.driver;
+  const threads = { ...given('iothread', iothread && iothreadName(iothread)), ...given('num-queues', queues) };
+  const properties = { driver: 'virtio-blk-pci', ...threads, id: `virtio-disk${index}`, ...settings };
   return [pciDevice('disk', disk.address, properties)];
 }
 

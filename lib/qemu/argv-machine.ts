@@ -34,7 +34,7 @@ export function powerArguments(domain: Domain): string[] {
 /** Boot order is each device's own `bootindex`; here is what belongs to the machine. */
 export function bootArguments({ os }: Domain): string[] {
   return [
-    ...['-boot', `${bootMenu(os)}strict=on`],
+    ...['-boot', `${bootMenu(os)}${retry(os)}strict=on`],
     ...(os.kernel === null ? [] : ['-kernel', os.kernel]),
     ...(os.initrd === null ? [] : ['-initrd', os.initrd]),
     ...(os.cmdline === null ? [] : ['-append', os.cmdline]),
@@ -109,6 +109,10 @@ function bootMenu({ bootMenu }: OperatingSystem): string {
   if (bootMenu === null) return '';
   const timeout = bootMenu.timeoutMs === null ? '' : `splash-time=${bootMenu.timeoutMs},`;
   return `menu=${onOff(bootMenu.enabled)},${timeout}`;
+}
+
+function retry({ rebootTimeoutMs }: OperatingSystem): string {
+  return rebootTimeoutMs === null ? '' : `reboot-timeout=${rebootTimeoutMs},`;
 }
 
 /**

@@ -18,18 +18,30 @@ export function memoryArguments(domain: Domain): string[] {
   const whole = { id: 'pc.ram', bytes: domain.memoryBytes, cell: null };
   const object = cells.length === 0 ? json('-object', memoryBackend(domain, whole)) : [];
   const lock = onOff(domain.memoryBacking.locked);
-  return ['-m', `size=${size / kib}k`, ...object, '-overcommit', `mem-lock=${lock}`];
+  return ['-m', `size=${size / kib}k${room(domain)}`, ...object, '-overcommit', `mem-lock=${lock}`];
+}
+
+/** Slots, and how far they go. */
+function room({ maxMemory }: Domain): string {
+  if (maxMemory === null) return '';
+  const slots = maxMemory.slots === 0 ? '' : `,slots=${maxMemory.slots}`;
+  return `${slots},maxmem=${wholeMib(maxMemory.bytes) / kib}k`;
 }
 
 /** Some memory of a guest; `cell` null: of a guest without nodes. */
-export interface MemoryPart {
+interface MemoryPart {
   readonly id: string;
   readonly bytes: number;
-  readonly cell: NumaCell | null;
+  readonly cell: Pick<NumaCell, 'id' | 'access' | 'discard'> | null;
+  /** Of huge pages of its own; null or absent: those of its node. */
+  readonly pageBytes?: number | null;
+  /** Nodes of the host of its own; null or absent: those of its node. */
+  readonly nodes?: readonly number[] | null;
 }
 
 /** What holds it, for -object. `share` is always said: memfd shares by default and ram does not. */
-export function memoryBackend(domain: Domain, { id, bytes, cell }: MemoryPart): object {
+export function memoryBackend(domain: Domain, part: MemoryPart): object {
+  const { id, bytes, cell } = part;
   const { memoryBacking: backing, filesystems } = domain;
   const share = (cell?.access ?? backing.access) === 'shared';
   if (filesystems.length > 0 && !share) {
@@ -38,7 +50,7 @@ export function memoryBackend(domain: Domain, { id, bytes, cell }: MemoryPart): 
       "add <source type='memfd'/><access mode='shared'/> to <memoryBacking>",
     );
   }
-  const pages = pagesOf(backing, cell?.id ?? 0);
+  const pages = ownPages(part) ?? pagesOf(backing, cell?.id ?? 0);
   const descriptor = backing.source !== 'anonymous' || pages !== null || filesystems.length > 0;
   const kind = descriptor ? 'memory-backend-memfd' : 'memory-backend-ram';
   const size = wholeMib(bytes);
@@ -49,8 +61,12 @@ export function memoryBackend(domain: Domain, { id, bytes, cell }: MemoryPart): 
     share,
     ...preallocation(backing, pages),
     size,
-    ...place(domain, cell),
+    ...place(domain, part),
   };
+}
+
+function ownPages({ pageBytes }: MemoryPart): HugePages | null {
+  return typeof pageBytes === 'number' ? { pageBytes } : null;
 }
 
 function wholeMib(bytes: number): number {
@@ -71,7 +87,8 @@ function preallocation({ allocation, allocationThreads }: MemoryBacking, hugepag
 const policies = { strict: 'bind', preferred: 'preferred', interleave: 'interleave' } as const;
 
 /** Nodes of the host that the memory is taken from. */
-function place({ numatune }: Domain, cell: NumaCell | null): object {
+function place({ numatune }: Domain, { cell, nodes }: MemoryPart): object {
   const placement = placementOf(numatune, cell?.id ?? null);
-  return placement === null ? {} : { 'host-nodes': placement.nodes, policy: policies[placement.mode] };
+  const from = nodes ?? placement?.nodes ?? null;
+  return from === null ? {} : { 'host-nodes': from, policy: policies[placement?.mode ?? 'strict'] };
 }

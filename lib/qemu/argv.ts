@@ -9,6 +9,8 @@ import { processorArguments, topologyArguments } from './argv-cpu.ts';
 import { deviceArguments } from './argv-devices.ts';
 import { displayArguments } from './argv-display.ts';
 import { managementMemory, vmcoreinfoArguments } from './argv-features.ts';
+import { acpiTableArguments, identityArguments } from './argv-identity.ts';
+import { iothreadArguments } from './argv-iothreads.ts';
 import { bootArguments, firmwareArguments, machineArguments, powerArguments } from './argv-machine.ts';
 import { memoryArguments } from './argv-memory.ts';
 import { numaArguments } from './argv-numa.ts';
@@ -34,13 +36,16 @@ export function buildArgv(domain: Domain, launch: LaunchSettings): string[] {
     ...firmwareArguments(firmware),
     ...memoryArguments(domain),
     ...topologyArguments(domain),
+    ...iothreadArguments(domain),
     ...numaArguments(domain),
     ...['-uuid', domain.uuid],
+    ...identityArguments(domain),
     ...displayArguments(domain),
     ...control(launch.qmpSocket),
     ...clockArguments(domain, launch.nowMs),
     ...powerArguments(domain),
     ...bootArguments(domain),
+    ...acpiTableArguments(domain),
     ...deviceArguments(domain, launch),
     ...vmcoreinfoArguments(domain),
     ...confinement(launch),

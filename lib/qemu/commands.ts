@@ -144,6 +144,18 @@ export async function queryCpus(client: QmpClient, timing: Timing = {}): Promise
   return read('query-cpus-fast', cpusSchema, await client.execute('query-cpus-fast', undefined, timing));
 }
 
+const iothreadsSchema = z
+  .array(z.object({ id: z.string(), 'thread-id': z.int().positive() }))
+  .transform((list) => list.map((one) => ({ name: one.id, threadId: one['thread-id'] })));
+
+/** A thread that serves disks, by its name in QEMU. */
+export type IoThreadInfo = z.infer<typeof iothreadsSchema>[number];
+
+/** The threads that serve disks. */
+export async function queryIoThreads(client: QmpClient, timing: Timing = {}): Promise<IoThreadInfo[]> {
+  return read('query-iothreads', iothreadsSchema, await client.execute('query-iothreads', undefined, timing));
+}
+
 const count = z.number().nonnegative();
 const blockStatsSchema = z.array(
   z.object({

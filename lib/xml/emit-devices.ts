@@ -5,6 +5,7 @@ import { addressTag } from './addresses.ts';
 import { channel, console, serial } from './emit-characters.ts';
 import { disk, filesystem } from './emit-disks.ts';
 import { card } from './emit-interfaces.ts';
+import { memoryModule } from './emit-memory.ts';
 import { onOff, tag, texted, yesNo, type Tag } from './serialize.ts';
 
 /** `<devices>`. */
@@ -26,6 +27,7 @@ export function devices(domain: Domain): Tag {
     memballoon(domain.memballoon),
     ...domain.rngs.map(rng),
     domain.panic === null ? null : tag('panic', { model: domain.panic.model }),
+    ...domain.memoryModules.map(memoryModule),
   ]);
 }
 
@@ -41,12 +43,16 @@ function controllerParts(one: Controller): (Tag | null)[] {
     case 'usb':
       return [one.startPort === null ? null : tag('master', { startport: one.startPort })];
     case 'scsi':
-      return [one.queues === null ? null : tag('driver', { queues: one.queues })];
+      return [scsiDriver(one)];
     case 'pci':
       return pciParts(one);
     default:
       return [];
   }
+}
+
+function scsiDriver({ queues, iothread }: Extract<Controller, { type: 'scsi' }>): Tag | null {
+  return queues === null && iothread === null ? null : tag('driver', { queues, iothread });
 }
 
 function pciParts({ modelName, chassis, port }: Extract<Controller, { type: 'pci' }>): (Tag | null)[] {

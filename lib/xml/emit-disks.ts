@@ -28,6 +28,7 @@ function driver({ format, driver: settings }: Disk): Tag {
     discard: settings.discard,
     detect_zeroes: settings.detectZeroes,
     queues: settings.queues,
+    iothread: settings.iothread,
   });
 }
 

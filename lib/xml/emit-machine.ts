@@ -10,6 +10,7 @@ import type {
   Timer,
   Topology,
 } from '../domain/definition.ts';
+import { firmwareSettings } from './emit-identity.ts';
 import { chipFeatures, managementMode } from './emit-features.ts';
 import { numa } from './emit-numa.ts';
 import { mark, onOff, tag, texted, yesNo, type Tag } from './serialize.ts';
@@ -27,11 +28,13 @@ export function operatingSystem(os: OperatingSystem): Tag {
     os.bootMenu === null
       ? null
       : tag('bootmenu', { enable: yesNo(os.bootMenu.enabled), timeout: os.bootMenu.timeoutMs }),
+    ...firmwareSettings(os),
   ]);
 }
 
-function loader({ path, type, readonly, secure }: Loader): Tag {
-  return tag('loader', { readonly: yesNo(readonly), secure: secure ? 'yes' : null, type }, path);
+function loader({ path, type, readonly, secure, stateless }: Loader): Tag {
+  const attributes = { readonly: yesNo(readonly), secure: secure ? 'yes' : null, type, stateless: yesNo(stateless) };
+  return tag('loader', attributes, path);
 }
 
 function nvram({ path, template }: Nvram): Tag {
@@ -52,22 +55,23 @@ export function features({ acpi, apic, pae, vmport, smm, chip, asyncTeardown }: 
 }
 
 /** `<cpu>`. */
-export function cpu({
-  mode,
-  match,
-  check,
-  migratable,
-  model,
-  topology: parts,
-  features: flags,
-  numa: cells,
-}: Cpu): Tag {
+export function cpu(one: Cpu): Tag {
+  const { mode, match, check, migratable, topology: parts, features: flags, numa: cells } = one;
   return tag('cpu', { mode, match, check, migratable: onOff(migratable) }, [
-    model === null ? null : tag('model', { fallback: model.fallback }, model.name),
+    model(one),
+    texted('vendor', one.vendor),
+    one.physicalBits === null ? null : tag('maxphysaddr', { ...one.physicalBits }),
     parts === null ? null : topology(parts),
+    one.cache === null ? null : tag('cache', { ...one.cache }),
     ...flags.map(({ name, policy }) => tag('feature', { policy, name })),
     numa(cells),
   ]);
+}
+
+/** A vendor is told without a model too: then the model's text is none. */
+function model({ model: named, vendorId }: Cpu): Tag | null {
+  if (named === null && vendorId === null) return null;
+  return tag('model', { fallback: named?.fallback ?? null, vendor_id: vendorId }, named?.name ?? []);
 }
 
 function topology({ sockets, dies, cores, threads }: Topology): Tag {

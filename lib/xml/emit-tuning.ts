@@ -80,14 +80,17 @@ export function vcpu({ vcpus, currentVcpus, cputune: { cpuset } }: Domain): Tag 
 
 /** `<cputune>`, perhaps empty. */
 export function cputune(tuning: Cputune): Tag {
-  const { shares, vcpuBandwidth, globalBandwidth, emulatorBandwidth, vcpuPins, emulatorPin } = tuning;
+  const { shares, vcpuBandwidth, globalBandwidth, emulatorBandwidth, iothreadBandwidth } = tuning;
+  const { vcpuPins, emulatorPin, iothreadPins } = tuning;
   return tag('cputune', {}, [
     texted('shares', shares),
     ...bandwidth('', vcpuBandwidth),
     ...bandwidth('global_', globalBandwidth),
     ...bandwidth('emulator_', emulatorBandwidth),
+    ...bandwidth('iothread_', iothreadBandwidth),
     ...vcpuPins.map((pin) => tag('vcpupin', { vcpu: pin.vcpu, cpuset: tellCpuSet(pin.cpus) })),
     emulatorPin === null ? null : tag('emulatorpin', { cpuset: tellCpuSet(emulatorPin) }),
+    ...iothreadPins.map(({ iothread, cpus }) => tag('iothreadpin', { iothread, cpuset: tellCpuSet(cpus) })),
   ]);
 }
 

@@ -4,8 +4,11 @@
  */
 import type { Domain } from '../domain/definition.ts';
 import { devices } from './emit-devices.ts';
+import { sysinfo } from './emit-identity.ts';
+import { iothreads } from './emit-iothreads.ts';
 import { clock, cpu, features, operatingSystem, powerManagement } from './emit-machine.ts';
 import { blkiotune, cputune, memory, memoryBacking, memtune, vcpu } from './emit-tuning.ts';
+import { maximum } from './emit-memory.ts';
 import { numatune } from './emit-numa.ts';
 import { graft } from './graft.ts';
 import { policyNamespace } from './policy.ts';
@@ -16,17 +19,21 @@ export function emitDomain(domain: Domain): string {
   const root = tag('domain', { type: domain.type }, [
     tag('name', {}, domain.name),
     tag('uuid', {}, domain.uuid),
+    texted('genid', domain.genid),
     texted('title', domain.title),
     texted('description', domain.description),
     domain.metadataXml ?? metadata(domain.policy),
+    maximum(domain),
     memory('memory', domain.memoryBytes),
     memory('currentMemory', domain.currentMemoryBytes),
     unlessEmpty(blkiotune(domain.blkiotune)),
     unlessEmpty(memtune(domain.memtune)),
     unlessEmpty(memoryBacking(domain.memoryBacking)),
     vcpu(domain),
+    ...iothreads(domain.iothreads),
     unlessEmpty(cputune(domain.cputune)),
     unlessEmpty(numatune(domain.numatune)),
+    domain.sysinfo === null ? null : sysinfo(domain.sysinfo),
     operatingSystem(domain.os),
     unlessEmpty(features(domain.features)),
     domain.cpu === null ? null : cpu(domain.cpu),

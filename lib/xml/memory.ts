@@ -5,6 +5,7 @@ import { memoryBytes } from './units.ts';
 type SizeKey =
   | '/domain/memory'
   | '/domain/currentMemory'
+  | '/domain/maxMemory'
   | '/domain/memtune/hard_limit'
   | '/domain/memtune/soft_limit'
   | '/domain/memtune/swap_hard_limit';

@@ -69,6 +69,15 @@ export function address(most: number): Reader<number> {
   return { read, example: '0x01' };
 }
 
+/** An address in memory, `0x100000000`, as far as a safe integer goes. */
+export const bigAddress: Reader<number> = {
+  read(raw) {
+    const value = /^0x[\da-f]{1,14}$/i.test(raw) ? Number(raw) : -1;
+    return value >= 0 && Number.isSafeInteger(value) ? { value } : { refused: 'is not an address in memory' };
+  },
+  example: '0x100000000',
+};
+
 /** A limit for which 0 or less means none. */
 export function limit(least: number, most: number): Reader<number | null> {
   const range = integer(least, most);

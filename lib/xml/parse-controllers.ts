@@ -62,10 +62,11 @@ function readUsb(controller: Known): Pick<Extract<Controller, { type: 'usb' }>, 
   };
 }
 
-function readScsi(controller: Known): Pick<Extract<Controller, { type: 'scsi' }>, 'model' | 'queues'> {
+function readScsi(controller: Known): Pick<Extract<Controller, { type: 'scsi' }>, 'model' | 'queues' | 'iothread'> {
   return {
     model: valueAt(controller, '/domain/devices/controller[scsi]/@model') ?? null,
     queues: valueAt(controller, '/domain/devices/controller[scsi]/driver/@queues') ?? null,
+    iothread: valueAt(controller, '/domain/devices/controller[scsi]/driver/@iothread') ?? null,
   };
 }
 

@@ -48,6 +48,7 @@ function readDriver(disk: Known): DiskDriver {
     errorPolicy: valueAt(disk, '/domain/devices/disk/driver/@error_policy') ?? null,
     readErrorPolicy: valueAt(disk, '/domain/devices/disk/driver/@rerror_policy') ?? null,
     queues: valueAt(disk, '/domain/devices/disk/driver/@queues') ?? null,
+    iothread: valueAt(disk, '/domain/devices/disk/driver/@iothread') ?? null,
   };
 }
 

@@ -6,11 +6,13 @@ import type {
   GuestClock,
   Loader,
   OperatingSystem,
+  PhysicalBits,
   PowerManagement,
   Timer,
   Topology,
 } from '../domain/definition.ts';
 import { find, findAll, has, need, valueAt, type Known } from './known.ts';
+import { readAcpiTables } from './parse-identity.ts';
 import { readChipFeatures, readSwitch } from './parse-features.ts';
 import { readCells } from './parse-numa.ts';
 
@@ -44,6 +46,15 @@ function readOperatingSystem(domain: Known): OperatingSystem {
     firmware: valueAt(domain, '/domain/os/@firmware') ?? null,
     loader: readLoader(domain),
     nvram: readNvram(domain),
+    rebootTimeoutMs: valueAt(domain, '/domain/os/bios/@rebootTimeout') ?? null,
+    acpiTables: readAcpiTables(domain),
+    smbios: valueAt(domain, '/domain/os/smbios/@mode') ?? null,
+    ...readKernel(domain),
+  };
+}
+
+function readKernel(domain: Known): Pick<OperatingSystem, 'kernel' | 'initrd' | 'cmdline'> {
+  return {
     kernel: valueAt(domain, '/domain/os/kernel') ?? null,
     initrd: valueAt(domain, '/domain/os/initrd') ?? null,
     cmdline: valueAt(domain, '/domain/os/cmdline') ?? null,
@@ -60,6 +71,7 @@ function readLoader(domain: Known): Loader | null {
     // No guest writes to the host's firmware unless it is said.
     readonly: valueAt(domain, '/domain/os/loader/@readonly') ?? true,
     secure: valueAt(domain, '/domain/os/loader/@secure') ?? false,
+    stateless: valueAt(domain, '/domain/os/loader/@stateless') ?? null,
   };
 }
 
@@ -84,15 +96,15 @@ function readFeatures(domain: Known): Features {
 }
 
 function readCpu(domain: Known): Cpu {
-  const name = valueAt(domain, '/domain/cpu/model') ?? null;
-  const fallback = valueAt(domain, '/domain/cpu/model/@fallback') ?? null;
   const features = findAll(domain, '/domain/cpu', '/domain/cpu/feature');
   return {
     mode: valueAt(domain, '/domain/cpu/@mode') ?? 'custom',
     match: valueAt(domain, '/domain/cpu/@match') ?? null,
     check: valueAt(domain, '/domain/cpu/@check') ?? null,
     migratable: valueAt(domain, '/domain/cpu/@migratable') ?? null,
-    model: name === null ? null : { name, fallback },
+    physicalBits: readPhysicalBits(domain),
+    cache: readCache(domain),
+    ...readModel(domain),
     topology: readTopology(domain),
     features: features.map((feature) => ({
       name: need(feature, '/domain/cpu/feature/@name'),
@@ -100,6 +112,29 @@ function readCpu(domain: Known): Cpu {
     })),
     numa: readCells(domain),
   };
+}
+
+function readModel(domain: Known): Pick<Cpu, 'model' | 'vendor' | 'vendorId'> {
+  const name = valueAt(domain, '/domain/cpu/model') ?? null;
+  const fallback = valueAt(domain, '/domain/cpu/model/@fallback') ?? null;
+  return {
+    model: name === null ? null : { name, fallback },
+    vendor: valueAt(domain, '/domain/cpu/vendor') ?? null,
+    vendorId: valueAt(domain, '/domain/cpu/model/@vendor_id') ?? null,
+  };
+}
+
+/** A rule refuses an emulation without bits. */
+function readPhysicalBits(domain: Known): PhysicalBits | null {
+  const mode = valueAt(domain, '/domain/cpu/maxphysaddr/@mode');
+  if (mode === undefined) return null;
+  if (mode === 'passthrough') return { mode, limit: valueAt(domain, '/domain/cpu/maxphysaddr/@limit') ?? null };
+  return { mode, bits: valueAt(domain, '/domain/cpu/maxphysaddr/@bits') ?? 0 };
+}
+
+function readCache(domain: Known): Cpu['cache'] {
+  const mode = valueAt(domain, '/domain/cpu/cache/@mode');
+  return mode === undefined ? null : { mode, level: valueAt(domain, '/domain/cpu/cache/@level') ?? null };
 }
 
 function readTopology(domain: Known): Topology | null {

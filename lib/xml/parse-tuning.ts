@@ -11,11 +11,12 @@ import type {
 import { findAll, has, need, valueAt, type Known } from './known.ts';
 import { pageSize, sizeAt } from './memory.ts';
 import { listCpus } from './numbers.ts';
+import { readIoThreadPins, readIoThreads } from './parse-iothreads.ts';
 import { readNumatune } from './parse-numa.ts';
 
 type Tuning = Pick<
   Domain,
-  'vcpus' | 'currentVcpus' | 'memoryBacking' | 'memtune' | 'cputune' | 'blkiotune' | 'numatune'
+  'vcpus' | 'currentVcpus' | 'iothreads' | 'memoryBacking' | 'memtune' | 'cputune' | 'blkiotune' | 'numatune'
 >;
 
 /** Everything `properties-tuning.ts` has, but memory itself. */
@@ -24,6 +25,7 @@ export function readTuning(domain: Known): Tuning {
   return {
     vcpus,
     currentVcpus: valueAt(domain, '/domain/vcpu/@current') ?? vcpus,
+    iothreads: readIoThreads(domain),
     memoryBacking: readMemoryBacking(domain),
     memtune: readMemtune(domain),
     cputune: readCputune(domain),
@@ -89,10 +91,12 @@ function readCputune(domain: Known): Cputune {
       cpus: listCpus(need(pin, '/domain/cputune/vcpupin/@cpuset')),
     })),
     emulatorPin: emulator === undefined ? null : listCpus(emulator),
+    iothreadBandwidth: readBandwidth(domain, 'iothread_'),
+    iothreadPins: readIoThreadPins(domain),
   };
 }
 
-function readBandwidth(domain: Known, of: '' | 'emulator_' | 'global_'): Bandwidth | null {
+function readBandwidth(domain: Known, of: '' | 'emulator_' | 'global_' | 'iothread_'): Bandwidth | null {
   const periodUs = valueAt(domain, `/domain/cputune/${of}period`);
   const quotaUs = valueAt(domain, `/domain/cputune/${of}quota`);
   if (periodUs === undefined && quotaUs === undefined) return null;

@@ -9,12 +9,13 @@ import { maxDocumentBytes, readDocument } from './document.ts';
 import { emitDomain } from './emit.ts';
 import { elementXml } from './fragment.ts';
 import { find, need, valueAt, type Known } from './known.ts';
-import { sizeAt } from './memory.ts';
 import { readCharacters } from './parse-characters.ts';
 import { readDevices } from './parse-devices.ts';
 import { readDisks, readFilesystems } from './parse-disks.ts';
+import { readGenerationId, readSysinfo } from './parse-identity.ts';
 import { readInterfaces } from './parse-interfaces.ts';
 import { readMachine } from './parse-machine.ts';
+import { readMemory } from './parse-memory.ts';
 import { readTuning } from './parse-tuning.ts';
 import { readPolicy } from './policy.ts';
 import { invalidXml, problemLimit, tellProblem, type Problem } from './problems.ts';
@@ -68,29 +69,23 @@ function isFatal({ kind }: Problem): boolean {
   return kind === 'invalid';
 }
 
-/** Of a guest with nodes it is what they have, whatever `<memory>` says, as with libvirt. */
-function totalMemory(domain: Known, { cpu }: Pick<Domain, 'cpu'>): number {
-  const cells = cpu?.numa ?? [];
-  if (cells.length === 0) return sizeAt(domain, '/domain/memory') ?? 0;
-  return cells.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
-}
-
 function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'unsupported'> {
   const machine = readMachine(domain);
-  const memoryBytes = totalMemory(domain, machine);
+  const tuning = readTuning(domain);
   const metadata = find(domain, '/domain/metadata')?.element ?? null;
   return {
     type: need(domain, '/domain/@type'),
     name: need(domain, '/domain/name'),
     uuid: valueAt(domain, '/domain/uuid') ?? generate.uuid(),
+    genid: readGenerationId(domain, () => generate.uuid()),
+    sysinfo: readSysinfo(domain),
     title: valueAt(domain, '/domain/title') ?? null,
     description: valueAt(domain, '/domain/description') ?? null,
     policy: readPolicy(metadata).name,
     metadataXml: metadata === null ? null : elementXml(metadata),
-    memoryBytes,
-    currentMemoryBytes: Math.min(sizeAt(domain, '/domain/currentMemory') ?? memoryBytes, memoryBytes),
-    ...readTuning(domain),
+    ...tuning,
     ...machine,
+    ...readMemory(domain, { ...machine, ...tuning }),
     disks: readDisks(domain),
     filesystems: readFilesystems(domain),
     interfaces: readInterfaces(domain, generate.mac),

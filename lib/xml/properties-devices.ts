@@ -170,7 +170,6 @@ export const devices = {
   '/domain/devices/parallel': several(missing()),
   '/domain/devices/smartcard': several(missing()),
   '/domain/devices/shmem': several(missing()),
-  '/domain/devices/memory': several(missing()),
   '/domain/devices/lease': several(missing()),
   '/domain/devices/iommu': first(missing()),
   '/domain/devices/vsock': first(missing()),

@@ -25,7 +25,6 @@ export const disks = {
     '/driver/@error_policy': only('stop', 'report', 'ignore', 'enospace'),
     '/driver/@rerror_policy': only('stop', 'report', 'ignore'),
     '/driver/@queues': queues,
-    '/driver/@iothread': missing(),
     '[file]/source': holder,
     '[file]/source/@file': required(value(path('/var/lib/images/disk.qcow2'))),
     '[file]/source/@startupPolicy': missing('remove it; a file that is not there refuses the start'),

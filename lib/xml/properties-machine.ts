@@ -1,6 +1,6 @@
 /** Lines of the table: the machine itself, without its devices. */
 import { integer, wholeNumber } from './numbers.ts';
-import { by, holder, ignored, missing, only, part, required, several, under, value, whole, words } from './property.ts';
+import { by, holder, ignored, only, part, required, several, under, value, whole, words } from './property.ts';
 import {
   cpuModel,
   cpuWord,
@@ -14,11 +14,14 @@ import {
   text,
   timezone,
   uuid,
+  vendorId,
 } from './values.ts';
 
 const yesNo = value(flag('yes', 'no'));
 const onOff = value(flag('on', 'off'));
 const most = Number.MAX_SAFE_INTEGER;
+// What QEMU can make.
+const physicalBits = wholeNumber(32, 52);
 
 export const machine = {
   '/domain': holder,
@@ -26,15 +29,13 @@ export const machine = {
   '/domain/@id': ignored(value(wholeNumber(0, 999_999_999))),
   '/domain/name': required(value(domainName)),
   '/domain/uuid': value(uuid),
-  '/domain/genid': missing(),
   '/domain/title': value(line),
   '/domain/description': value(text),
   '/domain/metadata': { ...holder, opaque: true },
-  '/domain/sysinfo': missing(),
   '/domain/os': required(holder),
   '/domain/os/@firmware': part(supported('bios', 'efi')),
   '/domain/os/type': required(value(supported('hvm'))),
-  '/domain/os/type/@arch': value(supported('x86_64')),
+  '/domain/os/type/@arch': value(supported('x86_64', 'i686')),
   '/domain/os/type/@machine': value(machineType),
   '/domain/os/firmware': holder,
   '/domain/os/firmware/feature': several(whole(ignored(holder))),
@@ -57,9 +58,6 @@ export const machine = {
   '/domain/os/bootmenu': holder,
   '/domain/os/bootmenu/@enable': required(yesNo),
   '/domain/os/bootmenu/@timeout': value(wholeNumber(0, 65535)),
-  '/domain/os/smbios': missing(),
-  '/domain/os/bios': missing(),
-  '/domain/os/acpi': missing(),
   ...under('/domain/features', {
     '': holder,
     '/acpi': holder,
@@ -80,14 +78,21 @@ export const machine = {
     '/@migratable': onOff,
     '/model': value(cpuModel),
     '/model/@fallback': words('allow', 'forbid'),
-    '/vendor': missing(),
+    '/model/@vendor_id': value(vendorId),
+    '/vendor': value(cpuWord),
+    '/maxphysaddr': holder,
+    '/maxphysaddr/@mode': required(words('emulate', 'passthrough')),
+    '/maxphysaddr/@bits': value(physicalBits),
+    '/maxphysaddr/@limit': value(physicalBits),
     '/topology': holder,
     '/topology/@sockets': required(value(wholeNumber(1, 65535))),
     '/topology/@dies': value(wholeNumber(1, 65535)),
     '/topology/@clusters': ignored(value(supported('1'))),
     '/topology/@cores': required(value(wholeNumber(1, 65535))),
     '/topology/@threads': required(value(wholeNumber(1, 65535))),
-    '/cache': missing(),
+    '/cache': holder,
+    '/cache/@mode': required(words('emulate', 'passthrough', 'disable')),
+    '/cache/@level': value(wholeNumber(1, 3)),
     '/feature': several(holder),
     '/feature/@policy': words('force', 'require', 'optional', 'disable', 'forbid'),
     '/feature/@name': required(value(cpuWord)),
@@ -105,6 +110,10 @@ export const machine = {
     '/timer/@tickpolicy': words('delay', 'catchup', 'merge', 'discard'),
     '/timer/@track': only('boot', 'guest', 'wall', 'realtime'),
     '/timer/@frequency': value(integer(1, most)),
+    '/timer/catchup': ignored(holder),
+    '/timer/catchup/@threshold': ignored(value(integer(0, most))),
+    '/timer/catchup/@slew': ignored(value(integer(0, most))),
+    '/timer/catchup/@limit': ignored(value(integer(0, most))),
   }),
   ...under('/domain/pm', {
     '': holder,
@@ -116,11 +125,4 @@ export const machine = {
   '/domain/on_poweroff': only('destroy', 'restart'),
   '/domain/on_reboot': only('restart', 'destroy'),
   '/domain/on_crash': only('destroy', 'restart', 'preserve'),
-  '/domain/on_lockfailure': missing(),
-  '/domain/perf': missing(),
-  '/domain/seclabel': several(whole(ignored(holder))),
-  '/domain/seclabel/@type': required(ignored(part(supported('none')))),
-  '/domain/seclabel/@model': ignored(value(text)),
-  '/domain/keywrap': missing(),
-  '/domain/launchSecurity': missing(),
 } as const;

@@ -1,6 +1,6 @@
 /** Lines of the table: memory and its limits, CPUs, shares of the host. */
 import { cpuSet, amount, integer, limit, nodeSet, unit, wholeNumber } from './numbers.ts';
-import { holder, missing, only, part, required, several, under, value, whole } from './property.ts';
+import { holder, ignored, missing, only, part, required, several, under, value, whole } from './property.ts';
 import { oneOf, path, supported } from './values.ts';
 
 const count = wholeNumber(1, 65535);
@@ -18,9 +18,10 @@ const perSecond = whole(value(limit(1, most)));
 export const tuning = {
   '/domain/memory': required(value(amount)),
   '/domain/memory/@unit': value(unit),
+  // A hypervisor of domctl never leaves a core.
+  '/domain/memory/@dumpCore': ignored(value(supported('off'))),
   '/domain/currentMemory': value(amount),
   '/domain/currentMemory/@unit': value(unit),
-  '/domain/maxMemory': missing('remove it; memory cannot be plugged in while the machine runs'),
   ...under('/domain/memoryBacking', {
     '': holder,
     '/hugepages': whole(holder),
@@ -61,9 +62,6 @@ export const tuning = {
   '/domain/vcpu/@placement': { ...value(supported('static')), refusal: 'attribute' },
   '/domain/vcpu/@current': value(count),
   '/domain/vcpu/@cpuset': value(cpuSet),
-  '/domain/vcpus': missing('remove it; which vCPUs are there at the start is told by the attribute current of <vcpu>'),
-  '/domain/iothreads': missing(),
-  '/domain/iothreadids': missing(),
   ...under('/domain/cputune', {
     '': holder,
     '/shares': part(wholeNumber(1, 10_000)),
@@ -78,7 +76,5 @@ export const tuning = {
     '/vcpupin/@cpuset': required(value(cpuSet)),
     '/emulatorpin': holder,
     '/emulatorpin/@cpuset': required(value(cpuSet)),
-    '/iothreadpin': missing('remove it; there are no I/O threads of their own'),
   }),
-  '/domain/resource': missing('remove it; each incarnation has a cgroup below the root of domctl'),
 } as const;

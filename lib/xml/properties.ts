@@ -9,8 +9,11 @@ import { characters } from './properties-characters.ts';
 import { devices } from './properties-devices.ts';
 import { disks } from './properties-disks.ts';
 import { features } from './properties-features.ts';
+import { identity } from './properties-identity.ts';
 import { interfaces } from './properties-interfaces.ts';
+import { iothreads } from './properties-iothreads.ts';
 import { machine } from './properties-machine.ts';
+import { memory } from './properties-memory.ts';
 import { numa } from './properties-numa.ts';
 import { tuning } from './properties-tuning.ts';
 import type { Lines, Property } from './property.ts';
@@ -18,9 +21,12 @@ import type { Lines, Property } from './property.ts';
 const properties = {
   ...machine,
   ...features,
+  ...identity,
+  ...memory,
   ...numa,
   ...tuning,
   ...disks,
+  ...iothreads,
   ...interfaces,
   ...characters,
   ...devices,

@@ -1,4 +1,5 @@
 /** Rules on the machine itself: firmware, CPU, clock, what follows its end. */
+import type { Cpu } from '../domain/definition.ts';
 import { findAll, has, valueAt, type Known } from './known.ts';
 import { quote, type Problem } from './problems.ts';
 import { repeats, when, type Ruled } from './rule.ts';
@@ -7,6 +8,7 @@ import { repeats, when, type Ruled } from './rule.ts';
 export function brokenMachine(known: Known, domain: Ruled): Problem[] {
   return [
     ...brokenFirmware(known, domain),
+    ...brokenArch(known, domain),
     ...brokenCpu(known, domain),
     ...repeatedTimers(known, domain),
     ...brokenLifecycle(known, domain),
@@ -29,6 +31,12 @@ function brokenFirmware(known: Known, { os, features }: Ruled): Problem[] {
   ];
 }
 
+function brokenArch(known: Known, { os }: Ruled): Problem[] {
+  const isSmall = os.arch === 'i686' && os.firmware === 'efi';
+  const message = 'UEFI firmware is chosen for x86_64 alone';
+  return when(isSmall, known, '/domain/os', message, "name a <loader>, or write arch='x86_64'");
+}
+
 function brokenCpu(known: Known, { cpu }: Ruled): Problem[] {
   if (cpu === null) return [];
   const isHost = cpu.mode === 'host-passthrough' || cpu.mode === 'maximum';
@@ -42,6 +50,46 @@ function brokenCpu(known: Known, { cpu }: Ruled): Problem[] {
   return [
     ...when(cpu.migratable !== null && !isHost, known, '/domain/cpu', migratable, 'remove the attribute migratable'),
     ...twice,
+    ...brokenProcessor(known, cpu),
+  ];
+}
+
+function brokenProcessor(known: Known, cpu: Cpu): Problem[] {
+  const isHost = cpu.mode === 'host-passthrough' || cpu.mode === 'maximum';
+  return [...brokenBits(known, cpu, isHost), ...brokenCache(known, cpu, isHost)];
+}
+
+const elsewhere = "this processor is not the host's";
+
+function brokenBits(known: Known, { physicalBits }: Cpu, isHost: boolean): Problem[] {
+  const key = '/domain/cpu/maxphysaddr';
+  const bits = valueAt(known, `${key}/@bits`) !== undefined;
+  const limit = valueAt(known, `${key}/@limit`) !== undefined;
+  switch (physicalBits?.mode) {
+    case undefined:
+      return [];
+    case 'emulate':
+      return [
+        ...when(!bits, known, key, 'it is not told how many', "add bits='42'"),
+        ...when(limit, known, key, 'a limit is for what the host has', "write bits='...' instead"),
+      ];
+    case 'passthrough':
+      return [
+        ...when(bits, known, key, 'the host tells how many', 'remove bits'),
+        ...when(!isHost, known, key, elsewhere, "write mode='emulate'"),
+      ];
+  }
+}
+
+function brokenCache(known: Known, { cache }: Cpu, isHost: boolean): Problem[] {
+  if (cache === null) return [];
+  const key = '/domain/cpu/cache';
+  const isOdd = cache.mode === 'emulate' ? cache.level !== 3 : cache.level !== null;
+  const level = 'only level 3 can be emulated, and passthrough and disable are of every level';
+  const emulate = "write <cache level='3' mode='emulate'/>";
+  return [
+    ...when(isOdd, known, key, level, emulate),
+    ...when(cache.mode === 'passthrough' && !isHost, known, key, elsewhere, emulate),
   ];
 }
 

@@ -11,8 +11,11 @@ import { brokenCharacters } from './rules-characters.ts';
 import { brokenDevices } from './rules-devices.ts';
 import { brokenDisks } from './rules-disks.ts';
 import { brokenFeatures } from './rules-features.ts';
+import { brokenIdentity } from './rules-identity.ts';
 import { brokenInterfaces } from './rules-interfaces.ts';
+import { brokenIoThreads } from './rules-iothreads.ts';
 import { brokenMachine } from './rules-machine.ts';
+import { brokenModules } from './rules-memory.ts';
 import { brokenNuma } from './rules-numa.ts';
 import { brokenTuning } from './rules-tuning.ts';
 
@@ -22,6 +25,9 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
     brokenTuning,
     brokenMachine,
     brokenFeatures,
+    brokenIdentity,
+    brokenIoThreads,
+    brokenModules,
     brokenNuma,
     brokenPlaces,
     brokenDisks,

@@ -221,6 +221,13 @@ export const hypervVendor = matching(
   'KVM Hv',
 );
 
+/** Who made a processor, as the processor says it: 12 characters, as `hypervVendor`. */
+export const vendorId = matching(
+  /^[\u0020-\u002b\u002d-\u007e]{12}$/,
+  'is not a name of 12 characters',
+  'GenuineIntel',
+);
+
 /** Tag of a filesystem; virtio has room for 36 bytes. */
 export const mountTag = matching(/^[^\s/,=\p{Cc}]{1,36}$/u, 'is not a tag of 1 to 36 characters', 'shared');
 

@@ -219,6 +219,8 @@ const noTuning: Cputune = {
   cpuset: null,
   vcpuPins: [],
   emulatorPin: null,
+  iothreadBandwidth: null,
+  iothreadPins: [],
 };
 
 /** Of each thread by its name, the CPUs it may run on. */

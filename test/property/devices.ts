@@ -28,6 +28,7 @@ const driver: fc.Arbitrary<DiskDriver> = fc
     errorPolicy: maybe(oneOf('stop', 'report', 'ignore', 'enospace')),
     readErrorPolicy: maybe(oneOf('stop', 'report', 'ignore')),
     queues: maybe(number(1, 1024)),
+    iothread: nowhere,
   })
   .map((one) => ({ ...one, cache: one.io === 'native' ? 'none' : one.cache }));
 
@@ -154,6 +155,7 @@ const controller: fc.Arbitrary<Controller> = fc.oneof(
     address: nowhere,
     model: maybe(oneOf('virtio-scsi', 'lsilogic')),
     queues: maybe(number(1, 1024)),
+    iothread: nowhere,
   }),
   fc.record({ type: oneOf('sata', 'ide', 'virtio-serial'), index: number(0, 255), address: nowhere }),
   fc.record({

@@ -1,8 +1,9 @@
 /** Any machine without its devices, as long as it keeps the rules of `lib/xml/rules-*.ts`. */
 import { fc } from '@fast-check/vitest';
 import type { Bandwidth, Cpu, Domain, GuestClock, OperatingSystem, Timer } from '../../lib/domain/definition.ts';
-import type { NumaCell, NumaPlacement } from '../../lib/domain/numa.ts';
+import type { MemoryModule, NumaCell, NumaPlacement } from '../../lib/domain/numa.ts';
 import { chipFeatures } from './features.ts';
+import { iothreads, sysinfo } from './identity.ts';
 import { bytes, content, maybe, number, oneOf, path, word } from './arbitrary.ts';
 
 const cpus = fc
@@ -31,6 +32,16 @@ const node: fc.Arbitrary<Omit<NumaCell, 'id' | 'cpus'>> = fc.record({
   }),
 });
 
+const memoryModule = fc.record({
+  sizeBytes: number(1, 2 ** 20).map((kib) => kib * 1024),
+  node: fc.constant(0),
+  access: maybe(oneOf('private', 'shared')),
+  discard: maybe(fc.boolean()),
+  pageBytes: maybe(fc.constantFrom(2 ** 21, 2 ** 30)),
+  nodes: maybe(fc.constant([0, 2])),
+  base: maybe(fc.constant(2 ** 32)),
+});
+
 const topology = fc.record({ sockets: number(1, 4), dies: number(1, 2), cores: number(1, 16), threads: number(1, 2) });
 
 const feature = fc.record({ name: word, policy: oneOf('force', 'require', 'optional', 'disable', 'forbid') });
@@ -41,6 +52,10 @@ const cpu: fc.Arbitrary<Cpu> = fc
     match: maybe(oneOf('minimum', 'exact', 'strict')),
     check: maybe(oneOf('none', 'partial', 'full')),
     migratable: maybe(fc.boolean()),
+    vendor: maybe(word),
+    vendorId: maybe(fc.constant('GenuineIntel')),
+    physicalBits: maybe(fc.record({ mode: fc.constant('emulate' as const), bits: number(32, 52) })),
+    cache: fc.constantFrom(null, { mode: 'emulate', level: 3 } as const, { mode: 'disable', level: null } as const),
     model: maybe(fc.record({ name: word, fallback: maybe(oneOf('allow', 'forbid')) })),
     topology: maybe(topology),
     features: fc.uniqueArray(feature, { selector: ({ name }) => name, maxLength: 3 }),
@@ -85,6 +100,7 @@ const firmware: fc.Arbitrary<Pick<OperatingSystem, 'firmware' | 'loader' | 'nvra
       type: fc.constant('pflash' as const),
       readonly: fc.boolean(),
       secure: fc.constant(false),
+      stateless: maybe(fc.constant(false)),
     }),
     nvram: maybe(fc.record({ path: maybe(path), template: maybe(path) })),
   }),
@@ -97,6 +113,9 @@ const os: fc.Arbitrary<OperatingSystem> = fc
       machine: fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}$/),
       boot: fc.array(oneOf('fd', 'hd', 'cdrom', 'network'), { maxLength: 3 }),
       bootMenu: maybe(fc.record({ enabled: fc.boolean(), timeoutMs: maybe(number(0, 65535)) })),
+      rebootTimeoutMs: maybe(number(-1, 65535)),
+      acpiTables: fc.array(fc.record({ type: oneOf('raw', 'slic', 'msdm'), path }), { maxLength: 2 }),
+      smbios: maybe(fc.constant('emulate' as const)),
       kernel: maybe(path),
       initrd: maybe(path),
       cmdline: maybe(content),
@@ -148,6 +167,8 @@ const plain = fc.record({
     })
     // Pages of the default size are said by no <page>, so beside none.
     .map((one) => (one.hugepages?.pageBytes === null ? { ...one, nodePages: [] } : one)),
+  genid: maybe(fc.uuid()),
+  sysinfo: maybe(sysinfo),
   numatune: fc.record({ memory: maybe(placement), cells: fc.constant([]) }),
   features: fc.record({
     acpi: fc.boolean(),
@@ -178,6 +199,7 @@ const tuning = fc.record({
   globalBandwidth: maybe(bandwidth),
   cpuset: maybe(cpus),
   emulatorPin: maybe(cpus),
+  iothreadBandwidth: maybe(bandwidth),
 });
 
 const processors = fc
@@ -187,22 +209,28 @@ const processors = fc
     fc.double({ min: 0, max: 1, noNaN: true }),
     tuning,
     fc.array(cpus, { maxLength: 4 }),
+    iothreads,
   )
-  .map(([one, count, share, limits, pins]) => {
+  .map(([one, count, share, limits, pins, threads]) => {
     const shape = one?.topology;
     const vcpus = shape ? shape.sockets * shape.dies * shape.cores * shape.threads : count;
     return {
       cpu: one,
       vcpus,
       currentVcpus: Math.max(1, Math.floor(vcpus * share)),
-      cputune: { ...limits, vcpuPins: pins.slice(0, vcpus).map((list, vcpu) => ({ vcpu, cpus: list })) },
+      iothreads: threads,
+      cputune: {
+        ...limits,
+        vcpuPins: pins.slice(0, vcpus).map((list, vcpu) => ({ vcpu, cpus: list })),
+        iothreadPins: threads.slice(0, pins.length).map(({ id }, index) => ({ iothread: id, cpus: pins[index] ?? [] })),
+      },
     };
   });
 
 /** The machine. */
 export const machine = fc
-  .tuple(plain, memory, processors, fc.array(node, { maxLength: 3 }))
-  .map(([one, sizes, parts, nodes]) => withNodes({ ...one, ...sizes, ...parts }, nodes));
+  .tuple(plain, memory, processors, fc.array(node, { maxLength: 3 }), fc.array(memoryModule, { maxLength: 2 }))
+  .map(([one, sizes, parts, nodes, modules]) => withModules(withNodes({ ...one, ...sizes, ...parts }, nodes), modules));
 
 /** Each node but the first has one vCPU, as far as they go; the first has all others, as those that nobody claims. */
 function withNodes<T extends Pick<Domain, 'cpu' | 'vcpus' | 'memoryBytes' | 'currentMemoryBytes'>>(
@@ -219,4 +247,16 @@ function withNodes<T extends Pick<Domain, 'cpu' | 'vcpus' | 'memoryBytes' | 'cur
   const memoryBytes = numa.reduce((sum, one) => sum + one.memoryBytes, 0);
   const currentMemoryBytes = Math.min(domain.currentMemoryBytes, memoryBytes);
   return { ...domain, cpu: { ...domain.cpu, numa }, memoryBytes, currentMemoryBytes };
+}
+
+/** Each in the slot of its turn, where there are nodes and ACPI. */
+function withModules<T extends Pick<Domain, 'cpu' | 'features' | 'memoryBytes'>>(
+  domain: T,
+  some: readonly Omit<MemoryModule, 'slot'>[],
+): T & Pick<Domain, 'maxMemory' | 'memoryModules'> {
+  const isReady = domain.features.acpi && (domain.cpu?.numa ?? []).length > 0;
+  if (!isReady) return { ...domain, maxMemory: null, memoryModules: [] };
+  const memoryModules = some.map((one, index) => ({ ...one, slot: some.length - 1 - index }));
+  const memoryBytes = memoryModules.reduce((sum, { sizeBytes }) => sum + sizeBytes, domain.memoryBytes);
+  return { ...domain, memoryBytes, memoryModules, maxMemory: { bytes: 2 * memoryBytes, slots: some.length } };
 }

@@ -13,6 +13,7 @@ import {
   queryBlockStats,
   queryChardev,
   queryCpus,
+  queryIoThreads,
   quit,
   ready,
   setAction,
@@ -21,7 +22,7 @@ import {
 } from '../../lib/qemu/commands.ts';
 import type { QmpClient } from '../../lib/qemu/qmp.ts';
 import { bareDomain, plainLaunch } from '../fixtures/qmp/domains.ts';
-import { numaGuest, tellingGuest, wholeMachine } from '../fixtures/qmp/machines.ts';
+import { numaGuest, particularGuest, tellingGuest, wholeMachine } from '../fixtures/qmp/machines.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import { type Machine, startMachine, temporaryDirectory, writeImages } from './machine.ts';
 
@@ -142,6 +143,27 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
     );
     await endQuietly(up);
   });
+
+  test.skipIf(qemu.skipReason)(
+    'says who it is, serves a disk by a thread of its own, has modules of memory',
+    async () => {
+      const directory = await temporaryDirectory();
+      await writeImages(directory);
+      // The header alone, which tells its length.
+    const table = Buffer.alloc(36);
+    table.writeUInt32LE(table.length, 4);
+    await writeFile(path.join(directory, 'table'), table);
+      const up = await start(particularGuest(directory), await launchOf(qemu, directory));
+      expect((await queryIoThreads(up.client)).map(({ name }) => name).toSorted()).toEqual(['iothread1', 'iothread5']);
+      expect(await up.client.execute('query-memory-devices')).toMatchObject([
+        { type: 'dimm', data: { id: 'dimm1', slot: 1, node: 1, size: 32 * 2 ** 20 } },
+      ]);
+      expect(await up.client.execute('query-vm-generation-id')).toEqual({
+        guid: '43dc0cf8-809b-4adb-9bea-a9abb5f3d90e',
+      });
+      await endQuietly(up);
+    },
+  );
 
   test.skipIf(qemu.skipReason)('has variables in an image as well', async () => {
     const directory = await temporaryDirectory();

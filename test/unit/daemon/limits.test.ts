@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { deviceNumber, memoryLimits } from '../../../lib/daemon/limits.ts';
 import { requireNodes } from '../../../lib/daemon/memory-places.ts';
+import { requireVendor } from '../../../lib/daemon/preparation.ts';
 import { requireCpus } from '../../../lib/daemon/tuning.ts';
+import type { Domain } from '../../../lib/domain/definition.ts';
+import { numaGuest } from '../../fixtures/qmp/machines.ts';
 import { machine } from './machine.ts';
 
 describe('limits of memory', () => {
@@ -42,6 +45,7 @@ describe('pins', () => {
   test.each([
     [{ cpuset: [0, 7] }, '<vcpu cpuset> names CPU 7,'],
     [{ emulatorPin: [3] }, '<emulatorpin> names CPU 3,'],
+    [{ iothreadPins: [{ iothread: 1, cpus: [5] }] }, "<iothreadpin iothread='1'> names CPU 5,"],
     [{ vcpuPins: [{ vcpu: 1, cpus: [2, 3] }] }, "<vcpupin vcpu='1'> names CPU 2, 3,"],
   ])('%j are refused by their element', (change, message) => {
     expect(() => requireCpus({ ...cputune, ...change }, [0, 1])).toThrow(message);
@@ -52,7 +56,10 @@ describe('NUMA nodes', () => {
   const memory = { mode: 'strict', nodes: [0, 1] } as const;
 
   test('that the host has pass', () => {
-    requireNodes({ memory, cells: [{ cell: 0, mode: 'preferred', nodes: [1] }] }, [0, 1]);
+    requireNodes(
+      { numatune: { memory, cells: [{ cell: 0, mode: 'preferred', nodes: [1] }] }, memoryModules: [] },
+      [0, 1],
+    );
   });
 
   test.each([
@@ -60,7 +67,26 @@ describe('NUMA nodes', () => {
     [{ memory: null, cells: [{ ...memory, cell: 2 }] }, "<memnode cellid='2'> names NUMA node 1,"],
   ])('%j are refused by their element', (numatune, message) => {
     expect(() => {
-      requireNodes(numatune, [0]);
+      requireNodes({ numatune, memoryModules: [] }, [0]);
     }).toThrow(expect.objectContaining({ code: 'HOST_LACKS', message: expect.stringContaining(message) }));
+  });
+});
+
+describe('a vendor', () => {
+  const of = (type: 'kvm' | 'qemu', vendor: string | null): Domain => {
+    return { ...machine(), type, cpu: { ...numaGuest.cpu!, vendor } };
+  };
+
+  test('that the host has, or none, or that is emulated, passes', () => {
+    requireVendor(of('kvm', 'Intel'), 'Intel');
+    requireVendor(of('kvm', null), null);
+    requireVendor(of('qemu', 'AMD'), 'Intel');
+  });
+
+  test('of another host is refused by name', () => {
+    const message = '<cpu> wants a processor of AMD, this host has one of Intel';
+    expect(() => {
+      requireVendor(of('kvm', 'AMD'), 'Intel');
+    }).toThrow(expect.objectContaining({ code: 'HOST_LACKS', message }));
   });
 });

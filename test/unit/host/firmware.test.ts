@@ -121,7 +121,14 @@ describe("firmware='efi'", () => {
 });
 
 describe('a loader that is named', () => {
-  const loader = (name: string) => ({ path: at(name), type: 'pflash', readonly: true, secure: false }) as const;
+  test('as stateless keeps no variables', async () => {
+    await debian();
+    const stateless = { path: at('CODE.fd'), type: 'pflash', readonly: true, secure: false, stateless: true } as const;
+    expect(await resolve({ loader: stateless })).toMatchObject({ code: at('CODE.fd'), vars: null, varsTemplate: null });
+  });
+
+  const loader = (name: string) =>
+    ({ path: at(name), type: 'pflash', readonly: true, secure: false, stateless: null }) as const;
 
   test('is what its descriptor says', async () => {
     await debian();

@@ -46,6 +46,7 @@ const noDriver: DiskDriver = {
   errorPolicy: null,
   readErrorPolicy: null,
   queues: null,
+  iothread: null,
 };
 
 function disk(path: string, change: Partial<Disk> = {}): Disk {

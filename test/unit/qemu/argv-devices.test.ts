@@ -46,7 +46,9 @@ describe('a disk', () => {
   });
 
   test('on the old LSI chip has no lun', () => {
-    const controllers = [{ type: 'scsi', index: 0, model: 'lsilogic', queues: null, address: null }] as const;
+    const controllers = [
+      { type: 'scsi', index: 0, model: 'lsilogic', queues: null, iothread: null, address: null },
+    ] as const;
     const argv = argvOf({ controllers, disks: [disk('/d', { bus: 'scsi', target: 'sdc' })] });
     expect(deviceOf('scsi0-0-2', argv)).toEqual({
       driver: 'scsi-hd',

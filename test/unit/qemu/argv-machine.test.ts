@@ -43,6 +43,10 @@ describe('a processor', () => {
     match: null,
     check: null,
     migratable: null,
+    vendor: null,
+    vendorId: null,
+    physicalBits: null,
+    cache: null,
     model: { name: 'core2duo', fallback: null },
     topology: null,
     features: [],
@@ -62,6 +66,15 @@ describe('a processor', () => {
     ["the host's model without KVM", { mode: 'host-model' }, {}, 'max'],
   ])('is %s', (_what, cpu, domain, expected) => {
     expect(valuesOf('-cpu', argvOf({ ...domain, cpu: { ...plain, ...cpu } }))).toEqual([expected]);
+  });
+
+  test.each([
+    ['x86_64', null, 'qemu64'],
+    ['i686', null, 'qemu32'],
+    ['i686', '/usr/bin/qemu-system-x86_64', 'qemu64'],
+    ['i686', '/usr/bin/qemu-system-i386', 'qemu32'],
+  ] as const)('of a machine of %s in %s is %s', (arch, emulator, expected) => {
+    expect(valuesOf('-cpu', argvOf({ emulator, os: { ...bareDomain.os, arch } }))).toEqual([expected]);
   });
 
   test('passed through is refused without KVM', () => {

@@ -10,7 +10,7 @@ interface Line {
 }
 
 /** What many devices have is told once, under `…`, as the first of them has it. */
-const shared = /^\/domain\/devices\/(?!panic)[^/]+(?=\/(?:alias|address|boot)\b)/;
+const shared = /^\/domain\/devices\/(?!panic|memory\b)[^/]+(?=\/(?:alias|address|boot)\b)/;
 
 const properties = new Map(
   Object.entries(table)
@@ -75,6 +75,8 @@ function renderDoc(): string {
     '- `portForward` is for `<interface type="user">` without a `<backend>`: QEMU itself forwards, each port of the range.',
     "- A tap named `vnet0` and the like, and a channel in a socket of libvirt's own, are read as having no name, as libvirt does.",
     '- `firmware="efi"` never chooses firmware with enrolled keys; name a `<loader>` for secure boot.',
+    '- Memory of `source type="file"` and huge pages are in a memfd: shared in the same way, and no file of them is left behind.',
+    '- A security label is taken without effect: a hypervisor is held by its user, its cgroup and its sandbox.',
     '- There are no networks: `<interface type="network">` becomes `<interface type="bridge">`, naming the bridge of the host.',
     '',
     '## Supported',

@@ -20,10 +20,10 @@ function domain(inside: string): string {
 
 describe('a refusal', () => {
   test('names the first problem and counts the others, all of them in its details', () => {
-    const error = refusal(domain("<perf/>\n<keys/>\n<vcpu x='1'>none</vcpu>\n"));
-    expect(error.message).toBe('vm.xml:5:1: /domain/perf: domctl does not support this yet (and 3 more)');
+    const error = refusal(domain("<keywrap/>\n<keys/>\n<vcpu x='1'>none</vcpu>\n"));
+    expect(error.message).toBe('vm.xml:5:1: /domain/keywrap: domctl does not support this yet (and 3 more)');
     expect(error.details['problems']).toMatchObject([
-      { kind: 'unsupported', line: 5, path: '/domain/perf' },
+      { kind: 'unsupported', line: 5, path: '/domain/keywrap' },
       { kind: 'unsupported', line: 6, path: '/domain/keys' },
       { kind: 'invalid', line: 7, column: 1, path: '/domain/vcpu' },
       { kind: 'unsupported', line: 7, column: 7, path: '/domain/vcpu/@x' },

@@ -13,6 +13,7 @@ import {
 } from '../domain/claims.ts';
 import type { Backend } from '../domain/devices.ts';
 import type { Domain } from '../domain/definition.ts';
+import type { Graphics } from '../domain/graphics.ts';
 import { findClaimHolder } from '../drain/holders.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { claimFile, claimImages, isWriteLocked } from '../host/images.ts';
@@ -35,16 +36,21 @@ async function claimVariables(path: string): Promise<Claim> {
 
 /** Ports that are listened on by VNC, forwarding and character devices; those VNC leaves open are not among them. */
 export function claimPorts(domain: Domain): PortClaim[] {
-  const vnc = domain.graphics.flatMap(({ port, socket, listen }) =>
-    socket !== null || port === null ? [] : [tcpPort(listen, port)],
-  );
+  const screens = domain.graphics.flatMap((each) => portsOfScreen(each));
   const forwards = domain.interfaces.flatMap(({ portForwards }) =>
     portForwards.map(({ protocol, address, hostPort }) => claimPort(protocol, address, hostPort)),
   );
   // A console that doubles a serial port has no backend of its own.
   const consoles = domain.consoles.filter(({ kind }) => kind === 'virtio');
   const devices = [...domain.serials, ...consoles, ...domain.channels];
-  return [...vnc, ...forwards, ...devices.flatMap(({ backend }) => portOf(backend))];
+  return [...screens, ...forwards, ...devices.flatMap(({ backend }) => portOf(backend))];
+}
+
+function portsOfScreen(screen: Graphics): PortClaim[] {
+  if (screen.type === 'egl-headless' || screen.reach !== 'port') return [];
+  const { listen, port } = screen;
+  const ports = [port, screen.type === 'vnc' ? screen.websocket : null];
+  return ports.filter((each) => each !== null).map((each) => tcpPort(listen, each));
 }
 
 function portOf(backend: Backend): PortClaim[] {
@@ -79,10 +85,10 @@ export async function choosePorts(
 ): Promise<ChosenPorts> {
   const vncPorts = new Map<number, number>();
   const claims: PortClaim[] = [];
-  for (const [index, { port, socket, listen }] of domain.graphics.entries()) {
-    if (port !== null || socket !== null) continue;
+  for (const [index, screen] of domain.graphics.entries()) {
+    if (screen.type === 'egl-headless' || screen.reach !== 'port' || screen.port !== null) continue;
     const own = { domain: domain.name, incarnation: 0, claims: [...claimed, ...claims] };
-    const claim = await firstFree(listen, [...holders, own]);
+    const claim = await firstFree(screen.listen, [...holders, own]);
     vncPorts.set(index, claim.port);
     claims.push(claim);
   }
@@ -94,7 +100,7 @@ async function firstFree(address: string, holders: readonly ClaimHolder[]): Prom
     const claim = tcpPort(address, port);
     if (findConflict([claim], holders) === null && (await isFree(claim))) return claim;
   }
-  throw new DomctlError('HOST_LACKS', `no port from ${firstVncPort} on is free on ${address} for VNC`, {
+  throw new DomctlError('HOST_LACKS', `no port from ${firstVncPort} on is free on ${address} for VNC or spice`, {
     hint: 'end what listens there, or use <listen type="socket"/>',
   });
 }

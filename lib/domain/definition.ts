@@ -8,7 +8,6 @@ import type {
   Controller,
   Disk,
   Filesystem,
-  Graphics,
   Input,
   Interface,
   Memballoon,
@@ -23,6 +22,8 @@ import type { ChipFeatures } from './features.ts';
 import type { Sysinfo } from './sysinfo.ts';
 import type { IoThread } from './iothreads.ts';
 import type { MemoryModule, NumaCell, Numatune } from './numa.ts';
+import type { Graphics } from './graphics.ts';
+import type { Audio, Sound } from './sound.ts';
 
 export interface Domain {
   /** Accelerator: `qemu` is TCG, `kvm` needs /dev/kvm. */
@@ -73,6 +74,8 @@ export interface Domain {
   readonly inputs: readonly Input[];
   readonly graphics: readonly Graphics[];
   readonly videos: readonly Video[];
+  readonly sounds: readonly Sound[];
+  readonly audios: readonly Audio[];
   readonly rngs: readonly Rng[];
   readonly tpm: Tpm | null;
   readonly watchdog: Watchdog | null;

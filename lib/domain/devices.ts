@@ -179,22 +179,20 @@ export type PciModel =
   | 'pcie-switch-upstream-port'
   | 'pcie-switch-downstream-port';
 
-/** VNC. port null: a free one from 5900 on is chosen at start. */
-export interface Graphics {
-  readonly type: 'vnc';
-  readonly port: number | null;
-  /** Address of the host to listen on. */
-  readonly listen: string;
-  /** A unix socket instead of a port. */
-  readonly socket: string | null;
-  readonly keymap: string | null;
-}
-
 export interface Video {
-  readonly model: 'vga' | 'cirrus' | 'virtio' | 'bochs' | 'qxl' | 'none';
+  readonly model: 'vga' | 'cirrus' | 'virtio' | 'bochs' | 'qxl' | 'ramfb' | 'none';
   readonly vramBytes: number | null;
+  /** Memories that only qxl has; null: libvirt's 64 MiB, none and 16 MiB. */
+  readonly ramBytes: number | null;
+  readonly vram64Bytes: number | null;
+  readonly vgamemBytes: number | null;
   readonly heads: number | null;
   readonly primary: boolean;
+  /** Preferred size of the screen in pixels; null: the firmware's. */
+  readonly resolution: { readonly x: number; readonly y: number } | null;
+  /** Of virtio: 3D by the host's GPU, resources in shared memory. */
+  readonly accel3d: boolean | null;
+  readonly blob: boolean | null;
   readonly address: Address | null;
 }
 

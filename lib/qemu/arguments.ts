@@ -35,6 +35,7 @@ export const turns = {
   bridge: 1,
   filesystem: 2,
   interface: 3,
+  sound: 3.5,
   controller: 4,
   disk: 5,
   balloon: 6,

@@ -85,9 +85,9 @@ function impliedBridges(domain: Domain, family: 'pc' | 'q35'): Controller[] {
 }
 
 function addresses(domain: Domain): (Address | null)[] {
-  const { controllers, disks, filesystems, interfaces, videos, inputs, rngs, watchdog, memballoon } = domain;
+  const { controllers, disks, filesystems, interfaces, videos, sounds, inputs, rngs, watchdog, memballoon } = domain;
   const single = watchdog ? [watchdog, memballoon] : [memballoon];
-  const lists = [controllers, disks, filesystems, interfaces, videos, inputs, rngs, single];
+  const lists = [controllers, disks, filesystems, interfaces, videos, sounds, inputs, rngs, single];
   return lists.flatMap((list) => list.map(({ address }) => address));
 }
 

@@ -3,12 +3,15 @@ import type { Domain } from '../domain/definition.ts';
 import { bootOrder } from './argv-boot.ts';
 import { controllerParts } from './argv-controllers.ts';
 import { diskParts, sortDisks } from './argv-disks.ts';
-import { graphicsArguments, inputParts, videoParts } from './argv-display.ts';
+import { inputParts, videoParts } from './argv-display.ts';
+import { graphicsArguments } from './argv-graphics.ts';
 import { lineArguments } from './argv-lines.ts';
 import { interfaceParts } from './argv-network.ts';
 import { moduleArguments } from './argv-modules.ts';
 import { settle } from './argv-pci.ts';
 import { balloonParts, filesystemParts, panicParts, rngParts, tpmArguments, watchdogParts } from './argv-services.ts';
+import { audioArguments, soundParts } from './argv-sound.ts';
+import { usbPlaces } from './argv-usb.ts';
 import type { Part } from './arguments.ts';
 import type { LaunchSettings } from './launch-settings.ts';
 import { machineFamily } from './machine-family.ts';
@@ -17,6 +20,7 @@ import { machineFamily } from './machine-family.ts';
 export function deviceArguments(domain: Domain, launch: LaunchSettings): string[] {
   const disks = sortDisks(domain.disks);
   const boot = bootOrder(domain, disks);
+  const usb = usbPlaces(domain);
   const parts: Part[] = [
     ...controllerParts(domain),
     ...moduleArguments(domain),
@@ -26,8 +30,10 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...lineArguments(domain, launch.socketDir),
     ...tpmArguments(domain, launch.tpmSocket),
     ...inputParts(domain),
-    ...graphicsArguments(domain, launch.vncPorts),
+    ...audioArguments(domain),
+    ...graphicsArguments(domain, launch.vncPorts, launch.socketDir),
     ...videoParts(domain),
+    ...soundParts(domain, usb),
     ...watchdogParts(domain),
     ...balloonParts(domain),
     ...rngParts(domain),

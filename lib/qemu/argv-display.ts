@@ -1,13 +1,8 @@
-/** What a person sees and touches: VNC, graphics cards, input devices, as QEMU's arguments. Pure. */
+/** What a person sees and touches: graphics cards, input devices, as QEMU's arguments. Pure. */
 import type { Domain } from '../domain/definition.ts';
-import type { Graphics, Input, Video } from '../domain/devices.ts';
+import type { Input, Video } from '../domain/devices.ts';
 import { usbPlaces } from './argv-usb.ts';
-import { type Part, type Turn, device, given, impossible, pciDevice, text } from './arguments.ts';
-
-/** `-display none` for a machine nobody looks at; VNC needs no display beside it. */
-export function displayArguments({ graphics }: Domain): string[] {
-  return graphics.length === 0 ? ['-display', 'none'] : [];
-}
+import { type Part, type Turn, device, given, impossible, pciDevice } from './arguments.ts';
 
 /** Keyboards, mice and tablets; those on PS/2 are the board's own. */
 export function inputParts(domain: Domain): Part[] {
@@ -25,26 +20,15 @@ export function inputParts(domain: Domain): Part[] {
   });
 }
 
-/** `vncPorts` by index in `graphics`, 5900 and up. */
-export function graphicsArguments({ graphics }: Domain, vncPorts: ReadonlyMap<number, number>): string[] {
-  return graphics.flatMap((each, index) => {
-    const keymap = each.keymap === null ? [] : ['-k', each.keymap];
-    return ['-vnc', vncAddress(each, vncPorts.get(index) ?? each.port), ...keymap];
-  });
-}
-
 /** The first card is the one firmware writes to; only some can be a second one. */
 export function videoParts({ videos }: Domain): Part[] {
   const cards = videos.filter(({ model }) => model !== 'none');
   const primary = cards.find((each) => each.primary) ?? cards[0];
-  return cards.map((video, index) => {
+  return cards.flatMap((video, index): Part[] => {
     const first = video === primary;
     const turn: Turn = first ? 'primaryVideo' : 'video';
-    const driver = first ? primaryCards[video.model as Card] : secondCards[video.model as Card];
-    if (driver === undefined) {
-      throw impossible(`a '${video.model}' card can only be the primary one`, "use <model type='virtio'/> for others");
-    }
-    return pciDevice(turn, video.address, { driver, id: `video${index}`, ...cardProperties(video) });
+    const properties = { driver: driverOf(video, first), id: `video${index}`, ...cardProperties(video) };
+    return video.model === 'ramfb' ? device(properties) : [pciDevice(turn, video.address, properties)];
   });
 }
 
@@ -54,16 +38,6 @@ const usbInputs: Readonly<Record<Input['type'], string>> = {
   keyboard: 'usb-kbd',
 };
 
-const firstVncPort = 5900;
-
-/** QEMU counts displays from port 5900 on. */
-function vncAddress({ socket, listen }: Graphics, port: number | null): string {
-  if (socket !== null) return `vnc=unix:${text(socket)}`;
-  if (port === null) throw new Error('no port was chosen for VNC');
-  const host = listen.includes(':') ? `[${listen}]` : listen;
-  return `${text(host)}:${port - firstVncPort}`;
-}
-
 type Card = Exclude<Video['model'], 'none'>;
 
 const primaryCards: Readonly<Record<Card, string>> = {
@@ -72,25 +46,51 @@ const primaryCards: Readonly<Record<Card, string>> = {
   virtio: 'virtio-vga',
   bochs: 'bochs-display',
   qxl: 'qxl-vga',
+  ramfb: 'ramfb',
 };
 
 const secondCards: Partial<Record<Card, string>> = { virtio: 'virtio-gpu-pci', qxl: 'qxl' };
 
+function driverOf({ model, accel3d }: Video, first: boolean): string {
+  if (model === 'virtio' && accel3d === true) return first ? 'virtio-vga-gl' : 'virtio-gpu-gl-pci';
+  const driver = first ? primaryCards[model as Card] : secondCards[model as Card];
+  if (driver !== undefined) return driver;
+  throw impossible(`a '${model}' card can only be the primary one`, "use <model type='virtio'/> for others");
+}
+
 const mib = 1024 * 1024;
 
 /** Each card has its own word, and unit, for its memory; cirrus' and virtio's cannot be set. */
-function cardProperties({ model, vramBytes, heads }: Video): object {
+function cardProperties(video: Video): object {
+  const { model, vramBytes, resolution } = video;
+  const size = resolution === null ? {} : { xres: resolution.x, yres: resolution.y };
   switch (model) {
     case 'vga':
-      return given('vgamem_mb', vramBytes === null ? null : Math.ceil(vramBytes / mib));
+      return { ...given('vgamem_mb', vramBytes === null ? null : Math.ceil(vramBytes / mib)), ...size };
     case 'bochs':
-      return given('vgamem', vramBytes);
+      return { ...given('vgamem', vramBytes), ...size };
     case 'qxl':
-      return { ...given('max_outputs', heads), ...given('vram_size', vramBytes) };
+      return { ...qxlProperties(video), ...size };
     case 'virtio':
-      return given('max_outputs', heads);
+      return { max_outputs: video.heads ?? 1, ...given('blob', video.blob), ...size };
     case 'cirrus':
+    case 'ramfb':
     case 'none':
       return {};
   }
+}
+
+/** What is not given is libvirt's: QEMU itself would give it every output it has. */
+function qxlProperties({ heads, ramBytes, vramBytes, vram64Bytes, vgamemBytes }: Video): object {
+  return {
+    max_outputs: heads ?? 1,
+    ram_size: ramBytes ?? 64 * mib,
+    vram_size: vramBytes ?? 64 * mib,
+    vram64_size_mb: Math.ceil((vram64Bytes ?? 0) / mib),
+    vgamem_mb: powerOfTwo(Math.ceil((vgamemBytes ?? 16 * mib) / mib)),
+  };
+}
+
+function powerOfTwo(atLeast: number): number {
+  return 2 ** Math.ceil(Math.log2(atLeast));
 }

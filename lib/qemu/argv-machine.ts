@@ -4,6 +4,7 @@ import type { Firmware } from '../domain/firmware.ts';
 import { DomctlError } from '../errors.ts';
 import { machineTimers } from './argv-clock.ts';
 import { accelerator, interruptChip } from './argv-features.ts';
+import { speaker } from './argv-sound.ts';
 import { given, impossible, json, onOff } from './arguments.ts';
 import { type Capabilities, requireMachine } from './capabilities.ts';
 import { machineFamily } from './machine-family.ts';
@@ -52,6 +53,7 @@ function properties(domain: Domain, firmware: Firmware | null): string {
     memoryBacking.mergePages ? '' : ',mem-merge=off',
     (domain.cpu?.numa ?? []).length === 0 ? ',memory-backend=pc.ram' : '',
     firmware?.type === 'pflash' ? flashChips(firmware) : '',
+    speaker(domain),
     machineTimers(domain),
     toggle('acpi', features.acpi),
   ].join('');

@@ -1,6 +1,7 @@
 /** USB controllers and the places of USB devices as QEMU's arguments. Pure. */
 import type { Domain } from '../domain/definition.ts';
 import type { Address, Controller, Disk, Input, UsbModel } from '../domain/devices.ts';
+import type { Sound } from '../domain/sound.ts';
 import { type Part, given, impossible, pciDevice } from './arguments.ts';
 import type { MachineFamily } from './machine-family.ts';
 
@@ -59,14 +60,14 @@ function onRootBus(slot: number, number: number): Address {
 /** Where the USB devices of a domain are plugged in, to be asked once for each of its devices. */
 export type UsbPlaces = ReadonlyMap<UsbDevice, object>;
 
-type UsbDevice = Disk | Input;
+type UsbDevice = Disk | Input | Sound;
 
 /**
  * `bus` and, as soon as one device names its port, `port` of each USB device: QEMU gives out ports in the order of the
  * command line, and would give away the one that a later device names. Throws INVALID_XML without a controller.
  */
 export function usbPlaces(domain: Domain): UsbPlaces {
-  const devices = [...domain.disks, ...domain.inputs].filter(({ bus }) => bus === 'usb');
+  const devices = usbDevices(domain);
   if (devices.length > 0 && domain.controllers.some((each) => each.type === 'usb' && each.model === 'none')) {
     throw impossible('the domain has a USB device and no USB', "remove <controller type='usb' model='none'/>");
   }
@@ -78,6 +79,14 @@ export function usbPlaces(domain: Domain): UsbPlaces {
       return [each, plug(0, named.length === 0 ? null : freePort(taken))];
     }),
   );
+}
+
+/** In the order of the command line, in which ports are given out. */
+function usbDevices({ disks, inputs, sounds }: Domain): UsbDevice[] {
+  return [
+    ...[...disks, ...inputs].filter(({ bus }) => bus === 'usb'),
+    ...sounds.filter(({ model }) => model === 'usb'),
+  ];
 }
 
 function plug(bus: number, port: string | null): object {

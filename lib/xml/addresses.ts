@@ -5,13 +5,13 @@ import { tag, type Tag } from './serialize.ts';
 
 type OnPci =
   `/domain/devices/${'controller' | 'interface' | 'filesystem' | 'video' | 'watchdog' | 'memballoon' | 'rng'}`;
-type OnPciOrUsb = OnPci | '/domain/devices/input' | '/domain/devices/disk';
+type OnPciOrUsb = OnPci | '/domain/devices/input' | '/domain/devices/sound' | '/domain/devices/disk';
 type OnVirtioSerial = '/domain/devices/console' | '/domain/devices/channel';
 
 /** The address of the device at `key`; null: none given, or only its kind. */
 export function readAddress(device: Known, key: OnPciOrUsb | OnVirtioSerial): Address | null {
   if (key === '/domain/devices/console' || key === '/domain/devices/channel') return readPort(device, key);
-  if (key === '/domain/devices/input' || key === '/domain/devices/disk') {
+  if (key === '/domain/devices/input' || key === '/domain/devices/sound' || key === '/domain/devices/disk') {
     const type = valueAt(device, `${key}/address/@type`);
     if (type === 'usb') return readUsb(device, key);
     if (type === 'drive') return readDrive(device);
@@ -34,7 +34,7 @@ function readPci(device: Known, key: OnPciOrUsb): Address | null {
   };
 }
 
-function readUsb(device: Known, key: '/domain/devices/input' | '/domain/devices/disk'): Address | null {
+function readUsb(device: Known, key: `/domain/devices/${'input' | 'sound' | 'disk'}`): Address | null {
   const port = valueAt(device, `${key}/address/@port`);
   return port === undefined ? null : { type: 'usb', bus: valueAt(device, `${key}/address/@bus`) ?? 0, port };
 }

@@ -1,12 +1,14 @@
 /** Devices -> XML, in libvirt's order. */
 import type { Domain } from '../domain/definition.ts';
-import type { Controller, Graphics, Input, Memballoon, Rng, Tpm, Video, Watchdog } from '../domain/devices.ts';
+import type { Controller, Input, Memballoon, Rng, Tpm, Watchdog } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
 import { channel, console, serial } from './emit-characters.ts';
 import { disk, filesystem } from './emit-disks.ts';
+import { graphics, video } from './emit-graphics.ts';
 import { card } from './emit-interfaces.ts';
 import { memoryModule } from './emit-memory.ts';
 import { onOff, tag, texted, yesNo, type Tag } from './serialize.ts';
+import { audio, sound } from './emit-sound.ts';
 
 /** `<devices>`. */
 export function devices(domain: Domain): Tag {
@@ -22,6 +24,8 @@ export function devices(domain: Domain): Tag {
     ...domain.inputs.map(input),
     domain.tpm === null ? null : tpm(domain.tpm),
     ...domain.graphics.map(graphics),
+    ...domain.sounds.map(sound),
+    ...domain.audios.map(audio),
     ...domain.videos.map(video),
     domain.watchdog === null ? null : watchdog(domain.watchdog),
     memballoon(domain.memballoon),
@@ -69,17 +73,6 @@ function input({ type, bus, address }: Input): Tag {
 
 function tpm({ model, version }: Tpm): Tag {
   return tag('tpm', { model }, [tag('backend', { type: 'emulator', version })]);
-}
-
-function graphics({ type, port, listen, socket, keymap }: Graphics): Tag {
-  if (socket !== null) return tag('graphics', { type, keymap }, [tag('listen', { type: 'socket', socket })]);
-  const attributes = { type, port: port ?? -1, autoport: yesNo(port === null), listen, keymap };
-  return tag('graphics', attributes, [tag('listen', { type: 'address', address: listen })]);
-}
-
-function video({ model: type, vramBytes, heads, primary, address }: Video): Tag {
-  const vram = vramBytes === null ? null : Math.ceil(vramBytes / 1024);
-  return tag('video', {}, [tag('model', { type, vram, heads, primary: yesNo(primary) }), addressTag(address)]);
 }
 
 function watchdog({ model, action, address }: Watchdog): Tag {

@@ -1,13 +1,25 @@
 /** XML -> controllers, what one looks at and types on, and the small devices. */
 import type { Domain } from '../domain/definition.ts';
-import type { Graphics, Input, Memballoon, Panic, Rng, Tpm, Video, Watchdog } from '../domain/devices.ts';
+import type { Input, Memballoon, Panic, Rng, Tpm, Watchdog } from '../domain/devices.ts';
 import { readAddress } from './addresses.ts';
 import { devicesAt, find, has, need, valueAt, type Known } from './known.ts';
 import { readControllers } from './parse-controllers.ts';
+import { readGraphics, readVideos } from './parse-graphics.ts';
+import { readAudios, readSounds } from './parse-sound.ts';
 
 type Devices = Pick<
   Domain,
-  'controllers' | 'inputs' | 'graphics' | 'videos' | 'rngs' | 'tpm' | 'watchdog' | 'panic' | 'memballoon'
+  | 'controllers'
+  | 'inputs'
+  | 'graphics'
+  | 'videos'
+  | 'sounds'
+  | 'audios'
+  | 'rngs'
+  | 'tpm'
+  | 'watchdog'
+  | 'panic'
+  | 'memballoon'
 >;
 
 /** Everything `properties-devices.ts` has. */
@@ -15,8 +27,10 @@ export function readDevices(domain: Known): Devices {
   return {
     controllers: readControllers(domain),
     inputs: devicesAt(domain, '/domain/devices/input').map(readInput),
-    graphics: devicesAt(domain, '/domain/devices/graphics').map(readGraphics),
+    graphics: readGraphics(domain),
     videos: readVideos(domain),
+    sounds: readSounds(domain),
+    audios: readAudios(domain),
     rngs: devicesAt(domain, '/domain/devices/rng').map(readRng),
     tpm: has(domain, '/domain/devices/tpm') ? readTpm(domain) : null,
     watchdog: readWatchdog(domain),
@@ -32,42 +46,6 @@ function readInput(input: Known): Input {
     // libvirt's default on x86: only a tablet has no PS/2 form.
     bus: valueAt(input, '/domain/devices/input/@bus') ?? (type === 'tablet' ? 'usb' : 'ps2'),
     address: readAddress(input, '/domain/devices/input'),
-  };
-}
-
-/** Address libvirt and QEMU listen on when none is told. */
-const loopback = '127.0.0.1';
-
-function readGraphics(graphics: Known): Graphics {
-  const given = valueAt(graphics, '/domain/devices/graphics/@socket');
-  const socket = valueAt(graphics, '/domain/devices/graphics/listen/@socket') ?? given ?? null;
-  const isAuto = valueAt(graphics, '/domain/devices/graphics/@autoport') === true;
-  const address = valueAt(graphics, '/domain/devices/graphics/@listen') ?? loopback;
-  const hasPort = socket === null && !isAuto;
-  return {
-    type: need(graphics, '/domain/devices/graphics/@type'),
-    port: hasPort ? (valueAt(graphics, '/domain/devices/graphics/@port') ?? null) : null,
-    listen: socket === null ? (valueAt(graphics, '/domain/devices/graphics/listen/@address') ?? address) : loopback,
-    socket,
-    keymap: valueAt(graphics, '/domain/devices/graphics/@keymap') ?? null,
-  };
-}
-
-/** The first is the primary one when none says it is. */
-function readVideos(domain: Known): Video[] {
-  const videos = devicesAt(domain, '/domain/devices/video').map(readVideo);
-  const hasPrimary = videos.some(({ primary }) => primary);
-  return videos.map((video, index) => ({ ...video, primary: hasPrimary ? video.primary : index === 0 }));
-}
-
-function readVideo(video: Known): Video {
-  const kib = valueAt(video, '/domain/devices/video/model/@vram');
-  return {
-    model: need(video, '/domain/devices/video/model/@type'),
-    vramBytes: kib === undefined ? null : kib * 1024,
-    heads: valueAt(video, '/domain/devices/video/model/@heads') ?? null,
-    primary: valueAt(video, '/domain/devices/video/model/@primary') ?? false,
-    address: readAddress(video, '/domain/devices/video'),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Lines of the table: controllers, what one looks at and types on, and the small devices. */
-import { address, integer, vncPort, wholeNumber } from './numbers.ts';
+import { address, integer, wholeNumber } from './numbers.ts';
 import { alias, onPci, onPciOrUsb } from './properties-shapes.ts';
 import {
   by,
@@ -16,7 +16,7 @@ import {
   value,
   whole,
 } from './property.ts';
-import { flag, hostName, keymap, orNothing, path, socketPath, supported, supportedBut } from './values.ts';
+import { flag, orNothing, path, supported } from './values.ts';
 
 const small = value(wholeNumber(0, 255));
 const most = Number.MAX_SAFE_INTEGER;
@@ -44,10 +44,6 @@ const pciModels = [
 ] as const;
 
 const usePorts = 'remove it; domctl gives a virtio-serial controller as many ports as it needs';
-const vnc = "write <graphics type='vnc'/>";
-
-// What libvirt writes for qxl without being asked; QEMU has the same.
-const qxlMemory = (kib: string) => ignored(value(supported(kib)));
 
 export const devices = {
   '/domain/devices': holder,
@@ -95,40 +91,6 @@ export const devices = {
     '/backend/@type': required(only('emulator')),
     '/backend/@version': only('1.2', '2.0'),
     ...alias,
-  }),
-  ...under('/domain/devices/graphics', {
-    '': several(holder),
-    '/@type': required(part(supportedBut({ spice: vnc, sdl: vnc, rdp: vnc, dbus: vnc }, 'vnc'))),
-    '/@port': value(vncPort),
-    '/@autoport': value(flag('yes', 'no')),
-    '/@websocket': missing(),
-    '/@listen': value(hostName),
-    '/@socket': value(socketPath),
-    '/@keymap': value(keymap),
-    '/@passwd': missing('remove it; listen on 127.0.0.1 or a socket, and let ssh ask who comes'),
-    '/listen': first(by('type', null, holder)),
-    '/listen/@type': required(only('address', 'socket')),
-    '/listen[address]/@address': value(hostName),
-    '/listen[socket]/@socket': told(value(socketPath)),
-    ...alias,
-  }),
-  '/domain/devices/sound': several(missing()),
-  '/domain/devices/audio': several(whole(ignored(holder))),
-  '/domain/devices/audio/@id': ignored(value(wholeNumber(1, 255))),
-  '/domain/devices/audio/@type': required(ignored(part(supported('none')))),
-  ...under('/domain/devices/video', {
-    '': several(holder),
-    '/model': required(holder),
-    '/model/@type': required(only('vga', 'cirrus', 'virtio', 'bochs', 'qxl', 'none')),
-    '/model/@vram': value(wholeNumber(1, 4_194_304)),
-    '/model/@ram': qxlMemory('65536'),
-    '/model/@vgamem': qxlMemory('16384'),
-    '/model/@heads': value(wholeNumber(1, 16)),
-    '/model/@primary': value(flag('yes', 'no')),
-    '/model/acceleration': holder,
-    '/model/acceleration/@accel3d': ignored(value(supported('no'))),
-    '/model/acceleration/@accel2d': ignored(value(supported('no'))),
-    ...onPci,
   }),
   ...under('/domain/devices/watchdog', {
     '': first(holder),

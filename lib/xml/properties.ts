@@ -10,11 +10,13 @@ import { devices } from './properties-devices.ts';
 import { disks } from './properties-disks.ts';
 import { features } from './properties-features.ts';
 import { identity } from './properties-identity.ts';
+import { graphics } from './properties-graphics.ts';
 import { interfaces } from './properties-interfaces.ts';
 import { iothreads } from './properties-iothreads.ts';
 import { machine } from './properties-machine.ts';
 import { memory } from './properties-memory.ts';
 import { numa } from './properties-numa.ts';
+import { sound } from './properties-sound.ts';
 import { tuning } from './properties-tuning.ts';
 import type { Lines, Property } from './property.ts';
 
@@ -30,6 +32,8 @@ const properties = {
   ...interfaces,
   ...characters,
   ...devices,
+  ...graphics,
+  ...sound,
 } as const;
 
 /** The whole table, for what lists it. */

@@ -13,6 +13,7 @@ type PlacedKey = `/domain/devices/${
   | 'console'
   | 'channel'
   | 'input'
+  | 'sound'
   | 'video'
   | 'watchdog'
   | 'memballoon'
@@ -61,6 +62,7 @@ function allPlaced(known: Known, domain: Ruled): Placed[] {
     ...list('/domain/devices/console', domain.consoles),
     ...list('/domain/devices/channel', domain.channels),
     ...list('/domain/devices/input', domain.inputs),
+    ...list('/domain/devices/sound', domain.sounds),
     ...list('/domain/devices/video', domain.videos),
     ...list('/domain/devices/watchdog', one(domain.watchdog)),
     ...list('/domain/devices/memballoon', [domain.memballoon]),

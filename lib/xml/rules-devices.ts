@@ -1,5 +1,6 @@
 /** Rules on controllers, what one looks at and types on, and the small devices. */
-import type { Controller, Input } from '../domain/devices.ts';
+import type { Address, Controller, Input } from '../domain/devices.ts';
+import type { Sound } from '../domain/sound.ts';
 import { devicesAt, valueAt, type Known } from './known.ts';
 import type { Problem } from './problems.ts';
 import { each, repeats, when, type Ruled, type Told } from './rule.ts';
@@ -12,6 +13,7 @@ export function brokenDevices(known: Known, domain: Ruled): Problem[] {
     ...brokenUsb(known, domain),
     ...brokenGraphics(known, domain),
     ...brokenVideos(known, domain),
+    ...brokenSound(known, domain),
     ...brokenTpm(known, domain),
     ...brokenWatchdog(known, domain),
   ];
@@ -64,6 +66,8 @@ function brokenUsb(known: Known, { controllers, inputs, disks }: Ruled): Problem
   return [...each(known, '/domain/devices/input', inputs, rule), ...each(known, '/domain/devices/disk', disks, rule)];
 }
 
+const servers = { vnc: 'VNC server', spice: 'spice server', 'egl-headless': 'GPU' } as const;
+
 function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
   const key = '/domain/devices/graphics';
   const isRepeated = repeats(graphics.map(({ type }) => type));
@@ -74,7 +78,13 @@ function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
     const isBoth = socket != null && (path != null ? path !== socket : address !== undefined);
     const hint = 'keep the element <listen>';
     return [
-      ...when(isRepeated(index), element, key, 'one VNC server is enough for a machine', 'keep one of them'),
+      ...when(
+        isRepeated(index),
+        element,
+        key,
+        `one ${servers[graphics[index]?.type ?? 'vnc']} is enough for a machine`,
+        'keep one of them',
+      ),
       ...when(isTorn || isBoth, element, key, 'it is told in two ways where to listen', hint),
     ];
   });
@@ -83,10 +93,38 @@ function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
 function brokenVideos(known: Known, { videos }: Ruled): Problem[] {
   const isRepeated = repeats(videos.map(({ primary }) => (primary ? 'primary' : null)));
   const isAlone = videos.length === 1;
-  return each(known, '/domain/devices/video', videos, ({ model }, index) => [
+  return each(known, '/domain/devices/video', videos, ({ model, resolution, accel3d }, index) => [
+    accel3d === true && model !== 'virtio'
+      ? [`a ${model} card has no 3D acceleration`, "use <model type='virtio'>"]
+      : null,
+    resolution !== null && !/^(?:vga|qxl|virtio|bochs)$/.test(model)
+      ? [`a ${model} card has no resolution to be told`, 'remove <resolution>']
+      : null,
     isRepeated(index) ? ['another video is the primary one', "write primary='no'"] : null,
     model === 'none' && !isAlone ? ["model 'none' says that there is no video at all", 'remove the others'] : null,
   ]);
+}
+
+function brokenSound(known: Known, { sounds, audios }: Ruled): Problem[] {
+  const isRepeated = repeats(audios.map(({ id }) => id));
+  return [
+    ...each(known, '/domain/devices/audio', audios, ({ id }, index) => [
+      isRepeated(index) ? [`another audio has id ${id} already`, 'give each its own id'] : null,
+    ]),
+    ...each(known, '/domain/devices/sound', sounds, ({ model, audioId, address }) => [
+      audioId !== null && !audios.some(({ id }) => id === audioId)
+        ? [`there is no audio ${audioId} for it to play on`, `add <audio id='${audioId}' type='none'/>`]
+        : null,
+      brokenPlace(model, address?.type ?? null),
+    ]),
+  ];
+}
+
+function brokenPlace(model: Sound['model'], type: Address['type'] | null): Told | null {
+  const expected = model === 'usb' ? 'usb' : model === 'sb16' || model === 'pcspk' ? null : 'pci';
+  if (type === null || type === expected) return null;
+  const hint = expected === null ? 'remove the address' : `write <address type='${expected}' .../>`;
+  return [`a sound card of model ${model} has no ${type} address`, hint];
 }
 
 function brokenTpm(known: Known, { tpm }: Ruled): Problem[] {

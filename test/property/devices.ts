@@ -8,14 +8,13 @@ import type {
   Disk,
   DiskDriver,
   Filesystem,
-  Graphics,
   Input,
   Interface,
   Rng,
   Serial,
-  Video,
 } from '../../lib/domain/devices.ts';
 import { mac, maybe, number, oneOf, path, word } from './arbitrary.ts';
+import { screens } from './screens.ts';
 
 const nowhere = fc.constant(null);
 
@@ -173,32 +172,6 @@ const input: fc.Arbitrary<Input> = fc
   .record({ type: oneOf('tablet', 'mouse', 'keyboard'), bus: oneOf('usb', 'ps2', 'virtio'), address: nowhere })
   .filter(({ type, bus }) => type !== 'tablet' || bus !== 'ps2');
 
-const graphics: fc.Arbitrary<Graphics> = fc
-  .record({
-    type: fc.constant('vnc' as const),
-    port: maybe(number(5900, 65535)),
-    listen: fc.oneof(fc.ipV4(), fc.domain()),
-    socket: maybe(socket),
-    keymap: maybe(oneOf('de', 'en-us')),
-  })
-  .map((one) => (one.socket === null ? one : { ...one, port: null, listen: '127.0.0.1' }));
-
-const videos = fc
-  .array(
-    fc.record({
-      model: oneOf('vga', 'cirrus', 'virtio', 'bochs', 'qxl'),
-      vramBytes: maybe(number(1, 4_194_304).map((kib) => kib * 1024)),
-      heads: maybe(number(1, 16)),
-      address: nowhere,
-    }),
-    { maxLength: 3 },
-  )
-  .chain((list) =>
-    number(0, 2).map((primary) =>
-      list.map((video, index): Video => ({ ...video, primary: index === primary % list.length })),
-    ),
-  );
-
 const rng: fc.Arbitrary<Rng> = fc.record({
   model: fc.constant('virtio' as const),
   backend: fc.oneof(
@@ -222,6 +195,7 @@ const filesystem: fc.Arbitrary<Filesystem> = fc.record({
 export const devices = fc
   .tuple(
     characters,
+    screens,
     fc.record({
       disks: fc.uniqueArray(disk, { selector: ({ target }) => target, maxLength: 4 }),
       filesystems: fc.uniqueArray(filesystem, { selector: ({ target }) => target, maxLength: 2 }),
@@ -232,8 +206,6 @@ export const devices = fc
       channels: fc.uniqueArray(channel, { selector: ({ name }) => name, maxLength: 3 }),
       controllers: fc.uniqueArray(controller, { selector: ({ type, index }) => `${type} ${index}`, maxLength: 4 }),
       inputs: fc.array(input, { maxLength: 3 }),
-      graphics: fc.array(graphics, { maxLength: 1 }),
-      videos,
       rngs: fc.array(rng, { maxLength: 2 }),
       tpm: maybe(fc.record({ model: oneOf('tpm-crb', 'tpm-tis'), version: fc.constant('2.0' as const) })),
       watchdog: maybe(
@@ -247,4 +219,4 @@ export const devices = fc
       memballoon: fc.record({ model: oneOf('virtio', 'none'), autodeflate: fc.boolean(), address: nowhere }),
     }),
   )
-  .map(([ends, others]) => ({ ...ends, ...others }));
+  .map(([ends, seen, others]) => ({ ...ends, ...seen, ...others }));

@@ -1,6 +1,6 @@
 /** A definition for tests: what is read from the least XML there can be, and what is changed in it. */
 import type { Domain } from '../../../lib/domain/definition.ts';
-import type { Graphics, Interface } from '../../../lib/domain/devices.ts';
+import type { Interface } from '../../../lib/domain/devices.ts';
 import { parseDomain } from '../../../lib/xml/parse.ts';
 
 const uuid = '11111111-2222-4333-8444-555555555555';
@@ -29,5 +29,3 @@ export const card: Interface = {
   bootOrder: null,
   address: null,
 };
-
-export const vnc: Graphics = { type: 'vnc', port: null, listen: '127.0.0.1', socket: null, keymap: null };

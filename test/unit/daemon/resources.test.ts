@@ -13,7 +13,8 @@ import type { ClaimHolder, PortClaim } from '../../../lib/domain/claims.ts';
 import { describeClaim } from '../../../lib/domain/claims.ts';
 import type { Backend } from '../../../lib/domain/devices.ts';
 import { claimMadeTaps, claimNamedTaps } from '../../../lib/host/taps.ts';
-import { card, machine, vnc } from './machine.ts';
+import { vnc } from '../../fixtures/qmp/screens.ts';
+import { card, machine } from './machine.ts';
 
 const undo: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -42,7 +43,7 @@ describe('claims on ports', () => {
   test('are of VNC, of forwarding, and of character devices that listen', () => {
     const forward = { protocol: 'udp', address: null, hostPort: 5353, guestPort: 53 } as const;
     const domain = machine({
-      graphics: [{ ...vnc, port: 5907 }, vnc, { ...vnc, socket: '/run/vnc' }],
+      graphics: [{ ...vnc, port: 5907 }, vnc, { ...vnc, reach: 'socket', socket: '/run/vnc' }],
       interfaces: [{ ...card, type: 'user', portForwards: [forward] }],
       serials: [
         { backend: listener, log: null, port: 0 },
@@ -84,7 +85,7 @@ describe('ports chosen at start', () => {
     const domain = machine({
       graphics: [
         { ...vnc, port: 5900 },
-        { ...vnc, socket: '/run/vnc' },
+        { ...vnc, reach: 'socket', socket: '/run/vnc' },
       ],
     });
     expect(await choosePorts(domain, [], [])).toEqual({ vncPorts: new Map(), claims: [] });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Domain } from '../../../lib/domain/definition.ts';
 import type { Disk, DiskDriver, Input, Interface, Video } from '../../../lib/domain/devices.ts';
 import { bareDomain, disk, nic, qemu10 } from '../../fixtures/qmp/domains.ts';
+import { video, vnc, vncSocket } from '../../fixtures/qmp/screens.ts';
 import { argvOf, deviceOf, objectsOf, onMachine, valuesOf } from './argv-of.ts';
 
 const invalid = expect.objectContaining({ code: 'INVALID_XML', hint: expect.any(String) });
@@ -226,16 +227,11 @@ describe('a network card', () => {
 });
 
 describe('what a person sees', () => {
-  const vnc = { type: 'vnc', port: null, listen: '127.0.0.1', socket: null, keymap: null } as const;
-  const video = (model: Video['model'], change: Partial<Video> = {}): Video => {
-    return { model, vramBytes: null, heads: null, primary: false, address: null, ...change };
-  };
-
   test.each([
     [vnc, ['127.0.0.1:3']],
     [{ ...vnc, listen: '::' }, ['[::]:3']],
     [{ ...vnc, listen: 'a,password=on' }, ['a,,password=on:3']],
-    [{ ...vnc, socket: '/run/v,1' }, ['vnc=unix:/run/v,,1']],
+    [vncSocket('/run/v,1'), ['vnc=unix:/run/v,,1']],
   ])('%j is %j, without a display beside it', (graphics, expected) => {
     const argv = argvOf({ graphics: [graphics] }, { vncPorts: new Map([[0, 5903]]) });
     expect(valuesOf('-vnc', argv)).toEqual(expected);
@@ -251,7 +247,17 @@ describe('what a person sees', () => {
     [video('cirrus', { vramBytes: 2 ** 20 }), { driver: 'cirrus-vga' }],
     [video('virtio', { heads: 2 }), { driver: 'virtio-vga', max_outputs: 2 }],
     [video('bochs', { vramBytes: 2 ** 24 }), { driver: 'bochs-display', vgamem: 2 ** 24 }],
-    [video('qxl', { vramBytes: 2 ** 26, heads: 1 }), { driver: 'qxl-vga', vram_size: 2 ** 26, max_outputs: 1 }],
+    [
+      video('qxl', { vramBytes: 2 ** 26, heads: 1 }),
+      {
+        driver: 'qxl-vga',
+        max_outputs: 1,
+        ram_size: 2 ** 26,
+        vram_size: 2 ** 26,
+        vram64_size_mb: 0,
+        vgamem_mb: 16,
+      },
+    ],
   ])('%j is %j, where firmware looks for it', (card, expected) => {
     const [found] = objectsOf('-device', argvOf({ videos: [card] }));
     expect(found).toEqual({ ...expected, id: 'video0', bus: 'pcie.0', addr: '0x1' });

@@ -1,0 +1,144 @@
+/** XML -> graphics servers and cards. */
+import type { Video } from '../domain/devices.ts';
+import type { Graphics, Spice, Vnc } from '../domain/graphics.ts';
+import { readAddress } from './addresses.ts';
+import { devicesAt, find, findAll, need, valueAt, type Known } from './known.ts';
+
+const key = '/domain/devices/graphics';
+
+/** Address libvirt and QEMU listen on when none is told. */
+const loopback = '127.0.0.1';
+
+/** All of them. */
+export function readGraphics(domain: Known): Graphics[] {
+  return devicesAt(domain, key).map((graphics) => {
+    switch (need(graphics, `${key}/@type`)) {
+      case 'vnc':
+        return readVnc(graphics);
+      case 'spice':
+        return readSpice(graphics);
+      case 'egl-headless':
+        return { type: 'egl-headless', renderNode: valueAt(graphics, `${key}/gl/@rendernode`) ?? null };
+    }
+  });
+}
+
+function readVnc(graphics: Known): Vnc {
+  return {
+    type: 'vnc',
+    ...readServer(graphics, true),
+    websocket: valueAt(graphics, `${key}/@websocket`) ?? null,
+    sharePolicy: valueAt(graphics, `${key}/@sharePolicy`) ?? null,
+    powerControl: valueAt(graphics, `${key}/@powerControl`) ?? null,
+  };
+}
+
+type Server = Pick<Vnc, 'reach' | 'port' | 'listen' | 'socket' | 'keymap'>;
+
+/** VNC without a port gets one that is free; spice without one listens nowhere unless its ports are automatic. */
+function readServer(graphics: Known, isAuto: boolean): Server {
+  const given = valueAt(graphics, `${key}/@socket`);
+  const how = valueAt(graphics, `${key}/listen/@type`) ?? (given == null ? 'address' : 'socket');
+  const address = valueAt(graphics, `${key}/@listen`) ?? loopback;
+  const port = portOf(graphics, isAuto);
+  const reach = how === 'address' ? (port === 'none' ? 'none' : 'port') : how;
+  return {
+    reach,
+    port: reach === 'port' && port !== 'none' ? port : null,
+    listen: reach === 'port' ? (valueAt(graphics, `${key}/listen/@address`) ?? address) : loopback,
+    socket: reach === 'socket' ? (valueAt(graphics, `${key}/listen/@socket`) ?? given ?? null) : null,
+    keymap: valueAt(graphics, `${key}/@keymap`) ?? null,
+  };
+}
+
+function portOf(graphics: Known, isAuto: boolean): number | 'none' | null {
+  const port = valueAt(graphics, `${key}/@port`);
+  if (valueAt(graphics, `${key}/@autoport`) === true) return null;
+  return port ?? (isAuto || port === null ? null : 'none');
+}
+
+function readSpice(graphics: Known): Spice {
+  return {
+    type: 'spice',
+    ...readServer(graphics, false),
+    defaultMode: valueAt(graphics, `${key}/@defaultMode`) ?? null,
+    channels: readChannels(graphics),
+    imageCompression: valueAt(graphics, `${key}/image/@compression`) ?? null,
+    jpegCompression: valueAt(graphics, `${key}/jpeg/@compression`) ?? null,
+    zlibCompression: valueAt(graphics, `${key}/zlib/@compression`) ?? null,
+    playbackCompression: valueAt(graphics, `${key}/playback/@compression`) ?? null,
+    streaming: valueAt(graphics, `${key}/streaming/@mode`) ?? null,
+    mouse: valueAt(graphics, `${key}/mouse/@mode`) ?? null,
+    copyPaste: valueAt(graphics, `${key}/clipboard/@copypaste`) ?? null,
+    fileTransfer: valueAt(graphics, `${key}/filetransfer/@enable`) ?? null,
+    gl: readGl(graphics),
+  };
+}
+
+function readChannels(graphics: Known): Spice['channels'] {
+  return findAll(graphics, key, `${key}/channel`).map((channel) => ({
+    name: need(channel, `${key}/channel/@name`),
+    mode: need(channel, `${key}/channel/@mode`),
+  }));
+}
+
+function readGl(graphics: Known): Spice['gl'] {
+  const enabled = valueAt(graphics, `${key}[spice]/gl/@enable`);
+  return enabled === undefined ? null : { enabled, renderNode: valueAt(graphics, `${key}/gl/@rendernode`) ?? null };
+}
+
+/** The first is the primary one when none says it is. A domain with a screen and no card gets libvirt's cirrus. */
+export function readVideos(domain: Known): Video[] {
+  const videos = devicesAt(domain, '/domain/devices/video').map(readVideo);
+  if (videos.length === 0 && devicesAt(domain, key).length > 0) return [impliedVideo];
+  const hasPrimary = videos.some(({ primary }) => primary);
+  return videos.map((video, index) => ({ ...video, primary: hasPrimary ? video.primary : index === 0 }));
+}
+
+const impliedVideo: Video = {
+  model: 'cirrus',
+  vramBytes: null,
+  ramBytes: null,
+  vram64Bytes: null,
+  vgamemBytes: null,
+  heads: null,
+  primary: true,
+  resolution: null,
+  accel3d: null,
+  blob: null,
+  address: null,
+};
+
+function readVideo(video: Known): Video {
+  const model = '/domain/devices/video/model';
+  const bytes = (kib: number | undefined): number | null => (kib === undefined ? null : kib * 1024);
+  return {
+    model: need(video, `${model}/@type`),
+    vramBytes: bytes(valueAt(video, `${model}/@vram`)),
+    ramBytes: bytes(valueAt(video, `${model}/@ram`)),
+    vram64Bytes: bytes(valueAt(video, `${model}/@vram64`)),
+    vgamemBytes: bytes(valueAt(video, `${model}/@vgamem`)),
+    heads: valueAt(video, `${model}/@heads`) ?? null,
+    primary: valueAt(video, `${model}/@primary`) ?? false,
+    resolution: readResolution(video),
+    accel3d: readAcceleration(video),
+    blob: valueAt(video, `${model}/@blob`) ?? null,
+    address: readAddress(video, '/domain/devices/video'),
+  };
+}
+
+/** Cards that have no 3D are often told so. */
+function readAcceleration(video: Known): boolean | null {
+  const accel3d = valueAt(video, '/domain/devices/video/model/acceleration/@accel3d') ?? null;
+  const isAble = need(video, '/domain/devices/video/model/@type') === 'virtio';
+  return accel3d === false && !isAble ? null : accel3d;
+}
+
+function readResolution(video: Known): Video['resolution'] {
+  const resolution = find(video, '/domain/devices/video/model/resolution');
+  if (resolution === undefined) return null;
+  return {
+    x: need(resolution, '/domain/devices/video/model/resolution/@x'),
+    y: need(resolution, '/domain/devices/video/model/resolution/@y'),
+  };
+}

@@ -164,6 +164,8 @@ export interface DomainInfo extends DomainRow {
   readonly incarnations: readonly IncarnationInfo[];
   readonly lastOutcome: (Outcome & { readonly id: number; readonly releasedAt: string }) | null;
   readonly queuedStart: boolean;
+  /** What the definition gives to QEMU as it is (`<qemu:commandline>`). */
+  readonly qemuArguments: readonly string[];
 }
 
 export interface DefineAnswer {

@@ -13,7 +13,7 @@ import { type OpenTaps, openTaps } from '../host/taps.ts';
 import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
 import { clockEnvironment } from '../qemu/argv-clock.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
-import { balloon, cont } from '../qemu/commands.ts';
+import { balloon, cont, pollBalloon } from '../qemu/commands.ts';
 import { bear, type HypervisorUser } from './birth.ts';
 import { type CompanionSockets, startCompanions } from './companions.ts';
 import { applyLimits } from './limits.ts';
@@ -71,6 +71,8 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   const ramFiles = findRamFiles(hypervisor.pid);
   if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);
+  const { statsPeriodSeconds, model } = domain.memballoon;
+  if (statsPeriodSeconds !== null && model !== 'none') await pollBalloon(qmp, statsPeriodSeconds);
   await tuneHypervisor(supervisor, domain, qmp);
   const { startPaused } = supervisor.launch;
   if (!startPaused) await cont(qmp);
@@ -107,7 +109,8 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
   await trimLog(log);
   await makeRuntimeDirectory(places, supervisor.launch.id, plan.user);
   await applyLimits(supervisor, plan.domain);
-  for (const { backend } of [...plan.domain.serials, ...plan.domain.consoles, ...plan.domain.channels])
+  const { serials, parallels, consoles, channels } = plan.domain;
+  for (const { backend } of [...serials, ...parallels, ...consoles, ...channels])
     if (backend.type === 'file') await makeOwnedFile(backend.path, plan.user);
   await using file = await open(log, 'a', 0o640);
   await file.appendFile(
@@ -138,7 +141,7 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
     const argv = [launch.emulator, ...buildArgv(domain, settingsOf(supervisor, plan, sockets, taps))];
     const unlimitedMemlock = domain.memoryBacking.locked;
     await using preload = await openPreload(launch, taps, plan.teardown);
-    const environment = { ...clockEnvironment(domain), ...preload.environment };
+    const environment = { ...clockEnvironment(domain), ...ownEnvironment(domain), ...preload.environment };
     const newborn = { argv, user, extraFds: [...taps.fds, ...preload.fds], environment, unlimitedMemlock };
     const { identity, pidfd } = await bear(supervisor, newborn);
     supervisor.watchHypervisor({ identity, pidfd }, async () => lastWords(log, logStart));
@@ -148,6 +151,11 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
   } finally {
     taps.close();
   }
+}
+
+/** What `<qemu:commandline>` sets; the teardown library's own variables come after it. */
+function ownEnvironment({ qemuCommandline }: Domain): Readonly<Record<string, string>> {
+  return Object.fromEntries((qemuCommandline?.env ?? []).map(({ name, value }) => [name, value ?? '']));
 }
 
 /** The teardown library as the hypervisor's last descriptor, and what tells it so; nothing where another helper is wanted. */

@@ -60,6 +60,7 @@ const smallEmulators = ['/usr/bin/qemu-system-i386'];
 /** Throws INVALID_POLICY, POLICY_FORBIDS or HOST_LACKS; changes nothing, but makes a guest's UEFI variables where there are none. */
 export async function prepare(domain: Domain, { places, log, root }: Services): Promise<Preparation> {
   const host = await readHostConfig(places);
+  requireCommandline(domain, host.value);
   const policy = await choosePolicy(domain, host.value, places);
   const user = await chooseUser(domain, host.value, log);
   const asking = { deadlineMs: emulatorDeadlineMs, user: user && { uid: user.uid, gid: user.gid } };
@@ -134,6 +135,14 @@ async function choosePolicy(domain: Domain, host: HostConfig, places: Places): P
     );
   }
   return loadPolicy(name, policyPlaces(places));
+}
+
+/** Options that domctl does not know may undo all that it proves: the operator says whether there may be any. */
+function requireCommandline({ name, qemuCommandline }: Domain, { security }: HostConfig): void {
+  if (qemuCommandline === null || security.allowQemuCommandline) return;
+  throw new DomctlError('POLICY_FORBIDS', `domain '${name}' has a <qemu:commandline>, which this host does not allow`, {
+    hint: 'remove it, or set security.allowQemuCommandline: true in host.yaml',
+  });
 }
 
 async function findEmulator(domain: Domain): Promise<string> {

@@ -42,7 +42,9 @@ export function claimPorts(domain: Domain): PortClaim[] {
   );
   // A console that doubles a serial port has no backend of its own.
   const consoles = domain.consoles.filter(({ kind }) => kind === 'virtio');
-  const devices = [...domain.serials, ...consoles, ...domain.channels];
+  const cards = domain.smartcards.filter((card) => card.mode === 'passthrough');
+  const lines = [...domain.serials, ...domain.parallels, ...consoles, ...domain.channels];
+  const devices = [...lines, ...domain.redirdevs, ...cards];
   return [...screens, ...forwards, ...devices.flatMap(({ backend }) => portOf(backend))];
 }
 
@@ -54,6 +56,8 @@ function portsOfScreen(screen: Graphics): PortClaim[] {
 }
 
 function portOf(backend: Backend): PortClaim[] {
+  if (backend.type === 'udp' && backend.bindPort !== null)
+    return [claimPort('udp', backend.bindHost, backend.bindPort)];
   return backend.type === 'tcp' && backend.mode === 'bind' ? [tcpPort(backend.host, backend.port)] : [];
 }
 

@@ -93,6 +93,7 @@ export function domainInfo(entry: Entry): DomainInfo {
     incarnations: entry.supervisors.toReversed().map(incarnationInfo),
     lastOutcome: entry.lastReleased && outcomeOf(entry.lastReleased),
     queuedStart: entry.waiting,
+    qemuArguments: entry.definition?.qemuCommandline?.args ?? [],
   };
 }
 

@@ -81,6 +81,7 @@ export interface ConfigurationReadings {
     readonly overcommit: number;
     readonly user: string;
     readonly allowRootHypervisor: boolean;
+    readonly allowQemuCommandline: boolean;
   } | null;
 }
 

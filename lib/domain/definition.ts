@@ -12,6 +12,7 @@ import type {
   Interface,
   Memballoon,
   Panic,
+  Parallel,
   Rng,
   Serial,
   Tpm,
@@ -23,7 +24,9 @@ import type { Sysinfo } from './sysinfo.ts';
 import type { IoThread } from './iothreads.ts';
 import type { MemoryModule, NumaCell, Numatune } from './numa.ts';
 import type { Graphics } from './graphics.ts';
+import type { Hub, Redirdev, RedirRule, Smartcard } from './redirection.ts';
 import type { Audio, Sound } from './sound.ts';
+import type { Crypto, Iommu, QemuCommandline } from './translation.ts';
 
 export interface Domain {
   /** Accelerator: `qemu` is TCG, `kvm` needs /dev/kvm. */
@@ -69,6 +72,7 @@ export interface Domain {
   readonly filesystems: readonly Filesystem[];
   readonly interfaces: readonly Interface[];
   readonly serials: readonly Serial[];
+  readonly parallels: readonly Parallel[];
   readonly consoles: readonly Console[];
   readonly channels: readonly Channel[];
   readonly inputs: readonly Input[];
@@ -76,6 +80,14 @@ export interface Domain {
   readonly videos: readonly Video[];
   readonly sounds: readonly Sound[];
   readonly audios: readonly Audio[];
+  readonly hubs: readonly Hub[];
+  readonly redirdevs: readonly Redirdev[];
+  /** null: every device may be redirected. */
+  readonly redirFilter: readonly RedirRule[] | null;
+  readonly smartcards: readonly Smartcard[];
+  readonly iommu: Iommu | null;
+  readonly cryptos: readonly Crypto[];
+  readonly qemuCommandline: QemuCommandline | null;
   readonly rngs: readonly Rng[];
   readonly tpm: Tpm | null;
   readonly watchdog: Watchdog | null;

@@ -2,6 +2,7 @@
  * A domain's devices, what its XML says of them after defaults. Pure data. Sizes are bytes, paths absolute.
  * Order in each list is the document's; ids and node names are made by `lib/qemu`.
  */
+import type { VirtioModel, VirtioOptions } from './virtio.ts';
 
 /** Where a device sits; null: the hypervisor chooses. */
 export type Address =
@@ -21,7 +22,10 @@ export type Address =
       readonly unit: number;
     }
   | { readonly type: 'virtio-serial'; readonly controller: number; readonly bus: number; readonly port: number }
-  | { readonly type: 'usb'; readonly bus: number; readonly port: string };
+  | { readonly type: 'usb'; readonly bus: number; readonly port: string }
+  /** null: the board's usual one. */
+  | { readonly type: 'isa'; readonly iobase: number | null; readonly irq: number | null }
+  | { readonly type: 'ccid'; readonly controller: number; readonly slot: number };
 
 export interface Disk {
   readonly device: 'disk' | 'cdrom';
@@ -92,18 +96,37 @@ export interface PortForward {
 
 /** What a character device is on the host. */
 export type Backend =
-  | { readonly type: 'pty' }
-  | { readonly type: 'null' }
+  /** `spicevmc`: the viewer's own end of agent, USB or card; `vc`: a text screen of the display; `stdio`: the log. */
+  | { readonly type: 'pty' | 'null' | 'stdio' | 'vc' | 'spicevmc' }
+  /** `dev`: a serial or parallel port of the host; `pipe`: the FIFOs `path.in` and `path.out`. */
+  | { readonly type: 'dev' | 'pipe'; readonly path: string }
+  /** A channel of the spice viewer, by name. */
+  | { readonly type: 'spiceport'; readonly channel: string }
+  /** QEMU's own agent for the clipboard of VNC; null: its default. */
+  | { readonly type: 'qemu-vdagent'; readonly copyPaste: boolean | null; readonly mouse: 'server' | 'client' | null }
+  /** What is said goes to `host`:`port`; what comes to `bindHost`:`bindPort` is heard. */
+  | {
+      readonly type: 'udp';
+      readonly host: string | null;
+      readonly port: number;
+      readonly bindHost: string | null;
+      readonly bindPort: number | null;
+    }
   | { readonly type: 'file'; readonly path: string; readonly append: boolean | null }
   /** `bind`: QEMU listens. path null: a socket in the incarnation's runtime directory. */
-  | { readonly type: 'unix'; readonly mode: 'bind' | 'connect'; readonly path: string | null }
-  | {
+  | ({ readonly type: 'unix'; readonly mode: 'bind' | 'connect'; readonly path: string | null } & Reconnecting)
+  | ({
       readonly type: 'tcp';
       readonly mode: 'bind' | 'connect';
       readonly host: string;
       readonly port: number;
       readonly telnet: boolean;
-    };
+    } & Reconnecting);
+
+interface Reconnecting {
+  /** Of mode `connect`: when to try again, in seconds; null: never. */
+  readonly reconnectSeconds: number | null;
+}
 
 /** Everything the device says is also written there. */
 export interface BackendLog {
@@ -111,11 +134,20 @@ export interface BackendLog {
   readonly append: boolean | null;
 }
 
-/** An ISA serial port. */
 export interface Serial {
+  readonly model: 'isa-serial' | 'isa-debugcon' | 'usb-serial' | 'pci-serial';
   readonly backend: Backend;
   readonly log: BackendLog | null;
   readonly port: number;
+  readonly address: Address | null;
+}
+
+/** An ISA parallel port. */
+export interface Parallel {
+  readonly backend: Backend;
+  readonly log: BackendLog | null;
+  readonly port: number;
+  readonly address: Address | null;
 }
 
 /** `serial` doubles the serial of the same port and makes no device; `virtio` is a virtconsole. */
@@ -127,11 +159,13 @@ export interface Console {
   readonly address: Address | null;
 }
 
-/** A virtio-serial port with a name, e.g. `org.qemu.guest_agent.0`. */
+/** A virtio-serial port, by its name if it has one, e.g. `org.qemu.guest_agent.0`. */
 export interface Channel {
   readonly backend: Backend;
   readonly log: BackendLog | null;
-  readonly name: string;
+  readonly name: string | null;
+  /** Where in QEMU's own network the guest reaches it; null: it is a virtio-serial port. */
+  readonly forward: { readonly address: string; readonly port: number } | null;
   readonly address: Address | null;
 }
 
@@ -193,17 +227,34 @@ export interface Video {
   /** Of virtio: 3D by the host's GPU, resources in shared memory. */
   readonly accel3d: boolean | null;
   readonly blob: boolean | null;
+  readonly virtio: VirtioOptions;
   readonly address: Address | null;
 }
 
+/** `passthrough` is a device of the host as virtio's, `evdev` one for keyboard and mouse, with no bus of its own. */
 export interface Input {
-  readonly type: 'tablet' | 'mouse' | 'keyboard';
-  readonly bus: 'usb' | 'ps2' | 'virtio';
+  readonly type: 'tablet' | 'mouse' | 'keyboard' | 'passthrough' | 'evdev';
+  readonly bus: 'usb' | 'ps2' | 'virtio' | null;
+  /** Of the host, for the last two; null for the others. */
+  readonly source: EvdevSource | null;
+  readonly virtio: VirtioOptions;
   readonly address: Address | null;
 }
+
+/** An event device of the host. What is after `path` is for the type `evdev`; null: QEMU's default. */
+export interface EvdevSource {
+  readonly path: string;
+  readonly grabAll: boolean;
+  readonly repeat: boolean | null;
+  readonly grabToggle: GrabToggle | null;
+}
+
+/** Keys that give the device back to the host. */
+type GrabToggle = 'ctrl-ctrl' | 'alt-alt' | 'shift-shift' | 'meta-meta' | 'scrolllock' | 'ctrl-scrolllock';
 
 export interface Rng {
-  readonly model: 'virtio';
+  readonly model: VirtioModel;
+  readonly virtio: VirtioOptions;
   readonly backend: { readonly type: 'random'; readonly path: string } | { readonly type: 'builtin' };
   readonly rate: { readonly bytes: number; readonly periodMs: number | null } | null;
   readonly address: Address | null;
@@ -223,8 +274,13 @@ export interface Panic {
 }
 
 export interface Memballoon {
-  readonly model: 'virtio' | 'none';
+  readonly model: VirtioModel | 'none';
   readonly autodeflate: boolean;
+  /** Whether the guest gives free pages back by itself; null: QEMU's default. */
+  readonly freePageReporting: boolean | null;
+  /** How often the guest tells of its memory; null: never. */
+  readonly statsPeriodSeconds: number | null;
+  readonly virtio: VirtioOptions;
   readonly address: Address | null;
 }
 

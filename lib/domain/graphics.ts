@@ -42,9 +42,9 @@ export interface Spice extends DisplayServer {
 }
 
 /** `any`: plain, as there is no TLS. */
-export type SpiceMode = 'any' | 'insecure';
+type SpiceMode = 'any' | 'insecure';
 
-export type SpiceChannel = 'main' | 'display' | 'inputs' | 'cursor' | 'playback' | 'record' | 'smartcard' | 'usbredir';
+type SpiceChannel = 'main' | 'display' | 'inputs' | 'cursor' | 'playback' | 'record' | 'smartcard' | 'usbredir';
 
 /** Renders with a GPU of the host for a server beside it. */
 export interface EglHeadless {

@@ -44,6 +44,9 @@ export const turns = {
   video: 9,
   input: 10,
   panic: 11,
+  serial: 12,
+  iommu: 13,
+  crypto: 14,
 } as const;
 
 /** A finished argument, or a device that waits for its address. */

@@ -70,7 +70,10 @@ function highestDrive({ disks }: Domain, type: 'scsi' | 'sata'): number {
 }
 
 function highestPort({ channels, consoles }: Domain): number {
-  const ports = [...channels, ...consoles.filter(({ kind }) => kind === 'virtio')];
+  const ports = [
+    ...channels.filter(({ forward }) => forward === null),
+    ...consoles.filter(({ kind }) => kind === 'virtio'),
+  ];
   return Math.max(-1, ...ports.map(({ address }) => (address?.type === 'virtio-serial' ? address.controller : 0)));
 }
 
@@ -85,9 +88,11 @@ function impliedBridges(domain: Domain, family: 'pc' | 'q35'): Controller[] {
 }
 
 function addresses(domain: Domain): (Address | null)[] {
-  const { controllers, disks, filesystems, interfaces, videos, sounds, inputs, rngs, watchdog, memballoon } = domain;
-  const single = watchdog ? [watchdog, memballoon] : [memballoon];
-  const lists = [controllers, disks, filesystems, interfaces, videos, sounds, inputs, rngs, single];
+  const { controllers, disks, filesystems, interfaces, serials, videos, sounds, inputs, rngs, watchdog, memballoon } =
+    domain;
+  const { iommu, cryptos } = domain;
+  const single = [watchdog, memballoon, iommu].filter((each) => each !== null);
+  const lists = [controllers, disks, filesystems, interfaces, serials, videos, sounds, inputs, rngs, cryptos, single];
   return lists.flatMap((list) => list.map(({ address }) => address));
 }
 

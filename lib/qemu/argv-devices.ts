@@ -5,12 +5,14 @@ import { controllerParts } from './argv-controllers.ts';
 import { diskParts, sortDisks } from './argv-disks.ts';
 import { inputParts, videoParts } from './argv-display.ts';
 import { graphicsArguments } from './argv-graphics.ts';
-import { lineArguments } from './argv-lines.ts';
+import { lineParts } from './argv-lines.ts';
 import { interfaceParts } from './argv-network.ts';
 import { moduleArguments } from './argv-modules.ts';
 import { settle } from './argv-pci.ts';
 import { balloonParts, filesystemParts, panicParts, rngParts, tpmArguments, watchdogParts } from './argv-services.ts';
+import { hubArguments, redirdevArguments, smartcardArguments } from './argv-redirection.ts';
 import { audioArguments, soundParts } from './argv-sound.ts';
+import { cryptoParts, iommuParts } from './argv-translation.ts';
 import { usbPlaces } from './argv-usb.ts';
 import type { Part } from './arguments.ts';
 import type { LaunchSettings } from './launch-settings.ts';
@@ -22,12 +24,15 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
   const boot = bootOrder(domain, disks);
   const usb = usbPlaces(domain);
   const parts: Part[] = [
+    ...iommuParts(domain),
     ...controllerParts(domain),
     ...moduleArguments(domain),
+    ...hubArguments(domain, usb),
     ...diskParts(domain, disks, boot),
     ...filesystemParts(domain, launch.filesystemSockets),
     ...interfaceParts(domain, launch.taps, boot),
-    ...lineArguments(domain, launch.socketDir),
+    ...smartcardArguments(domain, { socketDir: launch.socketDir, usb }),
+    ...lineParts(domain, launch.socketDir, usb),
     ...tpmArguments(domain, launch.tpmSocket),
     ...inputParts(domain),
     ...audioArguments(domain),
@@ -35,9 +40,11 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...videoParts(domain),
     ...soundParts(domain, usb),
     ...watchdogParts(domain),
+    ...redirdevArguments(domain, { socketDir: launch.socketDir, usb, boot }),
     ...balloonParts(domain),
     ...rngParts(domain),
     ...panicParts(domain),
+    ...cryptoParts(domain),
   ];
   return settle(parts, machineFamily(domain.os.machine));
 }

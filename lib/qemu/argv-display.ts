@@ -2,7 +2,8 @@
 import type { Domain } from '../domain/definition.ts';
 import type { Input, Video } from '../domain/devices.ts';
 import { usbPlaces } from './argv-usb.ts';
-import { type Part, type Turn, device, given, impossible, pciDevice } from './arguments.ts';
+import { virtioProperties } from './argv-virtio.ts';
+import { type Part, type Turn, device, given, impossible, json, pciDevice } from './arguments.ts';
 
 /** Keyboards, mice and tablets; those on PS/2 are the board's own. */
 export function inputParts(domain: Domain): Part[] {
@@ -15,7 +16,9 @@ export function inputParts(domain: Domain): Part[] {
       case 'usb':
         return device({ driver: usbInputs[input.type], ...usb.get(input), id });
       case 'virtio':
-        return [pciDevice('input', input.address, { driver: `virtio-${input.type}-pci`, id })];
+        return [pciDevice('input', input.address, virtioInput(input, id))];
+      case null:
+        return json('-object', eventDevice(input, id));
     }
   });
 }
@@ -32,7 +35,25 @@ export function videoParts({ videos }: Domain): Part[] {
   });
 }
 
-const usbInputs: Readonly<Record<Input['type'], string>> = {
+function virtioInput({ type, source, virtio }: Input, id: string): { driver: string; id: string } {
+  const isHosts = type === 'passthrough';
+  const driver = isHosts ? 'virtio-input-host-pci' : `virtio-${type}-pci`;
+  return { driver, ...virtioProperties(virtio), id, ...(isHosts ? given('evdev', source?.path ?? null) : {}) };
+}
+
+/** Feeds whatever keyboard and mouse the guest has. */
+function eventDevice({ source }: Input, id: string): object {
+  const { path = null, grabAll = false, repeat = null, grabToggle = null } = source ?? {};
+  return {
+    ...{ 'qom-type': 'input-linux', id },
+    ...given('evdev', path),
+    ...(grabAll ? { grab_all: true } : {}),
+    ...given('repeat', repeat),
+    ...given('grab-toggle', grabToggle),
+  };
+}
+
+const usbInputs: Partial<Record<Input['type'], string>> = {
   tablet: 'usb-tablet',
   mouse: 'usb-mouse',
   keyboard: 'usb-kbd',
@@ -72,7 +93,12 @@ function cardProperties(video: Video): object {
     case 'qxl':
       return { ...qxlProperties(video), ...size };
     case 'virtio':
-      return { max_outputs: video.heads ?? 1, ...given('blob', video.blob), ...size };
+      return {
+        ...virtioProperties(video.virtio),
+        max_outputs: video.heads ?? 1,
+        ...given('blob', video.blob),
+        ...size,
+      };
     case 'cirrus':
     case 'ramfb':
     case 'none':

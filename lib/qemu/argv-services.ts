@@ -1,5 +1,6 @@
 /** Devices that serve the guest rather than its user, as QEMU's arguments: entropy, balloon, TPM, shared directories. Pure. */
 import type { Domain } from '../domain/definition.ts';
+import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { type Part, device, given, impossible, json, pciDevice, text } from './arguments.ts';
 import { machineFamily } from './machine-family.ts';
 
@@ -30,13 +31,19 @@ export function filesystemParts({ filesystems }: Domain, sockets: ReadonlyMap<nu
 
 /** Sources of entropy, each a back end and a device. */
 export function rngParts({ rngs }: Domain): Part[] {
-  return rngs.flatMap(({ backend, rate, address }, index): Part[] => {
+  return rngs.flatMap(({ model, virtio, backend, rate, address }, index): Part[] => {
     const rng = `objrng${index}`;
     const source = backend.type === 'random' ? { filename: backend.path } : {};
     const limit = rate === null ? {} : { 'max-bytes': rate.bytes, period: rate.periodMs ?? usualPeriodMs };
     return [
       ...json('-object', { 'qom-type': `rng-${backend.type}`, id: rng, ...source }),
-      pciDevice('rng', address, { driver: 'virtio-rng-pci', rng, id: `rng${index}`, ...limit }),
+      pciDevice('rng', address, {
+        driver: virtioDriver('virtio-rng-pci', model),
+        ...virtioProperties(virtio),
+        rng,
+        id: `rng${index}`,
+        ...limit,
+      }),
     ];
   });
 }
@@ -45,9 +52,12 @@ export function rngParts({ rngs }: Domain): Part[] {
 const usualPeriodMs = 1000;
 
 export function balloonParts({ memballoon }: Domain): Part[] {
-  if (memballoon.model === 'none') return [];
-  const deflate = memballoon.autodeflate ? { 'deflate-on-oom': true } : {};
-  return [pciDevice('balloon', memballoon.address, { driver: 'virtio-balloon-pci', id: 'balloon0', ...deflate })];
+  const { model, autodeflate, freePageReporting, virtio, address } = memballoon;
+  if (model === 'none') return [];
+  const deflate = autodeflate ? { 'deflate-on-oom': true } : {};
+  const reporting = given('free-page-reporting', freePageReporting);
+  const names = { driver: virtioDriver('virtio-balloon-pci', model), ...virtioProperties(virtio), id: 'balloon0' };
+  return [pciDevice('balloon', address, { ...names, ...deflate, ...reporting })];
 }
 
 /**

@@ -27,11 +27,11 @@ export function audioDevice(domain: Domain, wanted: number | null): string | nul
   return audio === undefined ? null : `audio${audio.id}`;
 }
 
-/** Without any `<audio>` cards play where the viewer is, as with libvirt. */
+/** Without any `<audio>` all is played where the viewer is, as with libvirt; without a viewer and a card there is none. */
 function audiosOf({ audios, sounds, graphics }: Domain): readonly Audio[] {
-  if (audios.length > 0 || sounds.length === 0) return audios;
-  const type = graphics.some((each) => each.type === 'spice') ? 'spice' : 'none';
-  return [{ id: 1, type, options: {}, input: null, output: null }];
+  const isSpice = graphics.some((each) => each.type === 'spice');
+  if (audios.length > 0 || (sounds.length === 0 && !isSpice)) return audios;
+  return [{ id: 1, type: isSpice ? 'spice' : 'none', options: {}, input: null, output: null }];
 }
 
 function backend({ id, type, options, input, output }: Audio): object {

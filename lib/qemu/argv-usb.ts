@@ -1,6 +1,7 @@
 /** USB controllers and the places of USB devices as QEMU's arguments. Pure. */
 import type { Domain } from '../domain/definition.ts';
-import type { Address, Controller, Disk, Input, UsbModel } from '../domain/devices.ts';
+import type { Address, Controller, Disk, Input, Serial, UsbModel } from '../domain/devices.ts';
+import type { Hub, Redirdev, Smartcard } from '../domain/redirection.ts';
 import type { Sound } from '../domain/sound.ts';
 import { type Part, given, impossible, pciDevice } from './arguments.ts';
 import type { MachineFamily } from './machine-family.ts';
@@ -60,7 +61,8 @@ function onRootBus(slot: number, number: number): Address {
 /** Where the USB devices of a domain are plugged in, to be asked once for each of its devices. */
 export type UsbPlaces = ReadonlyMap<UsbDevice, object>;
 
-type UsbDevice = Disk | Input | Sound;
+/** A smart card stands for the reader it is the first in. */
+type UsbDevice = Disk | Input | Sound | Serial | Hub | Redirdev | Smartcard;
 
 /**
  * `bus` and, as soon as one device names its port, `port` of each USB device: QEMU gives out ports in the order of the
@@ -82,11 +84,24 @@ export function usbPlaces(domain: Domain): UsbPlaces {
 }
 
 /** In the order of the command line, in which ports are given out. */
-function usbDevices({ disks, inputs, sounds }: Domain): UsbDevice[] {
+function usbDevices({ hubs, disks, smartcards, serials, inputs, sounds, redirdevs }: Domain): UsbDevice[] {
+  const onBus = ({ bus }: Disk | Input): boolean => bus === 'usb';
+  const readers = smartcards.filter(
+    (card, index) => smartcards.findIndex((one) => reader(one) === reader(card)) === index,
+  );
   return [
-    ...[...disks, ...inputs].filter(({ bus }) => bus === 'usb'),
+    ...hubs,
+    ...disks.filter(onBus),
+    ...readers,
+    ...serials.filter(({ model }) => model === 'usb-serial'),
+    ...inputs.filter(onBus),
     ...sounds.filter(({ model }) => model === 'usb'),
+    ...redirdevs,
   ];
+}
+
+function reader({ address }: Smartcard): number {
+  return address?.type === 'ccid' ? address.controller : 0;
 }
 
 function plug(bus: number, port: string | null): object {

@@ -1,5 +1,5 @@
 /**
- * Character devices: what is behind a serial port, console or channel. Pure. Owns their ids, and where those that
+ * Character devices: what is behind a serial port, console, channel or redirected device. Pure. Owns their ids, and where those that
  * listen are to be found.
  */
 import type { Domain } from '../domain/definition.ts';
@@ -87,22 +87,60 @@ const listening = ',server=on,wait=off';
 
 function backendText(id: string, backend: Backend, socketDir: string): string {
   switch (backend.type) {
-    case 'pty':
-    case 'null':
-      return `${backend.type},id=${id}`;
     case 'file':
       return `file,id=${id},path=${text(backend.path)}${appendText('append', backend.append)}`;
-    case 'unix': {
-      const path = backend.path ?? (backend.mode === 'bind' ? chardevSocket(socketDir, id) : null);
-      if (path === null) throw impossible(`${id} shall connect to a socket and names none`, 'give its <source> a path');
-      return `socket,id=${id},path=${text(path)}${backend.mode === 'bind' ? listening : ''}`;
-    }
+    case 'dev':
+      return `${id.startsWith('charparallel') ? 'parallel' : 'serial'},id=${id},path=${text(backend.path)}`;
+    case 'pipe':
+      return `pipe,id=${id},path=${text(backend.path)}`;
+    case 'unix':
+      return `socket,id=${id},path=${text(socketPath(id, backend, socketDir))}${ends(backend)}`;
     case 'tcp': {
       const telnet = backend.telnet ? ',telnet=on' : '';
-      const server = backend.mode === 'bind' ? listening : '';
-      return `socket,id=${id},host=${text(backend.host)},port=${backend.port}${telnet}${server}`;
+      return `socket,id=${id},host=${text(backend.host)},port=${backend.port}${telnet}${ends(backend)}`;
     }
+    case 'udp':
+      return `udp,id=${id}${udpText(backend)}`;
+    case 'spicevmc':
+      return `spicevmc,id=${id},name=${viewerEnd(id)}`;
+    case 'spiceport':
+      return `spiceport,id=${id},name=${text(backend.channel)}`;
+    case 'qemu-vdagent':
+      return `qemu-vdagent,id=${id},name=vdagent${agentText(backend)}`;
+    default:
+      return `${backend.type},id=${id}`;
   }
+}
+
+type Of<Type extends Backend['type']> = Extract<Backend, { type: Type }>;
+
+function socketPath(id: string, { mode, path }: Of<'unix'>, socketDir: string): string {
+  const found = path ?? (mode === 'bind' ? chardevSocket(socketDir, id) : null);
+  if (found === null) throw impossible(`${id} shall connect to a socket and names none`, 'give its <source> a path');
+  return found;
+}
+
+/** In seconds: QEMU 7.2 has no finer unit, and 10 still takes it. */
+function ends({ mode, reconnectSeconds }: Of<'unix' | 'tcp'>): string {
+  if (mode === 'bind') return listening;
+  return reconnectSeconds === null ? '' : `,reconnect=${reconnectSeconds}`;
+}
+
+function udpText({ host, port, bindHost, bindPort }: Of<'udp'>): string {
+  const to = `${host === null ? '' : `,host=${text(host)}`},port=${port}`;
+  const from = bindHost === null ? '' : `,localaddr=${text(bindHost)}`;
+  return `${to}${from}${bindPort === null ? '' : `,localport=${bindPort}`}`;
+}
+
+/** What a viewer's own end is called depends on what is in front of it. */
+function viewerEnd(id: string): string {
+  if (id.startsWith('charredir')) return 'usbredir';
+  return id.startsWith('charsmartcard') ? 'smartcard' : 'vdagent';
+}
+
+function agentText({ copyPaste, mouse }: Of<'qemu-vdagent'>): string {
+  const clipboard = copyPaste === null ? '' : `,clipboard=${onOff(copyPaste)}`;
+  return `${clipboard}${mouse === null ? '' : `,mouse=${onOff(mouse === 'client')}`}`;
 }
 
 function logText(log: BackendLog | null): string {

@@ -73,6 +73,12 @@ export async function balloon(client: QmpClient, bytes: number, timing: Timing =
   await client.execute('balloon', { value: bytes }, timing);
 }
 
+/** The guest tells of its memory every `seconds` from now on; refused without the balloon `argv-services.ts` makes. */
+export async function pollBalloon(client: QmpClient, seconds: number, timing: Timing = {}): Promise<void> {
+  const property = 'guest-stats-polling-interval';
+  await client.execute('qom-set', { path: '/machine/peripheral/balloon0', property, value: seconds }, timing);
+}
+
 const balloonSchema = z.object({ actual: z.int().nonnegative() });
 
 /** Bytes of memory the guest has now; refused with class `DeviceNotActive` without a balloon device. */

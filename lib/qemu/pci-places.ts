@@ -43,7 +43,11 @@ function isPlaced({ address }: PciDevice): boolean {
 
 /** Cards made for a port. The first graphics card is none: it belongs where firmware looks for it. */
 function isExpress({ properties, turn }: PciDevice): boolean {
-  return turn !== 'primaryVideo' && /^(virtio-|vhost-user-|qemu-xhci$|nec-usb-xhci$|e1000e$)/.test(properties.driver);
+  // An IOMMU is part of the root.
+  if (turn === 'iommu') return false;
+  // A transitional device has registers in I/O ports, which old slots have.
+  if (turn === 'primaryVideo' || properties.driver.endsWith('-pci-transitional')) return false;
+  return /^(virtio-|vhost-user-|qemu-xhci$|nec-usb-xhci$|e1000e$)/.test(properties.driver);
 }
 
 /** Buses behind ports in which nothing sits, in the definition's order. */

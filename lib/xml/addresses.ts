@@ -1,16 +1,14 @@
 /** Where devices sit: XML -> model and back. */
 import type { Address } from '../domain/devices.ts';
-import { has, valueAt, type Known } from './known.ts';
+import { valueAt, type Known } from './known.ts';
 import { tag, type Tag } from './serialize.ts';
 
 type OnPci =
   `/domain/devices/${'controller' | 'interface' | 'filesystem' | 'video' | 'watchdog' | 'memballoon' | 'rng'}`;
 type OnPciOrUsb = OnPci | '/domain/devices/input' | '/domain/devices/sound' | '/domain/devices/disk';
-type OnVirtioSerial = '/domain/devices/console' | '/domain/devices/channel';
 
 /** The address of the device at `key`; null: none given, or only its kind. */
-export function readAddress(device: Known, key: OnPciOrUsb | OnVirtioSerial): Address | null {
-  if (key === '/domain/devices/console' || key === '/domain/devices/channel') return readPort(device, key);
+export function readAddress(device: Known, key: OnPciOrUsb): Address | null {
   if (key === '/domain/devices/input' || key === '/domain/devices/sound' || key === '/domain/devices/disk') {
     const type = valueAt(device, `${key}/address/@type`);
     if (type === 'usb') return readUsb(device, key);
@@ -49,19 +47,49 @@ function readDrive(disk: Known): Address {
   };
 }
 
-function readPort(device: Known, key: OnVirtioSerial): Address | null {
-  if (!has(device, `${key}/address`)) return null;
-  return {
-    type: 'virtio-serial',
-    controller: valueAt(device, `${key}/address/@controller`) ?? 0,
-    bus: valueAt(device, `${key}/address/@bus`) ?? 0,
-    port: valueAt(device, `${key}/address/@port`) ?? 0,
+/** The address of a device that may sit on several kinds of bus; null: none given, or only its kind. */
+export function readPlace(device: Known): Address | null {
+  const place = device.children.find(({ key }) => key === `${device.key}/address`);
+  if (place === undefined) return null;
+  const read = (name: string): unknown => place.values.get(`${place.key}/@${name}`);
+  const number = (name: string): number | null => {
+    const value = read(name);
+    return typeof value === 'number' ? value : null;
   };
+  switch (read('type')) {
+    case 'pci':
+      return pciPlace(number, read('multifunction') === true);
+    case 'usb':
+      return { type: 'usb', bus: number('bus') ?? 0, port: String(read('port')) };
+    case 'isa':
+      return { type: 'isa', iobase: number('iobase'), irq: number('irq') };
+    case 'ccid':
+      return { type: 'ccid', controller: number('controller') ?? 0, slot: number('slot') ?? 0 };
+    default: {
+      const [controller, bus, port] = [number('controller'), number('bus'), number('port')];
+      return { type: 'virtio-serial', controller: controller ?? 0, bus: bus ?? 0, port: port ?? 0 };
+    }
+  }
+}
+
+function pciPlace(number: (name: string) => number | null, multifunction: boolean): Address | null {
+  const [bus, slot] = [number('bus'), number('slot')];
+  if (bus === null && slot === null) return null;
+  const [domain, part] = [number('domain') ?? 0, number('function') ?? 0];
+  return { type: 'pci', domain, bus: bus ?? 0, slot: slot ?? 0, function: part, multifunction };
 }
 
 /** The element for `address`; null for none. */
 export function addressTag(address: Address | null): Tag | null {
   if (address === null) return null;
+  if (address.type === 'isa') {
+    const { type, iobase, irq } = address;
+    return tag('address', {
+      type,
+      iobase: iobase === null ? null : hex(iobase, 1),
+      irq: irq === null ? null : hex(irq, 1),
+    });
+  }
   if (address.type !== 'pci') return tag('address', { ...address });
   const { type, domain, bus, slot, function: part, multifunction } = address;
   return tag('address', {

@@ -7,6 +7,7 @@ import type { XmlAttribute, XmlElement } from './document.ts';
 import { attributeXml, elementXml } from './fragment.ts';
 import type { Known } from './known.ts';
 import { quote, type Problem } from './problems.ts';
+import { tableName } from './namespaces.ts';
 import { plainKey, propertyAt, requirementsOf } from './properties.ts';
 import type { Property } from './property.ts';
 import { absent, duplicate, letThrough, second, shorten, stray, unknown } from './complaints.ts';
@@ -132,9 +133,10 @@ function takeChildren(found: Collection, element: XmlElement, place: Place): voi
   const counts = new Map<string, number>();
   const seen = new Set<string>();
   for (const child of element.children) {
-    const { name } = child;
+    const known = tableName(child);
+    const name = known ?? child.name;
     const keys = inside(place, name);
-    const property = child.namespace === '' ? propertyAt(keys) : null;
+    const property = known === null ? null : propertyAt(keys);
     if (property === null || property.missing !== null) {
       setAside(found, child, place, [unknown('element', child, { keys, property })]);
     } else if (seen.has(name) && property.repeats !== 'several') {

@@ -2,13 +2,16 @@
 import type { Domain } from '../domain/definition.ts';
 import type { Controller, Input, Memballoon, Rng, Tpm, Watchdog } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
-import { channel, console, serial } from './emit-characters.ts';
+import { channel, console, parallel, serial } from './emit-characters.ts';
 import { disk, filesystem } from './emit-disks.ts';
 import { graphics, video } from './emit-graphics.ts';
 import { card } from './emit-interfaces.ts';
 import { memoryModule } from './emit-memory.ts';
-import { onOff, tag, texted, yesNo, type Tag } from './serialize.ts';
+import { hub, redirdev, redirFilter, smartcard } from './emit-redirection.ts';
 import { audio, sound } from './emit-sound.ts';
+import { crypto, iommu } from './emit-translation.ts';
+import { onOff, tag, texted, type Tag } from './serialize.ts';
+import { driverTag } from './virtio-driver.ts';
 
 /** `<devices>`. */
 export function devices(domain: Domain): Tag {
@@ -18,7 +21,9 @@ export function devices(domain: Domain): Tag {
     ...domain.controllers.map(controller),
     ...domain.filesystems.map(filesystem),
     ...domain.interfaces.map(card),
+    ...domain.smartcards.map(smartcard),
     ...domain.serials.map(serial),
+    ...domain.parallels.map(parallel),
     ...domain.consoles.map(console),
     ...domain.channels.map(channel),
     ...domain.inputs.map(input),
@@ -27,11 +32,16 @@ export function devices(domain: Domain): Tag {
     ...domain.sounds.map(sound),
     ...domain.audios.map(audio),
     ...domain.videos.map(video),
+    ...domain.hubs.map(hub),
+    ...domain.redirdevs.map(redirdev),
+    domain.redirFilter === null ? null : redirFilter(domain.redirFilter),
     domain.watchdog === null ? null : watchdog(domain.watchdog),
     memballoon(domain.memballoon),
     ...domain.rngs.map(rng),
     domain.panic === null ? null : tag('panic', { model: domain.panic.model }),
     ...domain.memoryModules.map(memoryModule),
+    domain.iommu === null ? null : iommu(domain.iommu),
+    ...domain.cryptos.map(crypto),
   ]);
 }
 
@@ -67,8 +77,15 @@ function pciParts({ modelName, chassis, port }: Extract<Controller, { type: 'pci
   ];
 }
 
-function input({ type, bus, address }: Input): Tag {
-  return tag('input', { type, bus }, [addressTag(address)]);
+function input({ type, bus, source, virtio, address }: Input): Tag {
+  return tag('input', { type, bus }, [driverTag(virtio), inputSource(type, source), addressTag(address)]);
+}
+
+function inputSource(type: Input['type'], source: Input['source']): Tag | null {
+  if (source === null) return null;
+  const { path, grabAll, repeat, grabToggle } = source;
+  if (type === 'passthrough') return tag('source', { evdev: path });
+  return tag('source', { dev: path, grab: grabAll ? 'all' : null, grabToggle, repeat: onOff(repeat) });
 }
 
 function tpm({ model, version }: Tpm): Tag {
@@ -79,15 +96,21 @@ function watchdog({ model, action, address }: Watchdog): Tag {
   return tag('watchdog', { model, action }, [addressTag(address)]);
 }
 
-function memballoon({ model, autodeflate, address }: Memballoon): Tag {
-  return tag('memballoon', { model, autodeflate: autodeflate ? onOff(true) : null }, [addressTag(address)]);
+function memballoon({ model, autodeflate, freePageReporting, statsPeriodSeconds, virtio, address }: Memballoon): Tag {
+  const attributes = { autodeflate: autodeflate ? onOff(true) : null, freePageReporting: onOff(freePageReporting) };
+  return tag('memballoon', { model, ...attributes }, [
+    statsPeriodSeconds === null ? null : tag('stats', { period: statsPeriodSeconds }),
+    driverTag(virtio),
+    addressTag(address),
+  ]);
 }
 
-function rng({ model, backend, rate, address }: Rng): Tag {
+function rng({ model, virtio, backend, rate, address }: Rng): Tag {
   const content = backend.type === 'random' ? backend.path : [];
   return tag('rng', { model }, [
     rate === null ? null : tag('rate', { bytes: rate.bytes, period: rate.periodMs }),
     tag('backend', { model: backend.type }, content),
+    driverTag(virtio),
     addressTag(address),
   ]);
 }

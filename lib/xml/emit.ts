@@ -10,6 +10,7 @@ import { clock, cpu, features, operatingSystem, powerManagement } from './emit-m
 import { blkiotune, cputune, memory, memoryBacking, memtune, vcpu } from './emit-tuning.ts';
 import { maximum } from './emit-memory.ts';
 import { numatune } from './emit-numa.ts';
+import { commandline } from './emit-translation.ts';
 import { graft } from './graft.ts';
 import { policyNamespace } from './policy.ts';
 import { serialize, tag, texted, unlessEmpty, type Tag } from './serialize.ts';
@@ -43,6 +44,7 @@ export function emitDomain(domain: Domain): string {
     tag('on_crash', {}, domain.lifecycle.onCrash),
     unlessEmpty(powerManagement(domain.powerManagement)),
     devices(domain),
+    domain.qemuCommandline === null ? null : commandline(domain.qemuCommandline),
   ]);
   return serialize(graft(root, domain.unsupported));
 }

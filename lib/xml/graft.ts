@@ -2,6 +2,7 @@
  * Puts what --allow-unsupported let through back into the tree to be printed, at the end of the element it was found in.
  */
 import type { UnsupportedFragment } from '../domain/definition.ts';
+import { tableName } from './namespaces.ts';
 import { elementAt } from './properties.ts';
 import { tag, type Tag } from './serialize.ts';
 import { readAttributes, readTag } from './tag.ts';
@@ -54,8 +55,8 @@ function addAttributes(parent: Tag, xml: string): void {
 
 /** An element there can be only one of takes the place of the one printed from the model: its value was not understood. */
 function addElement(parent: Tag, { parent: path, xml }: UnsupportedFragment): void {
-  const { name, namespace } = readTag(xml, new Map());
-  const property = namespace === '' ? elementAt(keyOf(`${path}/${name}`)) : null;
+  const name = tableName(readTag(xml, new Map()));
+  const property = name === null ? null : elementAt(keyOf(`${path}/${name}`));
   if (property !== null && property.missing === null && property.repeats === 'once') {
     const own = parent.children.findIndex((child) => typeof child !== 'string' && child.name === name);
     if (own >= 0) parent.children.splice(own, 1);

@@ -1,40 +1,80 @@
 /**
- * XML -> serial ports, consoles and channels. libvirt ties the first two together: a console of target type serial doubles a
- * serial port. One without any serial port makes that port (libvirt's virDomainDefAddConsoleCompat).
+ * XML -> serial and parallel ports, consoles and channels. libvirt ties serial ports and consoles together: a console of
+ * target type serial doubles a serial port. One without any serial port makes that port (libvirt's
+ * virDomainDefAddConsoleCompat).
  */
-import type { Backend, BackendLog, Channel, Console, Serial } from '../domain/devices.ts';
-import { readAddress } from './addresses.ts';
+import type { Backend, BackendLog, Channel, Console, Parallel, Serial } from '../domain/devices.ts';
+import { readPlace } from './addresses.ts';
 import { devicesAt, need, valueAt, type Known } from './known.ts';
+import { readBackend, readLog } from './parse-backends.ts';
 
-type CharacterKey = `/domain/devices/${'serial' | 'console' | 'channel'}`;
+const [serialKey, parallelKey] = ['/domain/devices/serial', '/domain/devices/parallel'] as const;
+
+interface Characters {
+  readonly serials: Serial[];
+  readonly parallels: Parallel[];
+  readonly consoles: Console[];
+  readonly channels: Channel[];
+}
 
 /** All of them; among the serial ports those that only a console asks for. */
-export function readCharacters(domain: Known): { serials: Serial[]; consoles: Console[]; channels: Channel[] } {
+export function readCharacters(domain: Known): Characters {
   const consoles = readConsoles(domain);
-  return { serials: readSerials(domain, consoles), consoles, channels: readChannels(domain) };
+  return {
+    serials: readSerials(domain, consoles),
+    parallels: readParallels(domain),
+    consoles,
+    channels: readChannels(domain),
+  };
 }
 
 function readSerials(domain: Known, consoles: readonly Console[]): Serial[] {
-  const serials = devicesAt(domain, '/domain/devices/serial');
+  const serials = devicesAt(domain, serialKey);
   if (serials.length > 0) {
     return serials.map((serial) => ({
-      ...readEnds(serial, '/domain/devices/serial'),
-      port: portOf(serial, serials),
+      model: modelOf(serial),
+      ...readEnds(serial, serialKey),
+      port: portOf(serial, serials, serialKey),
+      address: readPlace(serial),
     }));
   }
   return consoles
     .filter(({ kind }) => kind === 'serial')
     .slice(0, 1)
-    .map(({ backend, log, port }) => ({ backend, log, port }));
+    .map(({ backend, log, port, address }) => ({ model: 'isa-serial', backend, log, port, address }));
+}
+
+const models = {
+  'isa-serial': 'isa-serial',
+  'isa-debug': 'isa-debugcon',
+  'usb-serial': 'usb-serial',
+  'pci-serial': 'pci-serial',
+} as const;
+
+/** As given, else by its target, else by the bus its address is of. */
+function modelOf(serial: Known): Serial['model'] {
+  const type = valueAt(serial, `${serialKey}/target/@type`);
+  const given = valueAt(serial, `${serialKey}/target/model/@name`);
+  if (given !== undefined) return given;
+  return models[type ?? (`${valueAt(serial, `${serialKey}/address/@type`) ?? 'isa'}-serial` as const)];
+}
+
+function readParallels(domain: Known): Parallel[] {
+  const parallels = devicesAt(domain, parallelKey);
+  return parallels.map((parallel) => ({
+    ...readEnds(parallel, parallelKey),
+    port: portOf(parallel, parallels, parallelKey),
+    address: readPlace(parallel),
+  }));
 }
 
 /** As given, else counted up from the highest port given, as libvirt does. */
-function portOf(serial: Known, all: readonly Known[]): number {
-  const given = valueAt(serial, '/domain/devices/serial/target/@port');
+function portOf(one: Known, all: readonly Known[], key: typeof serialKey | typeof parallelKey): number {
+  const given = valueAt(one, `${key}/target/@port`);
   if (given !== undefined) return given;
-  const ports = all.map((one) => valueAt(one, '/domain/devices/serial/target/@port'));
+  const ports = all.map((each) => valueAt(each, `${key}/target/@port`));
   const unnumbered = all.filter((_, index) => ports[index] === undefined);
-  return Math.max(-1, ...ports.filter((port) => port !== undefined)) + 1 + unnumbered.indexOf(serial);
+  return Math.max(-1, ...ports.filter((port) => port !== undefined)) + 1 + unnumbered.indexOf(one);
 }
 
 /** A virtio console without a port has its place among the consoles for one. */
@@ -45,53 +85,35 @@ function readConsoles(domain: Known): Console[] {
       kind,
       ...readEnds(console, '/domain/devices/console'),
       port: valueAt(console, '/domain/devices/console/target/@port') ?? (kind === 'virtio' ? index : 0),
-      address: readAddress(console, '/domain/devices/console'),
+      address: readPlace(console),
     };
   });
 }
 
 function readChannels(domain: Known): Channel[] {
-  return devicesAt(domain, '/domain/devices/channel').map((channel) => ({
-    ...readEnds(channel, '/domain/devices/channel'),
-    name: need(channel, '/domain/devices/channel/target/@name'),
-    address: readAddress(channel, '/domain/devices/channel'),
-  }));
+  const key = '/domain/devices/channel';
+  return devicesAt(domain, key).map((channel) => {
+    const ends = readEnds(channel, key);
+    const forwards = need(channel, `${key}/target/@type`) === 'guestfwd';
+    return {
+      ...ends,
+      name: forwards ? null : (valueAt(channel, `${key}/target/@name`) ?? usualName(ends.backend)),
+      forward: forwards
+        ? { address: need(channel, `${key}/target/@address`), port: need(channel, `${key}/target/@port`) }
+        : null,
+      address: readPlace(channel),
+    };
+  });
 }
 
-function readEnds(device: Known, key: CharacterKey): { backend: Backend; log: BackendLog | null } {
+/** The agent's, where only an agent can be meant. */
+function usualName({ type }: Backend): string | null {
+  return type === 'spicevmc' || type === 'qemu-vdagent' ? 'com.redhat.spice.0' : null;
+}
+
+function readEnds(
+  device: Known,
+  key: `/domain/devices/${'serial' | 'parallel' | 'console' | 'channel'}`,
+): { backend: Backend; log: BackendLog | null } {
   return { backend: readBackend(device, key), log: readLog(device, key) };
-}
-
-function readBackend(device: Known, key: CharacterKey): Backend {
-  const type = need(device, `${key}/@type`);
-  switch (type) {
-    case 'pty':
-    case 'null':
-      return { type };
-    case 'file':
-      return {
-        type,
-        path: need(device, `${key}[file]/source/@path`),
-        append: valueAt(device, `${key}/source/@append`) ?? null,
-      };
-    case 'unix':
-      return {
-        type,
-        mode: valueAt(device, `${key}/source/@mode`) ?? 'bind',
-        path: valueAt(device, `${key}[unix]/source/@path`) ?? null,
-      };
-    case 'tcp':
-      return {
-        type,
-        mode: need(device, `${key}/source/@mode`),
-        host: need(device, `${key}/source/@host`),
-        port: need(device, `${key}/source/@service`),
-        telnet: valueAt(device, `${key}/protocol/@type`) === 'telnet',
-      };
-  }
-}
-
-function readLog(device: Known, key: CharacterKey): BackendLog | null {
-  const path = valueAt(device, `${key}/log/@file`);
-  return path === undefined ? null : { path, append: valueAt(device, `${key}/log/@append`) ?? null };
 }

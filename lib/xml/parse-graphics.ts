@@ -1,8 +1,10 @@
 /** XML -> graphics servers and cards. */
 import type { Video } from '../domain/devices.ts';
 import type { Graphics, Spice, Vnc } from '../domain/graphics.ts';
+import { plainVirtio } from '../domain/virtio.ts';
 import { readAddress } from './addresses.ts';
 import { devicesAt, find, findAll, need, valueAt, type Known } from './known.ts';
+import { readDriver } from './virtio-driver.ts';
 
 const key = '/domain/devices/graphics';
 
@@ -37,18 +39,31 @@ type Server = Pick<Vnc, 'reach' | 'port' | 'listen' | 'socket' | 'keymap'>;
 
 /** VNC without a port gets one that is free; spice without one listens nowhere unless its ports are automatic. */
 function readServer(graphics: Known, isAuto: boolean): Server {
-  const given = valueAt(graphics, `${key}/@socket`);
-  const how = valueAt(graphics, `${key}/listen/@type`) ?? (given == null ? 'address' : 'socket');
-  const address = valueAt(graphics, `${key}/@listen`) ?? loopback;
   const port = portOf(graphics, isAuto);
-  const reach = how === 'address' ? (port === 'none' ? 'none' : 'port') : how;
-  return {
+  const given = listenType(graphics);
+  const reach: Server['reach'] = given === 'address' ? (port === 'none' ? 'none' : 'port') : given;
+  const nowhere = {
     reach,
-    port: reach === 'port' && port !== 'none' ? port : null,
-    listen: reach === 'port' ? (valueAt(graphics, `${key}/listen/@address`) ?? address) : loopback,
-    socket: reach === 'socket' ? (valueAt(graphics, `${key}/listen/@socket`) ?? given ?? null) : null,
+    port: null,
+    listen: loopback,
+    socket: null,
     keymap: valueAt(graphics, `${key}/@keymap`) ?? null,
   };
+  if (reach === 'port' && port !== 'none') return { ...nowhere, port, listen: readListen(graphics) };
+  return reach === 'socket' ? { ...nowhere, socket: readSocket(graphics) } : nowhere;
+}
+
+function listenType(graphics: Known): 'address' | 'socket' | 'none' {
+  const isSocket = valueAt(graphics, `${key}/@socket`) != null;
+  return valueAt(graphics, `${key}/listen/@type`) ?? (isSocket ? 'socket' : 'address');
+}
+
+function readListen(graphics: Known): string {
+  return valueAt(graphics, `${key}/listen/@address`) ?? valueAt(graphics, `${key}/@listen`) ?? loopback;
+}
+
+function readSocket(graphics: Known): string | null {
+  return valueAt(graphics, `${key}/listen/@socket`) ?? valueAt(graphics, `${key}/@socket`) ?? null;
 }
 
 function portOf(graphics: Known, isAuto: boolean): number | 'none' | null {
@@ -106,6 +121,7 @@ const impliedVideo: Video = {
   resolution: null,
   accel3d: null,
   blob: null,
+  virtio: plainVirtio,
   address: null,
 };
 
@@ -123,6 +139,7 @@ function readVideo(video: Known): Video {
     resolution: readResolution(video),
     accel3d: readAcceleration(video),
     blob: valueAt(video, `${model}/@blob`) ?? null,
+    virtio: readDriver(video),
     address: readAddress(video, '/domain/devices/video'),
   };
 }

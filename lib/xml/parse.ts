@@ -16,6 +16,8 @@ import { readGenerationId, readSysinfo } from './parse-identity.ts';
 import { readInterfaces } from './parse-interfaces.ts';
 import { readMachine } from './parse-machine.ts';
 import { readMemory } from './parse-memory.ts';
+import { readRedirection } from './parse-redirection.ts';
+import { readTranslation } from './parse-translation.ts';
 import { readTuning } from './parse-tuning.ts';
 import { readPolicy } from './policy.ts';
 import { invalidXml, problemLimit, tellProblem, type Problem } from './problems.ts';
@@ -91,5 +93,7 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     interfaces: readInterfaces(domain, generate.mac),
     ...readCharacters(domain),
     ...readDevices(domain),
+    ...readRedirection(domain),
+    ...readTranslation(domain),
   };
 }

@@ -1,63 +1,45 @@
-/** Lines of the table: serial ports, consoles and channels, and what they are on the host. */
+/** Lines of the table: serial and parallel ports, consoles and channels. */
 import { wholeNumber } from './numbers.ts';
-import { alias, onVirtioSerial } from './properties-shapes.ts';
-import { by, holder, ignored, only, required, several, told, under, value, words } from './property.ts';
-import { channelName, flag, hostName, path, socketPath, supported, text } from './values.ts';
+import { backend } from './properties-backends.ts';
+import { onIsa, onLine, onPciUsbOrIsa, onVirtioSerial } from './properties-shapes.ts';
+import { by, holder, ignored, only, required, under, value } from './property.ts';
+import { channelName, ipAddress, text } from './values.ts';
 
-// QEMU has four ISA serial ports.
-const isaPort = wholeNumber(0, 3);
-const onOff = value(flag('on', 'off'));
-const log = path('/var/log/domctl/web1-serial.log');
-
-const backend = {
-  '': several(by('type', null, holder)),
-  '/@type': required(only('pty', 'null', 'file', 'unix', 'tcp')),
-  // Of a running machine: the terminal it has got.
-  '[pty]/@tty': ignored(value(text)),
-  '[pty]/source': holder,
-  '[pty]/source/@path': ignored(value(text)),
-  '[file]/source': required(holder),
-  '[file]/source/@path': required(value(log)),
-  '[file]/source/@append': onOff,
-  '[unix]/source': holder,
-  '[unix]/source/@mode': words('bind', 'connect'),
-  '[unix]/source/@path': value(socketPath),
-  '[tcp]/source': required(holder),
-  '[tcp]/source/@mode': required(words('bind', 'connect')),
-  '[tcp]/source/@host': required(value(hostName)),
-  '[tcp]/source/@service': required(value(wholeNumber(1, 65535))),
-  '[tcp]/source/@tls': ignored(value(supported('no'))),
-  '[tcp]/protocol': holder,
-  '[tcp]/protocol/@type': only('raw', 'telnet'),
-  '/log': holder,
-  '/log/@file': required(value(log)),
-  '/log/@append': onOff,
-} as const;
+const port = value(wholeNumber(0, 255));
 
 export const characters = {
   ...under('/domain/devices/serial', {
     ...backend,
     '/target': holder,
-    '/target/@type': only('isa-serial'),
-    '/target/@port': value(isaPort),
+    '/target/@type': only('isa-serial', 'isa-debug', 'usb-serial', 'pci-serial'),
+    '/target/@port': port,
     '/target/model': holder,
-    '/target/model/@name': only('isa-serial'),
-    ...alias,
+    '/target/model/@name': only('isa-serial', 'isa-debugcon', 'usb-serial', 'pci-serial'),
+    ...onPciUsbOrIsa,
+  }),
+  ...under('/domain/devices/parallel', {
+    ...backend,
+    '/target': holder,
+    '/target/@type': ignored(only('parallel')),
+    '/target/@port': port,
+    ...onIsa,
   }),
   ...under('/domain/devices/console', {
     ...backend,
     '/target': holder,
     '/target/@type': only('serial', 'virtio'),
-    '/target/@port': value(wholeNumber(0, 30)),
-    ...onVirtioSerial,
+    '/target/@port': value(wholeNumber(0, 255)),
+    ...onLine,
   }),
   ...under('/domain/devices/channel', {
     ...backend,
-    '/target': required(holder),
-    '/target/@type': required(only('virtio')),
-    '/target/@name': told(value(channelName)),
+    '/target': required(by('type', null, holder)),
+    '/target/@type': required(only('virtio', 'guestfwd')),
+    '/target[virtio]/@name': value(channelName),
     // Of a running machine.
-    '/target/@state': ignored(value(text)),
+    '/target[virtio]/@state': ignored(value(text)),
+    '/target[guestfwd]/@address': required(value(ipAddress)),
+    '/target[guestfwd]/@port': required(value(wholeNumber(1, 65535))),
     ...onVirtioSerial,
   }),
 } as const;

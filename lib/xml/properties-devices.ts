@@ -1,6 +1,8 @@
 /** Lines of the table: controllers, what one looks at and types on, and the small devices. */
 import { address, integer, wholeNumber } from './numbers.ts';
+import { driverLines } from './properties-driver.ts';
 import { alias, onPci, onPciOrUsb } from './properties-shapes.ts';
+import { virtioModel, virtioModels } from './properties-virtio.ts';
 import {
   by,
   first,
@@ -15,6 +17,7 @@ import {
   under,
   value,
   whole,
+  words,
 } from './property.ts';
 import { flag, orNothing, path, supported } from './values.ts';
 
@@ -79,9 +82,24 @@ export const devices = {
     ...onPci,
   }),
   ...under('/domain/devices/input', {
-    '': several(holder),
-    '/@type': required(only('tablet', 'mouse', 'keyboard')),
+    '': several(by('type', null, holder)),
+    '/@type': required(only('tablet', 'mouse', 'keyboard', 'passthrough', 'evdev')),
     '/@bus': only('usb', 'ps2', 'virtio'),
+    '[passthrough]/source': required(holder),
+    '[passthrough]/source/@evdev': required(value(path('/dev/input/event0'))),
+    '[evdev]/source': required(holder),
+    '[evdev]/source/@dev': required(value(path('/dev/input/event0'))),
+    '[evdev]/source/@grab': words('all'),
+    '[evdev]/source/@repeat': value(flag('on', 'off')),
+    '[evdev]/source/@grabToggle': words(
+      'ctrl-ctrl',
+      'alt-alt',
+      'shift-shift',
+      'meta-meta',
+      'scrolllock',
+      'ctrl-scrolllock',
+    ),
+    ...driverLines,
     ...onPciOrUsb,
   }),
   ...under('/domain/devices/tpm', {
@@ -100,15 +118,18 @@ export const devices = {
   }),
   ...under('/domain/devices/memballoon', {
     '': holder,
-    '/@model': required(only('virtio', 'none')),
+    '/@model': required(only(...virtioModels, 'none')),
     '/@autodeflate': value(flag('on', 'off')),
-    '/@freePageReporting': missing(),
-    '/stats': missing(),
+    '/@freePageReporting': value(flag('on', 'off')),
+    '/stats': holder,
+    '/stats/@period': required(value(wholeNumber(0, 999_999_999))),
+    ...driverLines,
     ...onPci,
   }),
   ...under('/domain/devices/rng', {
     '': several(holder),
-    '/@model': required(only('virtio')),
+    '/@model': required(virtioModel),
+    ...driverLines,
     '/rate': holder,
     '/rate/@bytes': required(value(integer(1, most))),
     '/rate/@period': value(wholeNumber(1, 999_999_999)),
@@ -125,17 +146,10 @@ export const devices = {
     '/address[isa]/@iobase': ignored(value(supported('0x505'))),
     ...alias,
   }),
-  '/domain/devices/redirdev': several(missing()),
-  '/domain/devices/redirfilter': missing(),
   '/domain/devices/hostdev': several(missing()),
-  '/domain/devices/hub': several(missing()),
-  '/domain/devices/parallel': several(missing()),
-  '/domain/devices/smartcard': several(missing()),
   '/domain/devices/shmem': several(missing()),
   '/domain/devices/lease': several(missing()),
-  '/domain/devices/iommu': first(missing()),
   '/domain/devices/vsock': first(missing()),
-  '/domain/devices/crypto': several(missing()),
   '/domain/devices/pstore': missing(),
   '/domain/devices/nvram': missing(),
 } as const;

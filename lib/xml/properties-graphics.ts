@@ -1,5 +1,6 @@
 /** Lines of the table: graphics servers and cards. */
 import { vncPort, wholeNumber } from './numbers.ts';
+import { driverLines } from './properties-driver.ts';
 import { alias, onPci } from './properties-shapes.ts';
 import { by, first, holder, ignored, missing, only, part, required, several, under, value, words } from './property.ts';
 import { flag, hostName, keymap, orDefault, path, socketPath, supported, supportedBut } from './values.ts';
@@ -94,6 +95,7 @@ export const graphics = {
     '/model/acceleration': holder,
     '/model/acceleration/@accel3d': yesNo,
     '/model/acceleration/@accel2d': ignored(value(supported('no'))),
+    ...driverLines,
     ...onPci,
   }),
 } as const;

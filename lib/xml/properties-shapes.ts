@@ -52,14 +52,69 @@ export const onAnyBus = {
   '/address[drive]/@unit': value(number(0x3fff)),
 } as const;
 
-/** A console or channel. */
+const isa = {
+  '/address[isa]/@iobase': value(number(0xffff)),
+  '/address[isa]/@irq': value(number(0xff)),
+} as const;
+
+const virtioSerial = {
+  '/address[virtio-serial]/@controller': value(number(0xff)),
+  '/address[virtio-serial]/@bus': value(number(0xff)),
+  '/address[virtio-serial]/@port': value(number(0x1ff)),
+} as const;
+
+/** A device on the ISA bus. */
+export const onIsa = {
+  ...alias,
+  '/address': whole(by('type', null, holder)),
+  '/address/@type': required(only('isa')),
+  ...isa,
+} as const;
+
+/** A serial port, of whatever bus. */
+export const onPciUsbOrIsa = {
+  ...alias,
+  '/address': whole(by('type', null, holder)),
+  '/address/@type': required(only('pci', 'usb', 'isa')),
+  ...pci,
+  ...usb,
+  ...isa,
+} as const;
+
+/** A console: virtio's own place, or that of the serial port it doubles. */
+export const onLine = {
+  ...alias,
+  '/address': whole(by('type', null, holder)),
+  '/address/@type': required(only('virtio-serial', 'pci', 'usb', 'isa')),
+  ...virtioSerial,
+  ...pci,
+  ...usb,
+  ...isa,
+} as const;
+
+/** A device on a USB bus alone. */
+export const onUsb = {
+  ...alias,
+  '/address': whole(by('type', null, holder)),
+  '/address/@type': required(only('usb')),
+  ...usb,
+} as const;
+
+/** A card in a reader. */
+export const onCcid = {
+  ...alias,
+  '/address': whole(by('type', null, holder)),
+  '/address/@type': required(only('ccid')),
+  '/address[ccid]/@controller': value(number(0xff)),
+  '/address[ccid]/@slot': value(number(0xff)),
+} as const;
+
+/** A channel. */
 export const onVirtioSerial = {
   ...alias,
   '/address': whole(by('type', null, holder)),
   '/address/@type': required(only('virtio-serial')),
-  '/address[virtio-serial]/@controller': value(number(0xff)),
-  '/address[virtio-serial]/@bus': value(number(0xff)),
-  '/address[virtio-serial]/@port': value(number(0x1ff)),
+  ...virtioSerial,
 } as const;
 
 /** Place in the boot order of devices. */

@@ -38,7 +38,7 @@ function attributes(prefix: string, of: Lines): Lines {
 }
 
 /** Lines whose paths are made from the lists above; read by name (`parse-sound.ts`). */
-export const audioLines: Lines = Object.fromEntries(
+const audioLines: Lines = Object.fromEntries(
   Object.entries(types).flatMap(([type, [own, streams]]) =>
     Object.entries({
       ...attributes(`/domain/devices/audio[${type}]`, own),

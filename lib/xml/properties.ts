@@ -16,7 +16,9 @@ import { iothreads } from './properties-iothreads.ts';
 import { machine } from './properties-machine.ts';
 import { memory } from './properties-memory.ts';
 import { numa } from './properties-numa.ts';
+import { redirection } from './properties-redirection.ts';
 import { sound } from './properties-sound.ts';
+import { translation } from './properties-translation.ts';
 import { tuning } from './properties-tuning.ts';
 import type { Lines, Property } from './property.ts';
 
@@ -34,6 +36,8 @@ const properties = {
   ...devices,
   ...graphics,
   ...sound,
+  ...redirection,
+  ...translation,
 } as const;
 
 /** The whole table, for what lists it. */

@@ -1,5 +1,5 @@
 /** Rules on where devices sit and in which order they are booted from: each place once. */
-import type { Address } from '../domain/devices.ts';
+import type { Address, Console } from '../domain/devices.ts';
 import { addressKey } from './addresses.ts';
 import { devicesAt, type Known } from './known.ts';
 import type { Problem } from './problems.ts';
@@ -10,6 +10,13 @@ type PlacedKey = `/domain/devices/${
   | 'controller'
   | 'filesystem'
   | 'interface'
+  | 'serial'
+  | 'parallel'
+  | 'hub'
+  | 'redirdev'
+  | 'smartcard'
+  | 'iommu'
+  | 'crypto'
   | 'console'
   | 'channel'
   | 'input'
@@ -59,7 +66,14 @@ function allPlaced(known: Known, domain: Ruled): Placed[] {
     ...list('/domain/devices/controller', domain.controllers),
     ...list('/domain/devices/filesystem', domain.filesystems),
     ...list('/domain/devices/interface', domain.interfaces),
-    ...list('/domain/devices/console', domain.consoles),
+    ...list('/domain/devices/serial', domain.serials),
+    ...list('/domain/devices/parallel', domain.parallels),
+    ...list('/domain/devices/console', domain.consoles.map(ownPlace)),
+    ...list('/domain/devices/hub', domain.hubs),
+    ...list('/domain/devices/redirdev', domain.redirdevs),
+    ...list('/domain/devices/smartcard', domain.smartcards),
+    ...list('/domain/devices/iommu', one(domain.iommu)),
+    ...list('/domain/devices/crypto', domain.cryptos),
     ...list('/domain/devices/channel', domain.channels),
     ...list('/domain/devices/input', domain.inputs),
     ...list('/domain/devices/sound', domain.sounds),
@@ -70,16 +84,21 @@ function allPlaced(known: Known, domain: Ruled): Placed[] {
   ];
 }
 
-function brokenOrder(known: Known, { disks, interfaces, os }: Ruled): Problem[] {
-  const orders = [...disks, ...interfaces].map(({ bootOrder }) => bootOrder);
+/** A console that doubles a serial port has that one's place. */
+function ownPlace({ kind, address }: Console): { readonly address: Address | null } {
+  return { address: kind === 'virtio' ? address : null };
+}
+
+function brokenOrder(known: Known, { disks, interfaces, redirdevs, os }: Ruled): Problem[] {
+  const orders = [...disks, ...interfaces, ...redirdevs].map(({ bootOrder }) => bootOrder);
   const isRepeated = repeats(orders);
-  const elements = [...devicesAt(known, '/domain/devices/disk'), ...devicesAt(known, '/domain/devices/interface')];
+  const keys = ['/domain/devices/disk', '/domain/devices/interface', '/domain/devices/redirdev'] as const;
+  const elements = keys.flatMap((key) => devicesAt(known, key).map((element) => ({ element, key })));
   const isMixed = os.boot.length > 0 && orders.some((order) => order !== null);
   const mixed = 'a boot order of devices and <boot> in <os> cannot be had together';
-  const problems = elements.flatMap((element, index) => {
-    const key = index < disks.length ? '/domain/devices/disk/boot' : '/domain/devices/interface/boot';
+  const problems = elements.flatMap(({ element, key }, index) => {
     const message = `another device has boot order ${orders[index]} already`;
-    return when(isRepeated(index), element, key, message, 'give each its own number');
+    return when(isRepeated(index), element, `${key}/boot`, message, 'give each its own number');
   });
   return isMixed ? [...problems, at(known, '/domain/os/boot', mixed, 'keep one of the two')] : problems;
 }

@@ -1,6 +1,7 @@
 /** Rules on controllers, what one looks at and types on, and the small devices. */
 import type { Address, Controller, Input } from '../domain/devices.ts';
 import type { Sound } from '../domain/sound.ts';
+import { isPlainVirtio } from '../domain/virtio.ts';
 import { devicesAt, valueAt, type Known } from './known.ts';
 import type { Problem } from './problems.ts';
 import { each, repeats, when, type Ruled, type Told } from './rule.ts';
@@ -50,9 +51,14 @@ function brokenMaster(one: Controller): Told | null {
   return ['only the models ich9-uhci1 to 3 have a <master>', 'remove it'];
 }
 
-function brokenInput({ type, bus, address }: Input): Told | null {
+const inputPlaces = { usb: 'usb', virtio: 'pci', ps2: null } as const;
+
+function brokenInput({ type, bus, virtio, address }: Input): Told | null {
   if (type === 'tablet' && bus === 'ps2') return ['there is no PS/2 tablet', "write bus='usb' or bus='virtio'"];
-  const expected = bus === 'ps2' ? null : bus === 'usb' ? 'usb' : 'pci';
+  const only = type === 'passthrough' ? 'virtio' : type === 'evdev' ? null : bus;
+  if (bus !== only) return [`an input of type ${type} is not on a ${bus} bus`, 'leave the bus out'];
+  if (!isPlainVirtio(virtio) && bus !== 'virtio') return ['only a virtio device has a <driver>', 'remove it'];
+  const expected = bus === null ? null : inputPlaces[bus];
   if (address === null || address.type === expected) return null;
   const hint = expected === null ? 'remove the address' : `write <address type='${expected}' .../>`;
   return [`an input device on a ${bus} bus has no ${address.type} address`, hint];
@@ -60,7 +66,7 @@ function brokenInput({ type, bus, address }: Input): Told | null {
 
 function brokenUsb(known: Known, { controllers, inputs, disks }: Ruled): Problem[] {
   const isOff = controllers.some((one) => one.type === 'usb' && one.model === 'none');
-  const rule = ({ bus }: { readonly bus: string }): readonly (Told | null)[] => [
+  const rule = ({ bus }: { readonly bus: string | null }): readonly (Told | null)[] => [
     isOff && bus === 'usb' ? ["USB is switched off by the controller of model 'none'", 'choose another bus'] : null,
   ];
   return [...each(known, '/domain/devices/input', inputs, rule), ...each(known, '/domain/devices/disk', disks, rule)];
@@ -93,7 +99,8 @@ function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
 function brokenVideos(known: Known, { videos }: Ruled): Problem[] {
   const isRepeated = repeats(videos.map(({ primary }) => (primary ? 'primary' : null)));
   const isAlone = videos.length === 1;
-  return each(known, '/domain/devices/video', videos, ({ model, resolution, accel3d }, index) => [
+  return each(known, '/domain/devices/video', videos, ({ model, resolution, accel3d, virtio }, index) => [
+    !isPlainVirtio(virtio) && model !== 'virtio' ? ['only a virtio card has such a <driver>', 'remove it'] : null,
     accel3d === true && model !== 'virtio'
       ? [`a ${model} card has no 3D acceleration`, "use <model type='virtio'>"]
       : null,

@@ -17,6 +17,8 @@ import { brokenIoThreads } from './rules-iothreads.ts';
 import { brokenMachine } from './rules-machine.ts';
 import { brokenModules } from './rules-memory.ts';
 import { brokenNuma } from './rules-numa.ts';
+import { brokenRedirection } from './rules-redirection.ts';
+import { brokenTranslation } from './rules-translation.ts';
 import { brokenTuning } from './rules-tuning.ts';
 
 /** Every rule the document breaks. */
@@ -34,6 +36,8 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
     brokenInterfaces,
     brokenCharacters,
     brokenDevices,
+    brokenRedirection,
+    brokenTranslation,
   ];
   return [
     ...rules.flatMap((rule) => rule(known, domain)),

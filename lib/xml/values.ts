@@ -236,3 +236,20 @@ export const usbPort = matching(/^[1-9]\d{0,2}(?:\.[1-9]\d{0,2}){0,3}$/, 'is not
 
 /** Name of a policy; also a file name. */
 export const policyName = matching(/^[A-Za-z\d][\w.-]{0,63}$/, 'is not the name of a policy', 'restart-first');
+
+/** libvirt's -1, or nothing: whatever it is. */
+export function orAny<T>(reader: Reader<T>): Reader<T | null> {
+  return orDefault('-1', reader);
+}
+
+/** Release number of a USB device, as `1.10`. */
+export const usbVersion = matching(/^\d{1,2}\.\d{1,2}$/, 'is not a version of a USB device', '1.10');
+
+/** A word of a program's command line, kept as it is. */
+export const argument: Reader<string> = {
+  read: (raw) => (raw.length > maxTextLength ? { refused: 'is longer than 64 KiB' } : { value: raw }),
+  example: '-device',
+};
+
+/** Name of an environment variable. */
+export const environmentName = matching(/^[A-Za-z_]\w{0,127}$/, 'is not the name of a variable', 'QEMU_AUDIO_DRV');

@@ -8,13 +8,15 @@ import type {
   Disk,
   DiskDriver,
   Filesystem,
-  Input,
   Interface,
+  Parallel,
   Rng,
   Serial,
 } from '../../lib/domain/devices.ts';
 import { mac, maybe, number, oneOf, path, word } from './arbitrary.ts';
+import { redirection } from './redirection.ts';
 import { screens } from './screens.ts';
+import { small, virtioModel, virtioOptions } from './small.ts';
 
 const nowhere = fc.constant(null);
 
@@ -95,38 +97,92 @@ const card: fc.Arbitrary<Interface> = fc
 const socket = fc.stringMatching(/^\/[a-z0-9/.-]{1,80}$/).filter((name) => !name.includes('libvirt'));
 
 const backend: fc.Arbitrary<Backend> = fc.oneof(
-  fc.record({ type: oneOf('pty', 'null') }),
+  fc.record({ type: oneOf('pty', 'null', 'stdio', 'vc') }),
+  fc.record({ type: oneOf('dev', 'pipe'), path }),
+  fc.record({
+    type: fc.constant('qemu-vdagent' as const),
+    copyPaste: maybe(fc.boolean()),
+    mouse: maybe(oneOf('server', 'client')),
+  }),
+  fc.record({
+    type: fc.constant('udp' as const),
+    host: maybe(fc.ipV4()),
+    port: number(1, 65535),
+    bindHost: maybe(fc.ipV6()),
+    bindPort: maybe(number(1, 65535)),
+  }),
   fc.record({ type: fc.constant('file' as const), path, append: maybe(fc.boolean()) }),
-  fc.record({ type: fc.constant('unix' as const), mode: fc.constant('bind' as const), path: maybe(socket) }),
-  fc.record({ type: fc.constant('unix' as const), mode: fc.constant('connect' as const), path: socket }),
+  fc.record({
+    type: fc.constant('unix' as const),
+    mode: fc.constant('bind' as const),
+    path: maybe(socket),
+    reconnectSeconds: nowhere,
+  }),
+  fc.record({
+    type: fc.constant('unix' as const),
+    mode: fc.constant('connect' as const),
+    path: socket,
+    reconnectSeconds: maybe(number(1, 999)),
+  }),
   fc.record({
     type: fc.constant('tcp' as const),
     mode: oneOf('bind', 'connect'),
     host: fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain()),
     port: number(1, 65535),
     telnet: fc.boolean(),
+    reconnectSeconds: nowhere,
   }),
 );
 
 const log: fc.Arbitrary<BackendLog> = fc.record({ path, append: maybe(fc.boolean()) });
 
-const serial: fc.Arbitrary<Serial> = fc.record({ backend, log: maybe(log), port: number(0, 3) });
+const serial: fc.Arbitrary<Serial> = fc.record({
+  model: oneOf('isa-serial', 'isa-debugcon', 'usb-serial', 'pci-serial'),
+  backend,
+  log: maybe(log),
+  port: number(0, 3),
+  address: nowhere,
+});
 
-const channel: fc.Arbitrary<Channel> = fc.record({ backend, log: maybe(log), name: word, address: nowhere });
+const parallel: fc.Arbitrary<Parallel> = fc.record({
+  backend,
+  log: maybe(log),
+  port: number(0, 2),
+  address: maybe(fc.record({ type: fc.constant('isa' as const), iobase: nowhere, irq: maybe(number(0, 15)) })),
+});
+
+/** Each at its own place. */
+function placed(parallels: readonly Parallel[]): Parallel[] {
+  return parallels.map((one) => {
+    return one.address?.type === 'isa' ? { ...one, address: { ...one.address, iobase: 0x100 + one.port } } : one;
+  });
+}
+
+const channel: fc.Arbitrary<Channel> = fc.record({
+  backend: backend.filter(({ type }) => type !== 'qemu-vdagent'),
+  log: maybe(log),
+  name: maybe(word),
+  forward: nowhere,
+  address: nowhere,
+});
 
 const characters = fc
   .tuple(
     fc.uniqueArray(serial, { selector: ({ port }) => port, maxLength: 4 }),
+    fc.uniqueArray(parallel, { selector: ({ port }) => port, maxLength: 2 }).map(placed),
     fc.uniqueArray(fc.record({ backend, log: maybe(log), port: number(0, 30) }), {
       selector: ({ port }) => port,
       maxLength: 3,
     }),
     fc.boolean(),
   )
-  .map(([serials, ports, isDoubled]) => ({
+  .map(([serials, parallels, ports, isDoubled]) => ({
     serials,
+    parallels,
     consoles: [
-      ...(isDoubled ? serials.slice(0, 1) : []).map((one) => ({ ...one, kind: 'serial' as const, address: null })),
+      ...(isDoubled ? serials.slice(0, 1) : []).map(({ backend: same, log: also, port }) => {
+        return { backend: same, log: also, port, kind: 'serial' as const, address: null };
+      }),
       ...ports.map((one) => ({ ...one, kind: 'virtio' as const, address: null })),
     ],
   }));
@@ -168,12 +224,9 @@ const controller: fc.Arbitrary<Controller> = fc.oneof(
   }),
 );
 
-const input: fc.Arbitrary<Input> = fc
-  .record({ type: oneOf('tablet', 'mouse', 'keyboard'), bus: oneOf('usb', 'ps2', 'virtio'), address: nowhere })
-  .filter(({ type, bus }) => type !== 'tablet' || bus !== 'ps2');
-
 const rng: fc.Arbitrary<Rng> = fc.record({
-  model: fc.constant('virtio' as const),
+  model: virtioModel,
+  virtio: virtioOptions,
   backend: fc.oneof(
     fc.record({ type: fc.constant('random' as const), path }),
     fc.constant({ type: 'builtin' as const }),
@@ -205,7 +258,7 @@ export const devices = fc
         .map((cards) => cards.map((one, index) => (index === 0 ? one : { ...one, portForwards: [] }))),
       channels: fc.uniqueArray(channel, { selector: ({ name }) => name, maxLength: 3 }),
       controllers: fc.uniqueArray(controller, { selector: ({ type, index }) => `${type} ${index}`, maxLength: 4 }),
-      inputs: fc.array(input, { maxLength: 3 }),
+      ...redirection,
       rngs: fc.array(rng, { maxLength: 2 }),
       tpm: maybe(fc.record({ model: oneOf('tpm-crb', 'tpm-tis'), version: fc.constant('2.0' as const) })),
       watchdog: maybe(
@@ -216,7 +269,7 @@ export const devices = fc
         }),
       ),
       panic: maybe(fc.record({ model: oneOf('isa', 'pvpanic') })),
-      memballoon: fc.record({ model: oneOf('virtio', 'none'), autodeflate: fc.boolean(), address: nowhere }),
+      ...small,
     }),
   )
   .map(([ends, seen, others]) => ({ ...ends, ...seen, ...others }));

@@ -18,8 +18,8 @@ export function withAddresses(domain: Domain, has: () => boolean): Domain {
     count += 1;
     return { type: 'drive', controller: count, bus: 0, target: 0, unit };
   };
-  const onBus = (bus: string): Address | null => {
-    if (bus === 'ps2') return null;
+  const onBus = (bus: string | null): Address | null => {
+    if (bus === 'ps2' || bus === null) return null;
     if (bus === 'virtio') return pci();
     return bus === 'usb' ? usb() : drive(bus);
   };
@@ -29,6 +29,9 @@ export function withAddresses(domain: Domain, has: () => boolean): Domain {
   return {
     ...domain,
     disks: domain.disks.map((one) => put(one, () => onBus(one.bus))),
+    serials: domain.serials.map((one) => (one.model === 'pci-serial' ? put(one, pci) : one)),
+    hubs: domain.hubs.map((one) => put(one, usb)),
+    redirdevs: domain.redirdevs.map((one) => put(one, usb)),
     controllers: domain.controllers.map((one) => put(one, pci)),
     filesystems: domain.filesystems.map((one) => put(one, pci)),
     interfaces: domain.interfaces.map((one) => put(one, pci)),

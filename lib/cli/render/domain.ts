@@ -35,6 +35,7 @@ export function renderInfo(info: DomainInfo): string {
     ['Autostart:', info.autostart ? 'enable' : 'disable'],
     ['Policy:', info.policy ?? "the host's default"],
     ['Queued start:', info.queuedStart ? 'yes' : 'no'],
+    ...(info.qemuArguments.length > 0 ? ([['QEMU options:', info.qemuArguments.join(' ')]] as Field[]) : []),
     ...(outcome ? ([['Last outcome:', `incarnation ${outcome.id}: ${outcomeText(outcome)}`]] as Field[]) : []),
   ];
   return [renderFields(fields), ...info.incarnations.map(renderIncarnation)].join('\n');

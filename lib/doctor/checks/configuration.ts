@@ -7,7 +7,18 @@ export function checkConfiguration({ configuration }: HostReadings): Finding[] {
     failure ? [fail(file, failure.message, failure.hint ?? "'domctl policy check' tells more")] : [],
   );
   const valid = configuration.files.length - broken.length;
-  return [...(valid > 0 ? [pass('configuration files', `${valid} valid`)] : []), ...broken];
+  return [
+    ...(valid > 0 ? [pass('configuration files', `${valid} valid`)] : []),
+    ...broken,
+    ...rawOptions(configuration),
+  ];
+}
+
+/** They may undo the confinement, and whatever domctl proves of resources. */
+function rawOptions({ host }: HostReadings['configuration']): Finding[] {
+  if (host?.allowQemuCommandline !== true) return [];
+  const why = 'host.yaml lets definitions give QEMU any option (security.allowQemuCommandline)';
+  return [warn('qemu:commandline', why, 'set it to false unless whoever defines domains may act as their user')];
 }
 
 export function checkDirectories({ directories, locks }: HostReadings): Finding[] {

@@ -20,6 +20,7 @@ export async function readConfiguration({ configDir }: Places): Promise<Configur
       overcommit: host.value.capacity.overcommit,
       user: host.value.security.user,
       allowRootHypervisor: host.value.security.allowRootHypervisor,
+      allowQemuCommandline: host.value.security.allowQemuCommandline,
     },
   };
 }

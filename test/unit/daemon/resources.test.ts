@@ -11,8 +11,8 @@ import {
 } from '../../../lib/daemon/resources.ts';
 import type { ClaimHolder, PortClaim } from '../../../lib/domain/claims.ts';
 import { describeClaim } from '../../../lib/domain/claims.ts';
-import type { Backend } from '../../../lib/domain/devices.ts';
 import { claimMadeTaps, claimNamedTaps } from '../../../lib/host/taps.ts';
+import { serial } from '../../fixtures/qmp/domains.ts';
 import { vnc } from '../../fixtures/qmp/screens.ts';
 import { card, machine } from './machine.ts';
 
@@ -37,7 +37,7 @@ async function listeningPort(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-const listener: Backend = { type: 'tcp', mode: 'bind', host: '127.0.0.1', port: 4555, telnet: true };
+const listener = { type: 'tcp', mode: 'bind', host: '127.0.0.1', port: 4555, telnet: true, reconnectSeconds: null } as const;
 
 describe('claims on ports', () => {
   test('are of VNC, of forwarding, and of character devices that listen', () => {
@@ -46,8 +46,9 @@ describe('claims on ports', () => {
       graphics: [{ ...vnc, port: 5907 }, vnc, { ...vnc, reach: 'socket', socket: '/run/vnc' }],
       interfaces: [{ ...card, type: 'user', portForwards: [forward] }],
       serials: [
-        { backend: listener, log: null, port: 0 },
-        { backend: { ...listener, mode: 'connect', port: 4556 }, log: null, port: 1 },
+        serial(listener),
+        serial({ ...listener, mode: 'connect', port: 4556 }, 1),
+        serial({ type: 'udp', host: null, port: 9, bindHost: '::1', bindPort: 4558 }, 2),
       ],
       consoles: [
         { kind: 'serial', backend: listener, log: null, port: 0, address: null },
@@ -58,6 +59,7 @@ describe('claims on ports', () => {
       'tcp port 127.0.0.1:5907',
       'udp port 5353',
       'tcp port 127.0.0.1:4555',
+      'udp port [::1]:4558',
       'tcp port 127.0.0.1:4557',
     ]);
   });

@@ -144,6 +144,13 @@ describe('configuration', () => {
     expect(renderSections(judgeHost(host))).toContain('mine.yaml:7:3: destroy.killafter');
   });
 
+  test('that lets definitions give QEMU any option is a warning', () => {
+    const allowing = { ...hybrid.configuration.host!, allowQemuCommandline: true };
+    const host = { ...hybrid, configuration: { ...hybrid.configuration, host: allowing } };
+    expect(about(hybrid, 'qemu:commandline')).toBeUndefined();
+    expect(about(host, 'qemu:commandline')?.verdict).toBe('WARN');
+  });
+
   test('anyone may write is a warning, as is a state directory that others see into', () => {
     const [directory] = hybrid.directories;
     const there = (use: 'configuration' | 'state', mode: number): HostReadings => ({

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Domain } from '../../../lib/domain/definition.ts';
-import type { Disk, DiskDriver, Input, Interface, Video } from '../../../lib/domain/devices.ts';
+import type { Disk, DiskDriver, Interface, Video } from '../../../lib/domain/devices.ts';
 import { bareDomain, disk, nic, qemu10 } from '../../fixtures/qmp/domains.ts';
 import { video, vnc, vncSocket } from '../../fixtures/qmp/screens.ts';
+import { balloon, entropy, input } from '../../fixtures/qmp/small.ts';
 import { argvOf, deviceOf, objectsOf, onMachine, valuesOf } from './argv-of.ts';
 
 const invalid = expect.objectContaining({ code: 'INVALID_XML', hint: expect.any(String) });
@@ -271,10 +272,6 @@ describe('what a person sees', () => {
 });
 
 describe('an input device', () => {
-  const input = (type: Input['type'], bus: Input['bus'], port?: string): Input => {
-    return { type, bus, address: port === undefined ? null : { type: 'usb', bus: 0, port } };
-  };
-
   test('is on USB, on virtio, or the own one of the board', () => {
     const inputs = [
       input('tablet', 'usb'),
@@ -292,7 +289,11 @@ describe('an input device', () => {
   test('never takes a port that a later one names', () => {
     const argv = argvOf({
       controllers: [],
-      inputs: [input('tablet', 'usb'), input('mouse', 'usb', '1'), input('mouse', 'usb')],
+      inputs: [
+        input('tablet', 'usb'),
+        input('mouse', 'usb', { address: { type: 'usb', bus: 0, port: '1' } }),
+        input('mouse', 'usb'),
+      ],
     });
     const ports = ['input0', 'input1', 'input2'].map((id) => deviceOf(id, argv));
     expect(ports).toMatchObject([{ port: '2' }, { port: '1' }, { port: '3' }]);
@@ -305,15 +306,8 @@ describe('an input device', () => {
 
 describe('what serves the guest', () => {
   test('entropy comes from a file of the host or from QEMU, so much a period', () => {
-    const rngs = [
-      {
-        model: 'virtio',
-        backend: { type: 'random', path: '/dev/u,r' },
-        rate: { bytes: 9, periodMs: 5 },
-        address: null,
-      },
-      { model: 'virtio', backend: { type: 'builtin' }, rate: null, address: null },
-    ] as const;
+    const rate = { bytes: 9, periodMs: 5 };
+    const rngs = [entropy({ backend: { type: 'random', path: '/dev/u,r' }, rate }), entropy()];
     const argv = argvOf({ rngs });
     expect(objectsOf('-object', argv).slice(1)).toEqual([
       { 'qom-type': 'rng-random', id: 'objrng0', filename: '/dev/u,r' },
@@ -375,7 +369,7 @@ describe('what serves the guest', () => {
   });
 
   test('the balloon gives memory back when the guest runs short', () => {
-    const memballoon = { model: 'virtio', autodeflate: true, address: null } as const;
+    const memballoon = balloon({ autodeflate: true });
     expect(deviceOf('balloon0', argvOf({ memballoon }))).toMatchObject({ 'deflate-on-oom': true });
   });
 });

@@ -3,6 +3,7 @@ import type { Domain } from '../../../lib/domain/definition.ts';
 import type { Controller } from '../../../lib/domain/devices.ts';
 import { bareDomain, disk, nic } from '../../fixtures/qmp/domains.ts';
 import { at, wholeMachine } from '../../fixtures/qmp/machines.ts';
+import { balloon as oneBalloon } from '../../fixtures/qmp/small.ts';
 import { argvOf, deviceOf, objectsOf, onMachine } from './argv-of.ts';
 
 /** `bus addr` of each device that is on a PCI bus, by its id. */
@@ -17,7 +18,7 @@ function places(argv: readonly string[]): Record<string, string> {
 const port = (index: number, address: Controller['address'] = null): Controller => {
   return { type: 'pci', index, model: 'pcie-root-port', modelName: null, chassis: null, port: null, address };
 };
-const balloon = { memballoon: { model: 'virtio', autodeflate: false, address: null } } as const;
+const balloon = { memballoon: oneBalloon() } as const;
 const usual: Partial<Domain> = { ...balloon, disks: [disk('/d')], interfaces: [nic()], controllers: [] };
 
 describe('a device without an address', () => {

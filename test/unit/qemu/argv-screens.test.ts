@@ -120,6 +120,7 @@ describe('sound', () => {
     expect(objectsOf('-audiodev', argvOf({ sounds: [card('ac97')], graphics }))).toEqual([
       { id: 'audio1', driver: 'spice' },
     ]);
+    expect(objectsOf('-audiodev', argvOf({ graphics }))).toEqual([{ id: 'audio1', driver: 'spice' }]);
     const audios = [audio(1), audio(4)];
     const argv = argvOf({ sounds: [card('ac97', { audioId: 4 })], graphics: [vncSocket('/v')], audios });
     expect(deviceOf('sound0', argv)).toMatchObject({ audiodev: 'audio4' });

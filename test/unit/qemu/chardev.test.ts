@@ -4,11 +4,12 @@ import { agentSocket, chardevSocket, consoleTarget } from '../../../lib/qemu/cha
 import { bareDomain, serial } from '../../fixtures/qmp/domains.ts';
 import { argvOf, deviceOf, objectsOf, valuesOf } from './argv-of.ts';
 
-const bind: Backend = { type: 'unix', mode: 'bind', path: null };
-const tcp: Backend = { type: 'tcp', mode: 'bind', host: '127.0.0.1', port: 4555, telnet: true };
+const bind: Backend = { type: 'unix', mode: 'bind', path: null, reconnectSeconds: null };
+const place = { host: '127.0.0.1', port: 4555 };
+const tcp: Backend = { type: 'tcp', mode: 'bind', ...place, telnet: true, reconnectSeconds: null };
 
 function channel(name: string, change: Partial<Channel> = {}): Channel {
-  return { backend: bind, log: null, name, address: null, ...change };
+  return { backend: bind, log: null, name, forward: null, address: null, ...change };
 }
 
 function consoleOf(kind: Console['kind'], port: number, backend: Backend = bind): Console {
@@ -33,6 +34,23 @@ describe('a character device', () => {
     [{ ...bind, mode: 'connect', path: '/s' }, 'socket,id=charserial0,path=/s'],
     [tcp, 'socket,id=charserial0,host=127.0.0.1,port=4555,telnet=on,server=on,wait=off'],
     [{ ...tcp, mode: 'connect', telnet: false, host: 'h,x=y' }, 'socket,id=charserial0,host=h,,x=y,port=4555'],
+    [{ ...bind, mode: 'connect', path: '/s', reconnectSeconds: 5 }, 'socket,id=charserial0,path=/s,reconnect=5'],
+    [{ type: 'dev', path: '/dev/ttyS,1' }, 'serial,id=charserial0,path=/dev/ttyS,,1'],
+    [{ type: 'pipe', path: '/p' }, 'pipe,id=charserial0,path=/p'],
+    [{ type: 'stdio' }, 'stdio,id=charserial0'],
+    [{ type: 'vc' }, 'vc,id=charserial0'],
+    [{ type: 'spicevmc' }, 'spicevmc,id=charserial0,name=vdagent'],
+    [{ type: 'spiceport', channel: 'org.x' }, 'spiceport,id=charserial0,name=org.x'],
+    [{ type: 'qemu-vdagent', copyPaste: null, mouse: null }, 'qemu-vdagent,id=charserial0,name=vdagent'],
+    [
+      { type: 'qemu-vdagent', copyPaste: true, mouse: 'server' },
+      'qemu-vdagent,id=charserial0,name=vdagent,clipboard=on,mouse=off',
+    ],
+    [
+      { type: 'udp', host: 'h,1', port: 7, bindHost: '::1', bindPort: 8 },
+      'udp,id=charserial0,host=h,,1,port=7,localaddr=::1,localport=8',
+    ],
+    [{ type: 'udp', host: null, port: 7, bindHost: null, bindPort: null }, 'udp,id=charserial0,port=7'],
   ])('%j is %j', (backend, expected) => {
     expect(valuesOf('-chardev', argvOf({ serials: [serial(backend)] }))).toContain(expected);
   });

@@ -77,6 +77,7 @@ function renderDoc(): string {
     '- `firmware="efi"` never chooses firmware with enrolled keys; name a `<loader>` for secure boot.',
     '- Memory of `source type="file"` and huge pages are in a memfd: shared in the same way, and no file of them is left behind.',
     '- A security label is taken without effect: a hypervisor is held by its user, its cgroup and its sandbox.',
+    '- Spice asks nobody for a password, and VNC neither: listen on 127.0.0.1 or a socket.',
     '- There are no networks: `<interface type="network">` becomes `<interface type="bridge">`, naming the bridge of the host.',
     '',
     '## Supported',

@@ -11,8 +11,8 @@ import { DomctlError } from '../errors.ts';
 import { resolveFirmware } from '../host/firmware.ts';
 import type { Places } from '../places.ts';
 import { buildArgv } from '../qemu/argv.ts';
-import { clockEnvironment } from '../qemu/argv-clock.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
+import { hypervisorEnvironment } from '../qemu/environment.ts';
 import { emulatorDeadlineMs, interrogate } from '../qemu/interrogate.ts';
 import { parseDomain } from '../xml/parse.ts';
 import { assumeCapabilities, assumeFirmware, type Assumed, placeholderLaunch } from './placeholders.ts';
@@ -51,7 +51,7 @@ export async function convertDefinition({ file, xml, allowUnsupported, places }:
   });
   const argv = [capabilities.value.emulator, ...buildArgv(domain, launch.value)];
   const notes = [...warnings, ...madeUp(xml), ...capabilities.notes, ...firmware.notes, ...launch.notes];
-  return { argv, environment: clockEnvironment(domain), notes };
+  return { argv, environment: hypervisorEnvironment(domain), notes };
 }
 
 /** What define makes anew for each domain is the same here every time. */

@@ -112,6 +112,8 @@ function numberTaps({ interfaces }: Domain): { readonly taps: LaunchSettings['ta
 const firstPort = 5900;
 
 function vncPorts({ graphics }: Domain): Map<number, number> {
-  const open = graphics.flatMap(({ port }, index) => (port === null ? [index] : []));
+  const isOpen = (screen: Graphics): boolean =>
+    screen.type !== 'egl-headless' && screen.reach === 'port' && screen.port === null;
+  const open = graphics.flatMap((screen, index) => (isOpen(screen) ? [index] : []));
   return new Map(open.map((index, place) => [index, firstPort + place]));
 }

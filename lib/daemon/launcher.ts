@@ -11,8 +11,8 @@ import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
 import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
 import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
-import { clockEnvironment } from '../qemu/argv-clock.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
+import { hypervisorEnvironment } from '../qemu/environment.ts';
 import { balloon, cont, pollBalloon } from '../qemu/commands.ts';
 import { bear, type HypervisorUser } from './birth.ts';
 import { type CompanionSockets, startCompanions } from './companions.ts';
@@ -141,7 +141,7 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
     const argv = [launch.emulator, ...buildArgv(domain, settingsOf(supervisor, plan, sockets, taps))];
     const unlimitedMemlock = domain.memoryBacking.locked;
     await using preload = await openPreload(launch, taps, plan.teardown);
-    const environment = { ...clockEnvironment(domain), ...ownEnvironment(domain), ...preload.environment };
+    const environment = { ...hypervisorEnvironment(domain), ...preload.environment };
     const newborn = { argv, user, extraFds: [...taps.fds, ...preload.fds], environment, unlimitedMemlock };
     const { identity, pidfd } = await bear(supervisor, newborn);
     supervisor.watchHypervisor({ identity, pidfd }, async () => lastWords(log, logStart));
@@ -151,11 +151,6 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
   } finally {
     taps.close();
   }
-}
-
-/** What `<qemu:commandline>` sets; the teardown library's own variables come after it. */
-function ownEnvironment({ qemuCommandline }: Domain): Readonly<Record<string, string>> {
-  return Object.fromEntries((qemuCommandline?.env ?? []).map(({ name, value }) => [name, value ?? '']));
 }
 
 /** The teardown library as the hypervisor's last descriptor, and what tells it so; nothing where another helper is wanted. */

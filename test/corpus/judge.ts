@@ -5,7 +5,7 @@ import { assumeCapabilities, assumeFirmware, placeholderLaunch } from '../../lib
 import type { Domain } from '../../lib/domain/definition.ts';
 import { DomctlError } from '../../lib/errors.ts';
 import { buildArgv } from '../../lib/qemu/argv.ts';
-import { clockEnvironment } from '../../lib/qemu/argv-clock.ts';
+import { hypervisorEnvironment } from '../../lib/qemu/environment.ts';
 import { parseDomain } from '../../lib/xml/parse.ts';
 import { readCommand } from './argv-file.ts';
 import { compareMachines, type Difference, movedDevices } from './compare.ts';
@@ -53,7 +53,7 @@ export function judge(file: string, xml: string, command: string): Verdict {
     const domain = readCorpus(file, xml);
     const { environment, args } = readCommand(command);
     const libvirt = [...readMachine(args), ...environmentOf(environment)];
-    const ours = new Map(Object.entries(clockEnvironment(domain)));
+    const ours = new Map(Object.entries(hypervisorEnvironment(domain)));
     return weigh({ file, xml, domain }, libvirt, [...readMachine(convert(domain)), ...environmentOf(ours)]);
   } catch (error) {
     if (!(error instanceof DomctlError)) throw error;

@@ -150,9 +150,9 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
       const directory = await temporaryDirectory();
       await writeImages(directory);
       // The header alone, which tells its length.
-    const table = Buffer.alloc(36);
-    table.writeUInt32LE(table.length, 4);
-    await writeFile(path.join(directory, 'table'), table);
+      const table = Buffer.alloc(36);
+      table.writeUInt32LE(table.length, 4);
+      await writeFile(path.join(directory, 'table'), table);
       const up = await start(particularGuest(directory), await launchOf(qemu, directory));
       expect((await queryIoThreads(up.client)).map(({ name }) => name).toSorted()).toEqual(['iothread1', 'iothread5']);
       expect(await up.client.execute('query-memory-devices')).toMatchObject([

@@ -37,7 +37,14 @@ async function listeningPort(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-const listener = { type: 'tcp', mode: 'bind', host: '127.0.0.1', port: 4555, telnet: true, reconnectSeconds: null } as const;
+const listener = {
+  type: 'tcp',
+  mode: 'bind',
+  host: '127.0.0.1',
+  port: 4555,
+  telnet: true,
+  reconnectSeconds: null,
+} as const;
 
 describe('claims on ports', () => {
   test('are of VNC, of forwarding, and of character devices that listen', () => {

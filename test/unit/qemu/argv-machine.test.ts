@@ -244,7 +244,8 @@ describe('a processor feature that QEMU has no word for', () => {
   const cpuOf = (policy: 'disable' | 'require'): Pick<Domain, 'cpu'> => {
     const model = { name: 'core2duo', fallback: null };
     const features = [{ name: 'pconfig', policy }];
-    return { cpu: { mode: 'custom', match: null, check: null, migratable: null, model, topology: null, features } };
+    const none = { match: null, check: null, migratable: null, topology: null, vendor: null, vendorId: null } as const;
+    return { cpu: { mode: 'custom', model, features, physicalBits: null, cache: null, numa: [], ...none } };
   };
 
   test('needs no switching off', () => {

@@ -2,6 +2,7 @@
  * What a launch finds on its host and makes at its start, as placeholders: descriptors of taps, ports, sockets, firmware, an
  * emulator's answers. Pure. Each comes with a sentence that says so: a line made with them is for reading, not for running.
  */
+import type { Graphics } from '../domain/graphics.ts';
 import type { Domain, Loader, Nvram } from '../domain/definition.ts';
 import type { Firmware } from '../domain/firmware.ts';
 import type { LaunchSettings } from '../qemu/argv.ts';

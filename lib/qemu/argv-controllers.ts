@@ -40,7 +40,7 @@ function implied(domain: Domain, family: MachineFamily): Controller[] {
     ...(family === 'other' ? [] : impliedBridges(domain, family)),
     ...(types.has('usb') || family === 'other' ? [] : [usb(0)]),
     ...(['scsi', 'sata'] as const).flatMap((type) => missing(controllers, type, highestDrive(domain, type))),
-    ...missing(controllers, 'virtio-serial', highestPort(domain)),
+    ...missingLines(domain),
   ];
 }
 
@@ -51,11 +51,7 @@ function usb(index: number): Controller {
 }
 
 /** Controllers 0 to `highest` that the definition has not, as libvirt fills them up. */
-function missing(
-  controllers: readonly Controller[],
-  type: 'scsi' | 'sata' | 'virtio-serial',
-  highest: number,
-): Controller[] {
+function missing(controllers: readonly Controller[], type: 'scsi' | 'sata', highest: number): Controller[] {
   const there = new Set(controllers.filter((each) => each.type === type).map(({ index }) => index));
   const indexes = Array.from({ length: highest + 1 }, (_none, index) => index).filter((index) => !there.has(index));
   return indexes.map((index) => {
@@ -69,12 +65,18 @@ function highestDrive({ disks }: Domain, type: 'scsi' | 'sata'): number {
   return Math.max(-1, ...disks.filter(({ bus }) => bus === type).map((disk) => driveOf(disk)?.controller ?? -1));
 }
 
-function highestPort({ channels, consoles }: Domain): number {
-  const ports = [
+/** Of virtio-serial only those that a line is on, whatever their numbers, as with libvirt. */
+function missingLines({ controllers, channels, consoles }: Domain): Controller[] {
+  const there = new Set(controllers.filter(({ type }) => type === 'virtio-serial').map(({ index }) => index));
+  const lines = [
     ...channels.filter(({ forward }) => forward === null),
     ...consoles.filter(({ kind }) => kind === 'virtio'),
   ];
-  return Math.max(-1, ...ports.map(({ address }) => (address?.type === 'virtio-serial' ? address.controller : 0)));
+  const used = new Set(lines.map(({ address }) => (address?.type === 'virtio-serial' ? address.controller : 0)));
+  return [...used]
+    .filter((index) => !there.has(index))
+    .toSorted((a, b) => a - b)
+    .map((index) => ({ ...unplaced, type: 'virtio-serial', index }));
 }
 
 /** A bus that some address names and no controller makes gets the usual one of its board. */

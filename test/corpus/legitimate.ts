@@ -56,8 +56,8 @@ export const legitimate: readonly Legitimate[] = [
     reason:
       "libvirt opens a listening socket and hands its descriptor over; here QEMU makes it at the path that the definition has, or in the incarnation's directory",
     covers: ({ key, libvirt, domctl }, { xml }) =>
-      (key === 'chardev.fds' && libvirt === '1' && domctl === null) ||
-      (key === 'chardev.path' && libvirt === null && domctl !== null && isOurs(domctl, xml)),
+      ((key === 'chardev.fds' || key === 'fds') && libvirt === '1' && domctl === null) ||
+      ((key === 'chardev.path' || key === 'path') && libvirt === null && domctl !== null && isOurs(domctl, xml)),
   },
   {
     title: 'output files by path',
@@ -120,6 +120,22 @@ export const legitimate: readonly Legitimate[] = [
       /(^|\.)driver$/.test(key) && libvirt === 'host_cdrom' && domctl === 'host_device',
   },
   {
+    title: 'spice without a password',
+    reason:
+      'the host these command lines were made for has a password for spice and a socket for each screen; domctl has no secrets',
+    covers: ({ kind, key, libvirt }) =>
+      kind === 'spice' && (key === 'disable-ticketing' || /\/spice\.sock$/.test(libvirt ?? '') || key === 'unix'),
+  },
+  {
+    title: 'memory of old machine types',
+    reason:
+      'libvirt gives nodes of machine types before 4.0 plain memory (`mem=`), which QEMU has given up; the guest sees the same nodes',
+    covers: ({ kind, name, key, libvirt, domctl }) =>
+      (kind === 'mem-prealloc' && domctl === null) ||
+      ((kind === 'numa' || name.startsWith('node')) &&
+        ((key === 'mem' && domctl === null) || (key.startsWith('memdev.') && libvirt === null))),
+  },
+  {
     title: 'clock of this moment',
     reason: "`offset='variable'` counts from the time of the start",
     covers: ({ kind, key }, { domain }) => kind === 'rtc' && key === 'base' && domain.clock.offset === 'variable',
@@ -128,7 +144,9 @@ export const legitimate: readonly Legitimate[] = [
     title: 'ids that are made',
     reason: 'the definition has none: each manager makes its own',
     covers: ({ kind, key }, { xml }) =>
-      (kind === 'uuid' && !xml.includes('<uuid')) || (key === 'mac' && !xml.includes('<mac ')),
+      (kind === 'uuid' && !xml.includes('<uuid')) ||
+      (key === 'mac' && !xml.includes('<mac ')) ||
+      (key === 'guid' && xml.includes('<genid/>')),
   },
   {
     title: 'what holds taps and vhost',
@@ -160,6 +178,8 @@ const defaults: readonly (readonly [part: RegExp, key: RegExp, value: string])[]
   [/^device qxl/, /^vgamem_mb$/, '16'],
   [/^device (qxl|virtio)/, /^max_outputs$/, '1'],
   [/^device VGA/, /^vgamem_mb$/, '16'],
+  [/^cpu/, /^migratable$/, 'on'],
+  [/^action/, /^watchdog$/, 'reset'],
 ];
 
 function isDefault(part: string, key: string, value: string): boolean {

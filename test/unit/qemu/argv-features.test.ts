@@ -54,7 +54,7 @@ test('the board has the I/O APIC and the memory that are told of', () => {
   const argv = argvOf(having({ ioapic: 'qemu', tsegBytes: 48 * 2 ** 20, vmcoreinfo: true }));
   expect(valuesOf('-machine', argv)[0]).toContain(',kernel_irqchip=split,');
   expect(valuesOf('-machine', argvOf(having({ ioapic: 'kvm' })))[0]).toContain(',kernel_irqchip=on,');
-  expect(valuesOf('-global', argv)).toEqual(['mch.extended-tseg-mbytes=48']);
+  expect(valuesOf('-global', argv)).toContain('mch.extended-tseg-mbytes=48');
   expect(objectsOf('-device', argv)).toEqual([{ driver: 'vmcoreinfo' }]);
   expect(objectsOf('-device', argvOf(having({ vmcoreinfo: false })))).toEqual([]);
 });

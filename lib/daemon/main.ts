@@ -71,12 +71,17 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
     },
   };
   await fold(fleet, services, remembered, definitions);
-  const about = describe(root);
   const starter = new Starter(fleet, services);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
-  const hardware = new Hardware({ fleet, definitions, events });
-  const app = buildServer({ fleet, services, about, starter, verbs, guests, hardware, metrics, stop });
+  const parts = {
+    about: describe(root),
+    starter,
+    verbs,
+    guests,
+    hardware: new Hardware({ fleet, definitions, events }),
+  };
+  const app = buildServer({ fleet, services, ...parts, metrics, stop });
   await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, root, places);
@@ -94,12 +99,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
     void app
       .close()
       .then(async () => {
-        for (const supervisor of fleet.supervisors) supervisor.close();
-        await journal.close();
-        await events.close();
-        await root.at().removeIfEmpty();
-        await rootLock.close();
-        await lock.close();
+        await letGo(fleet, services, [rootLock, lock]);
         log.info('stopped; virtual machines go on');
         process.exit(0);
       })
@@ -108,6 +108,16 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
         process.exit(1);
       });
   }
+}
+
+/** Of everything that only this daemon needed; the locks last. */
+async function letGo(fleet: Fleet, services: Services, locks: readonly { close(): Promise<void> }[]): Promise<void> {
+  const { journal, events, root } = services;
+  for (const supervisor of fleet.supervisors) supervisor.close();
+  await journal.close();
+  await events.close();
+  await root.at().removeIfEmpty();
+  for (const lock of locks) await lock.close();
 }
 
 /** Those who listen are told before the fleet lets go of what was released. */

@@ -44,12 +44,7 @@ export function memoryBackend(domain: Domain, part: MemoryPart): object {
   const { id, bytes, cell } = part;
   const { memoryBacking: backing, filesystems } = domain;
   const share = (cell?.access ?? backing.access) === 'shared';
-  if (filesystems.length > 0 && !share) {
-    throw impossible(
-      'virtiofs requires shared memory',
-      "add <source type='memfd'/><access mode='shared'/> to <memoryBacking>",
-    );
-  }
+  if (filesystems.length > 0) requireShared(share);
   const pages = ownPages(part) ?? pagesOf(backing, cell?.id ?? 0);
   const descriptor = backing.source !== 'anonymous' || pages !== null || filesystems.length > 0;
   const kind = descriptor ? 'memory-backend-memfd' : 'memory-backend-ram';
@@ -63,6 +58,15 @@ export function memoryBackend(domain: Domain, part: MemoryPart): object {
     size,
     ...place(domain, part),
   };
+}
+
+/** Throws INVALID_XML: the daemon of a directory could not see the guest's memory. */
+function requireShared(share: boolean): void {
+  if (share) return;
+  throw impossible(
+    'virtiofs requires shared memory',
+    "add <source type='memfd'/><access mode='shared'/> to <memoryBacking>",
+  );
 }
 
 function ownPages({ pageBytes }: MemoryPart): HugePages | null {

@@ -133,10 +133,7 @@ function takeChildren(found: Collection, element: XmlElement, place: Place): voi
   const counts = new Map<string, number>();
   const seen = new Set<string>();
   for (const child of element.children) {
-    const known = tableName(child);
-    const name = known ?? child.name;
-    const keys = inside(place, name);
-    const property = known === null ? null : propertyAt(keys);
+    const { name, keys, property } = lookUp(child, place);
     if (property === null || property.missing !== null) {
       setAside(found, child, place, [unknown('element', child, { keys, property })]);
     } else if (seen.has(name) && property.repeats !== 'several') {
@@ -149,6 +146,14 @@ function takeChildren(found: Collection, element: XmlElement, place: Place): voi
       if (isTaken || property.repeats === 'once') seen.add(name);
     }
   }
+}
+
+/** What the table knows of an element; property null: nothing. */
+function lookUp(child: XmlElement, place: Place) {
+  const known = tableName(child);
+  const name = known ?? child.name;
+  const keys = inside(place, name);
+  return { name, keys, property: known === null ? null : propertyAt(keys) };
 }
 
 function next(counts: ReadonlyMap<string, number>, name: string): number {

@@ -58,8 +58,12 @@ function brokenInput({ type, bus, virtio, address }: Input): Told | null {
   const only = type === 'passthrough' ? 'virtio' : type === 'evdev' ? null : bus;
   if (bus !== only) return [`an input of type ${type} is not on a ${bus} bus`, 'leave the bus out'];
   if (!isPlainVirtio(virtio) && bus !== 'virtio') return ['only a virtio device has a <driver>', 'remove it'];
+  return address === null ? null : brokenInputPlace(bus, address);
+}
+
+function brokenInputPlace(bus: Input['bus'], address: NonNullable<Input['address']>): Told | null {
   const expected = bus === null ? null : inputPlaces[bus];
-  if (address === null || address.type === expected) return null;
+  if (address.type === expected) return null;
   const hint = expected === null ? 'remove the address' : `write <address type='${expected}' .../>`;
   return [`an input device on a ${bus} bus has no ${address.type} address`, hint];
 }

@@ -70,7 +70,7 @@ const small = `<input type='keyboard' bus='virtio'><driver iommu='on' packed='on
 async function hasSpice(emulator: string): Promise<boolean> {
   const help = promisify(execFile)(emulator, ['-spice', 'help']);
   // It says what it can do as if that were an error.
-  const { stdout, stderr } = await help.catch((error: { stdout: string; stderr: string }) => error);
+  const { stdout, stderr } = await help.catch((error: unknown) => error as { stdout: string; stderr: string });
   return `${stdout}${stderr}`.includes('disable-ticketing');
 }
 

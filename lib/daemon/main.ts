@@ -74,13 +74,8 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const starter = new Starter(fleet, services);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
-  const parts = {
-    about: describe(root),
-    starter,
-    verbs,
-    guests,
-    hardware: new Hardware({ fleet, definitions, events }),
-  };
+  const hardware = new Hardware({ fleet, definitions, events });
+  const parts = { about: describe(root), starter, verbs, guests, hardware };
   const app = buildServer({ fleet, services, ...parts, metrics, stop });
   await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.

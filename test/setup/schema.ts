@@ -11,8 +11,8 @@ import { type Found, findOrTell, keepCached } from './cache.ts';
 
 const run = promisify(execFile);
 
-/** Which has the schema changed with libvirt 10.10; one that the release has not is left out. */
-const packages = ['libvirt0', 'libvirt-common', 'libxml2-utils', 'libxml2'];
+/** The first has the schema since libvirt 10.10; an older schema has no words for much of what we print. */
+const packages = ['libvirt-common', 'libxml2-utils', 'libxml2'];
 
 const schemaFile = 'usr/share/libvirt/schemas/domain.rng';
 
@@ -26,17 +26,16 @@ export interface Schema {
 /** The schema, or why there is none here. Quick once the cache is filled. */
 export async function findSchema(): Promise<Found<Schema>> {
   return findOrTell("schema of libvirt's", async () => {
-    const root = await keepCached(`libvirt-schema-${await readRelease()}`, fetchSchema);
+    const root = await keepCached(`libvirt-common-${await readRelease()}`, fetchSchema);
     const file = path.join(root, schemaFile);
     return { file, complaints: async (documents) => validate(root, file, documents) };
   });
 }
 
 async function fetchSchema(root: string, work: string): Promise<void> {
-  const apt = await openApt(work, [await readRelease()]);
-  const offered = (await apt('apt-cache', ['pkgnames', 'lib'])).split('\n');
-  const names = packages.filter((name) => offered.includes(name));
-  await fetchInto(apt, names, path.join(work, 'debs'), root);
+  const release = await readRelease();
+  const apt = await openApt(work, [release, `${release}-backports`]);
+  await fetchInto(apt, packages, path.join(work, 'debs'), root);
   await access(path.join(root, schemaFile));
   await xmllint(root, ['--version']);
 }

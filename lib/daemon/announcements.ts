@@ -6,10 +6,9 @@ import type { Domain } from '../domain/definition.ts';
 import { definitionHappening, type Happening, happenings, hypervisorHappening } from '../domain/events.ts';
 import type { IncarnationState, Launch } from '../domain/incarnation.ts';
 import type { QmpEvent } from '../qemu/qmp-messages.ts';
-import { parseDomain } from '../xml/parse.ts';
 import { readHeld } from './accounts.ts';
 import type { EventLog } from './events.ts';
-import { generateMac, generateUuid } from './identifiers.ts';
+import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** Tells what a change of state means. */
@@ -58,13 +57,8 @@ function guarded({ launch, services }: Supervisor, work: () => void): void {
 const agentName = 'org.qemu.guest_agent.0';
 
 /** Device id of the guest agent's channel, e.g. `channel0`; null: it has none. */
-function agentPortOf({ xml }: Launch): string | null {
-  const { domain } = parseDomain(xml, {
-    file: 'launch',
-    allowUnsupported: true,
-    generate: { uuid: generateUuid, mac: generateMac },
-  });
-  const index = domain.channels.findIndex(({ name }) => name === agentName);
+function agentPortOf(launch: Launch): string | null {
+  const index = launchedDomain(launch).channels.findIndex(({ name }) => name === agentName);
   return index < 0 ? null : `channel${index}`;
 }
 

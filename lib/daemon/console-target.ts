@@ -10,12 +10,11 @@ import { type ConsoleTarget, consoleTarget } from '../qemu/chardev.ts';
 import { queryChardev } from '../qemu/commands.ts';
 import { connectTo } from '../qemu/own-socket.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
-import { parseDomain } from '../xml/parse.ts';
 import type { FoundConsole } from './console.ts';
 import type { Fleet } from './fleet.ts';
-import { generateMac, generateUuid } from './identifiers.ts';
 import { refusedVerb } from './refusals.ts';
 import { qmpSocket } from './runtime-files.ts';
+import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
 import { withDeadline } from './waiting.ts';
 
@@ -55,12 +54,8 @@ function isGuestState({ kind }: Supervisor['state']): boolean {
 }
 
 function targetOf({ launch, services }: Supervisor, devname: string | undefined): ConsoleTarget {
-  const { domain } = parseDomain(launch.xml, {
-    file: 'launch',
-    allowUnsupported: true,
-    generate: { uuid: generateUuid, mac: generateMac },
-  });
-  const target = consoleTarget(domain, dirname(qmpSocket(services.places, launch.id)), devname);
+  const runtime = dirname(qmpSocket(services.places, launch.id));
+  const target = consoleTarget(launchedDomain(launch), runtime, devname);
   if (target?.kind === 'tcp' && target.telnet)
     throw new DomctlError('WRONG_STATE', `that console of domain '${launch.domain}' speaks telnet`, {
       hint: `telnet ${target.host} ${target.port}`,

@@ -1,14 +1,14 @@
 /** Definitions on disk: one XML file a domain, named by the escaped name, written whole or not at all. */
-import { messageOf } from '../errors.ts';
+
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Domain } from '../domain/definition.ts';
 import { escapeName } from '../domain/names.ts';
+import { messageOf } from '../errors.ts';
 import { emitDomain } from '../xml/emit.ts';
-import { parseDomain } from '../xml/parse.ts';
-import { generateMac, generateUuid } from './identifiers.ts';
 import { syncDirectory, writeDurably } from './journal.ts';
+import { readStoredDomain } from './stored-domain.ts';
 
 export class DefinitionStore {
   readonly #directory: string;
@@ -63,12 +63,7 @@ export class DefinitionStore {
   async #read(path: string): Promise<Domain | string> {
     try {
       const text = await readFile(path, 'utf8');
-      // What was let through at define is let through again: it was the operator's decision then.
-      return parseDomain(text, {
-        file: path,
-        allowUnsupported: true,
-        generate: { uuid: generateUuid, mac: generateMac },
-      }).domain;
+      return readStoredDomain(text, path);
     } catch (error) {
       return messageOf(error);
     }

@@ -6,14 +6,13 @@ import { DomctlError } from '../errors.ts';
 import { tapNames } from '../host/taps.ts';
 import { balloon } from '../qemu/commands.ts';
 import { QmpError } from '../qemu/qmp-error.ts';
-import { parseDomain } from '../xml/parse.ts';
 import { announceDefinition } from './announcements.ts';
 import { monitorOf } from './asking.ts';
 import type { DefinitionStore } from './definitions.ts';
 import type { EventLog } from './events.ts';
 import type { Entry, Fleet } from './fleet.ts';
-import { generateMac, generateUuid } from './identifiers.ts';
 import { requireGuest } from './refusals.ts';
+import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** Neither `live` nor `config`: whichever is the domain's now. */
@@ -75,7 +74,7 @@ export class Hardware {
   #shape(reference: string, inactive: boolean): { readonly domain: Domain; readonly id: number | null } {
     const { entry, supervisor } = this.#fleet.locate(reference);
     if (!supervisor || inactive) return { domain: requireDefinition(entry), id: null };
-    return { domain: launchedDomain(supervisor), id: supervisor.launch.id };
+    return { domain: launchedDomain(supervisor.launch), id: supervisor.launch.id };
   }
 }
 
@@ -88,15 +87,6 @@ function chooseMemory(
   const kind = supervisor?.state.kind;
   const isUp = kind === 'running' || kind === 'paused';
   return { live: isUp, config: !isUp };
-}
-
-/** What it was launched with, not what it may have been redefined to since. */
-function launchedDomain({ launch }: Supervisor): Domain {
-  return parseDomain(launch.xml, {
-    file: `launch of incarnation ${launch.id}`,
-    allowUnsupported: true,
-    generate: { uuid: generateUuid, mac: generateMac },
-  }).domain;
 }
 
 function requireDefinition({ name, definition }: Entry): Domain {

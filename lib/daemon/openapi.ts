@@ -31,6 +31,8 @@ export interface Operation {
 
 const json = (schema: JsonSchema): Operation['answer'] => ({ contentType: 'application/json', schema });
 const text = (contentType: string): Operation['answer'] => ({ contentType, schema: { type: 'string' } });
+/** Of what a domain has: of its definition, even while it runs. */
+const whichDefinition = z.object({ inactive: z.enum(['true', 'false']).optional() });
 /** A type that lib/client/contract.ts, figures.ts or hardware.ts exports. */
 const named = (type: string): JsonSchema => ({ $ref: `#/components/schemas/${type}` });
 const listOf = (type: string): JsonSchema => ({ type: 'array', items: named(type) });
@@ -83,17 +85,17 @@ export const operations: Readonly<Record<string, Operation>> = {
   },
   'GET /v1/domains/{domain}/xml': {
     summary: 'Domain XML: of the live incarnation, else the definition',
-    query: z.object({ inactive: z.enum(['true', 'false']).optional() }),
+    query: whichDefinition,
     answer: text('application/xml'),
   },
   'GET /v1/domains/{domain}/blocks': {
     summary: 'Its disks: of the live incarnation, else of the definition',
-    query: z.object({ inactive: z.enum(['true', 'false']).optional() }),
+    query: whichDefinition,
     answer: json(listOf('BlockRow')),
   },
   'GET /v1/domains/{domain}/interfaces': {
     summary: 'Its network cards, likewise',
-    query: z.object({ inactive: z.enum(['true', 'false']).optional() }),
+    query: whichDefinition,
     answer: json(listOf('InterfaceRow')),
   },
   'POST /v1/domains/{domain}/memory': {

@@ -6,9 +6,8 @@ import type { Effect } from '../domain/transition-effect.ts';
 import { isErrno, messageOf } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
 import { isSameProcess } from '../host/processes.ts';
-import { parseDomain } from '../xml/parse.ts';
-import { generateMac, generateUuid } from './identifiers.ts';
 import { completeLaunch } from './launcher.ts';
+import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** Brings one remembered incarnation to its true state; long work goes on in the background. */
@@ -61,12 +60,7 @@ async function recoverLaunch(supervisor: Supervisor): Promise<void> {
   await supervisor.resume({ kind: 'adoptHypervisor' });
   supervisor.inBackground('finish a launch', async () => {
     try {
-      const { domain } = parseDomain(supervisor.launch.xml, {
-        file: 'journal',
-        allowUnsupported: true,
-        generate: { uuid: generateUuid, mac: generateMac },
-      });
-      await completeLaunch(supervisor, domain);
+      await completeLaunch(supervisor, launchedDomain(supervisor.launch));
     } catch (error) {
       await supervisor.tell({ kind: 'launchFailed', detail: messageOf(error) });
     }

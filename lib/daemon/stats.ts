@@ -3,7 +3,6 @@
  * does not is unknown by name; nothing is ever said of an off domain that is not true of it.
  */
 import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer, VcpuStats } from '../client/figures.ts';
-import type { Domain } from '../domain/definition.ts';
 import { stateNumbers } from '../domain/numbers.ts';
 import { messageOf } from '../errors.ts';
 import { readTraffic } from '../host/interfaces.ts';
@@ -13,10 +12,9 @@ import { tapNames } from '../host/taps.ts';
 import { type BlockStats, queryBalloon, queryBlockStats, queryCpus } from '../qemu/commands.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
 import { known, type Reading, unknown } from '../reading.ts';
-import { parseDomain } from '../xml/parse.ts';
 import { isDraining } from './accounts.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
-import { generateMac, generateUuid } from './identifiers.ts';
+import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
 import { domainRow } from './views.ts';
 
@@ -123,7 +121,7 @@ async function blocksOf(live: Supervisor | null): Promise<Reading<BlockDeviceSta
     live &&
     ask(live, async (qmp) => {
       const left = [...(await queryBlockStats(qmp, timing))];
-      return runningDomain(live).disks.flatMap((disk) => {
+      return launchedDomain(live.launch).disks.flatMap((disk) => {
         const index = left.findIndex(({ file }) => file !== null && file === disk.source?.path);
         return index < 0 ? [] : left.splice(index, 1).map((stats) => blockStats(disk.target, stats));
       });
@@ -145,17 +143,9 @@ function blockStats(name: string, stats: BlockStats): BlockDeviceStats {
 }
 
 /** What it was launched with, not what it may have been redefined to since. */
-function runningDomain({ launch }: Supervisor): Domain {
-  return parseDomain(launch.xml, {
-    file: `launch of incarnation ${launch.id}`,
-    allowUnsupported: true,
-    generate: { uuid: generateUuid, mac: generateMac },
-  }).domain;
-}
-
 /** A tap's host end receives what the guest sends. */
 function interfacesOf(live: Supervisor): InterfaceStats[] {
-  return tapNames(runningDomain(live).interfaces, live.launch.id).map((name) => {
+  return tapNames(launchedDomain(live.launch).interfaces, live.launch.id).map((name) => {
     const traffic = readTraffic(name);
     return traffic.known
       ? { name, rx: traffic.value.sent, tx: traffic.value.received }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Cpu, Domain } from '../../../lib/domain/definition.ts';
 import type { Sysinfo } from '../../../lib/domain/sysinfo.ts';
-import { bareDomain } from '../../fixtures/qmp/domains.ts';
+import { bareCpu, bareDomain } from '../../fixtures/qmp/domains.ts';
 import { argvOf, objectsOf, valuesOf } from './argv-of.ts';
 
 const sysinfo: Sysinfo = {
@@ -58,20 +58,7 @@ describe('the firmware', () => {
 });
 
 describe('a processor has the shape', () => {
-  const plain: Cpu = {
-    mode: 'custom',
-    match: null,
-    check: null,
-    migratable: null,
-    vendor: 'Intel',
-    vendorId: null,
-    physicalBits: null,
-    cache: null,
-    model: null,
-    topology: null,
-    features: [],
-    numa: [],
-  };
+  const plain: Cpu = { ...bareCpu, vendor: 'Intel' };
   const passed = { mode: 'host-passthrough' } as const;
 
   test.each<[Partial<Cpu>, string]>([

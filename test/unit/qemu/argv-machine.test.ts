@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Cpu, Domain, Timer } from '../../../lib/domain/definition.ts';
 import type { Firmware } from '../../../lib/domain/firmware.ts';
 import { clockEnvironment } from '../../../lib/qemu/argv-clock.ts';
-import { bareDomain } from '../../fixtures/qmp/domains.ts';
+import { bareCpu, bareDomain } from '../../fixtures/qmp/domains.ts';
 import { argvOf, objectsOf, onMachine, valuesOf } from './argv-of.ts';
 
 const gib = 2 ** 30;
@@ -38,20 +38,7 @@ describe('memory', () => {
 });
 
 describe('a processor', () => {
-  const plain: Cpu = {
-    mode: 'custom',
-    match: null,
-    check: null,
-    migratable: null,
-    vendor: null,
-    vendorId: null,
-    physicalBits: null,
-    cache: null,
-    model: { name: 'core2duo', fallback: null },
-    topology: null,
-    features: [],
-    numa: [],
-  };
+  const plain: Cpu = { ...bareCpu, model: { name: 'core2duo', fallback: null } };
   const features = (['force', 'require', 'optional', 'disable', 'forbid'] as const).map((policy) => {
     return { name: `f_${policy}`, policy };
   });
@@ -244,8 +231,7 @@ describe('a processor feature that QEMU has no word for', () => {
   const cpuOf = (policy: 'disable' | 'require'): Pick<Domain, 'cpu'> => {
     const model = { name: 'core2duo', fallback: null };
     const features = [{ name: 'pconfig', policy }];
-    const none = { match: null, check: null, migratable: null, topology: null, vendor: null, vendorId: null } as const;
-    return { cpu: { mode: 'custom', model, features, physicalBits: null, cache: null, numa: [], ...none } };
+    return { cpu: { ...bareCpu, model, features } };
   };
 
   test('needs no switching off', () => {

@@ -1,21 +1,12 @@
 import { expect, test } from 'vitest';
 import type { Cpu } from '../../../lib/domain/definition.ts';
+import { bareCpu } from '../../fixtures/qmp/domains.ts';
 import { argvOf, deviceOf, objectsOf, valuesOf } from './argv-of.ts';
 
 const mib = 2 ** 20;
 
 const cpu: Cpu = {
-  mode: 'custom',
-  match: null,
-  check: null,
-  migratable: null,
-  vendor: null,
-  vendorId: null,
-  physicalBits: null,
-  cache: null,
-  model: null,
-  topology: null,
-  features: [],
+  ...bareCpu,
   numa: [{ id: 0, cpus: [0], memoryBytes: 64 * mib, access: null, discard: null, distances: [] }],
 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Cpu, Domain } from '../../../lib/domain/definition.ts';
+import type { Domain } from '../../../lib/domain/definition.ts';
 import type { NumaCell } from '../../../lib/domain/numa.ts';
-import { bareDomain } from '../../fixtures/qmp/domains.ts';
+import { bareCpu, bareDomain } from '../../fixtures/qmp/domains.ts';
 import { argvOf, objectsOf, valuesOf } from './argv-of.ts';
 
 const mib = 2 ** 20;
@@ -11,20 +11,7 @@ function cell(id: number, cpus: readonly number[], change: Partial<NumaCell> = {
 }
 
 function guest(numa: readonly NumaCell[], change: Partial<Domain> = {}): Partial<Domain> {
-  const cpu: Cpu = {
-    mode: 'custom',
-    match: null,
-    check: null,
-    migratable: null,
-    vendor: null,
-    vendorId: null,
-    physicalBits: null,
-    cache: null,
-    model: null,
-    topology: null,
-    features: [],
-    numa,
-  };
+  const cpu = { ...bareCpu, numa };
   return { vcpus: 6, currentVcpus: 6, memoryBytes: 64 * mib * numa.length, cpu, ...change };
 }
 

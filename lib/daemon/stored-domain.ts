@@ -1,0 +1,15 @@
+/** Domains that this daemon wrote down itself: definitions on disk, and what an incarnation was launched with. */
+import type { Domain } from '../domain/definition.ts';
+import type { Launch } from '../domain/incarnation.ts';
+import { parseDomain } from '../xml/parse.ts';
+import { generateMac, generateUuid } from './identifiers.ts';
+
+/** What was let through at define is let through again: it was the operator's decision then. Throws as `parseDomain`. */
+export function readStoredDomain(xml: string, file: string): Domain {
+  return parseDomain(xml, { file, allowUnsupported: true, generate: { uuid: generateUuid, mac: generateMac } }).domain;
+}
+
+/** What that incarnation runs with, whatever its definition has become since. */
+export function launchedDomain({ id, xml }: Launch): Domain {
+  return readStoredDomain(xml, `launch of incarnation ${id}`);
+}

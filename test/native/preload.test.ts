@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findPreloadLibrary, preloadEnvironment, preloadHelperName, whyNotPreloadable } from '../../native/preload.ts';
-import { build, isGone, kill, library, MiB, nameOf, program, run, theHelper } from './preloading.ts';
+import { build, isGone, kill, killUnlessGone, library, MiB, nameOf, program, run, theHelper } from './preloading.ts';
 import { scratch, until } from './support.ts';
 
 const settings = {
@@ -26,7 +26,7 @@ describe('preloadEnvironment', () => {
     expect(nameOf(theHelper(running))).toBe(preloadHelperName(running.pid));
     expect(await running.ask('environment')).toMatch(/^environment 0 /);
     await kill(running);
-    process.kill(theHelper(running), 'SIGKILL');
+    killUnlessGone(theHelper(running));
     await until(() => isGone(theHelper(running)));
   });
 });

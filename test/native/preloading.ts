@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll } from 'vitest';
+import { isErrno } from '../../lib/errors.ts';
 import { afterwards, statOf, until } from './support.ts';
 
 export const MiB = 2 ** 20;
@@ -80,10 +81,27 @@ function linesOf(child: ChildProcess): () => Promise<string> {
   };
 }
 
+/** None of a process that is gone. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH')) return [];
+    throw error;
+  }
+}
+
+export function killUnlessGone(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
+}
+
 /** Its living child that calls itself `freemem/PID`; null when there is none. */
 export function helperOf(pid: number): number | null {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  return children.find((child) => nameOf(child) === `freemem/${pid}` && !isGone(child)) ?? null;
+  return childrenOf(pid).find((child) => nameOf(child) === `freemem/${pid}` && !isGone(child)) ?? null;
 }
 
 export function nameOf(pid: number): string | null {

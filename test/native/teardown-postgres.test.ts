@@ -4,10 +4,11 @@
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chownSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isGone, library, nameOf, preloading } from './preloading.ts';
+import { isErrno } from '../../lib/errors.ts';
+import { childrenOf, helperOf, isGone, killUnlessGone, library, nameOf, preloading } from './preloading.ts';
 import { afterwards, scratch, until } from './support.ts';
 
 const user = { uid: 65534, gid: 65534 };
@@ -59,11 +60,20 @@ function start({ postgres: program, directory, environment }: Cluster): ChildPro
   return child;
 }
 
+/** None while there is no such file: the next one to start removes that of the last, at any moment. */
+function pidFileLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
 /** What it says of itself in its pid file; `ended`: it is gone. */
 function wordOf(child: ChildProcess, { directory }: Cluster): string {
   if (child.exitCode !== null || child.signalCode !== null) return 'ended';
-  const file = join(directory, 'data/postmaster.pid');
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  const lines = pidFileLines(join(directory, 'data/postmaster.pid'));
   return lines[0] === String(child.pid) ? (lines[7] ?? '').trim() : '';
 }
 
@@ -75,15 +85,9 @@ async function comesUp(child: ChildProcess, cluster: Cluster): Promise<string> {
 /** Not its helper. Gives who was killed. */
 function killWithChildren({ pid }: ChildProcess): number[] {
   if (pid === undefined || isGone(pid)) return [];
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  const all = [pid, ...children.filter((child) => nameOf(child) !== `freemem/${pid}`)];
-  for (const each of all) process.kill(each, 'SIGKILL');
+  const all = [pid, ...childrenOf(pid).filter((child) => nameOf(child) !== `freemem/${pid}`)];
+  for (const each of all) killUnlessGone(each);
   return all;
-}
-
-function helperOf({ pid = 0 }: ChildProcess): number {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  return children.find((child) => nameOf(child) === `freemem/${pid}`) ?? 0;
 }
 
 function body(program: string): void {
@@ -91,12 +95,13 @@ function body(program: string): void {
     const cluster = makeCluster(program);
     const first = start(cluster);
     expect(await comesUp(first, cluster)).toBe('ready');
-    const helper = helperOf(first);
+    const helper = helperOf(first.pid ?? 0) ?? 0;
     expect(isGone(helper)).toBe(false);
     const killed = killWithChildren(first);
     await until(() => killed.every(isGone));
     const second = start(cluster);
     expect(await comesUp(second, cluster)).toBe('ready');
+    killUnlessGone(helper);
     await until(() => isGone(helper));
   });
 }

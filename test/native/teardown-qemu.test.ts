@@ -5,7 +5,7 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { probeLockedBytes, qemuLockBytes } from '../../native/index.ts';
-import { helperOf, isGone, MiB, preloading, residentBytes, statusOf } from './preloading.ts';
+import { helperOf, isGone, killUnlessGone, MiB, preloading, residentBytes, statusOf } from './preloading.ts';
 import { afterwards, opened, scratch, until } from './support.ts';
 
 const sandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
@@ -15,7 +15,7 @@ it("QEMU's image is free while its helper still holds the guest's memory", async
   writeFileSync(image, '');
   truncateSync(image, MiB);
   const emulator = execFileSync('sh', ['-c', 'command -v qemu-system-x86_64'], { encoding: 'utf8' }).trim();
-  const slowly = { ASYNC_TEARDOWN_MODE: 'gentle', ASYNC_TEARDOWN_RATE: '256M' };
+  const slowly = { ASYNC_TEARDOWN_MODE: 'gentle', ASYNC_TEARDOWN_RATE: '16M' };
   const argv = ['-S', '-nodefaults', '-display', 'none', '-accel', 'tcg', '-sandbox', sandbox, '-m', '256'];
   const memory = ['-object', 'memory-backend-ram,id=ram,size=256M,prealloc=on', '-machine', 'memory-backend=ram'];
   const disk = ['-drive', `file=${image},format=raw,if=virtio,file.locking=on`];
@@ -33,5 +33,6 @@ it("QEMU's image is free while its helper still holds the guest's memory", async
   await once(qemu, 'exit');
   await until(() => probeLockedBytes(descriptor, qemuLockBytes).length === 0);
   expect(residentBytes(helper)).toBeGreaterThan(128 * MiB);
+  killUnlessGone(helper);
   await until(() => isGone(helper));
 });

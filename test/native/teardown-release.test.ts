@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import {
   isGone,
   kill,
+  killUnlessGone,
   killWholly,
   MiB,
   residentBytes,
@@ -16,8 +17,15 @@ import {
 } from './preloading.ts';
 import { afterwards, describeAsRoot, opened, until } from './support.ts';
 
-/** So slow that whatever is seen is seen in its course. */
+/** So slow that its course is seen, and its end. */
 const slowly = { ASYNC_TEARDOWN_MODE: 'gentle', ASYNC_TEARDOWN_RATE: '64M' };
+/** So slow that it is at its work whenever somebody looks; then it is ended. */
+const atWork = { ...slowly, ASYNC_TEARDOWN_RATE: '4M' };
+
+async function endHelper(running: Running): Promise<void> {
+  killUnlessGone(theHelper(running));
+  await until(() => isGone(theHelper(running)));
+}
 
 interface Sample {
   readonly ms: number;
@@ -28,8 +36,9 @@ interface Sample {
 async function fallOf(running: Running): Promise<Sample[]> {
   const helper = theHelper(running);
   const samples: Sample[] = [];
-  await kill(running);
+  // It works from the program's end on, of which we hear later: time is counted from before.
   const start = performance.now();
+  await kill(running);
   for (let bytes = residentBytes(helper); bytes !== null; bytes = residentBytes(helper)) {
     samples.push({ ms: performance.now() - start, bytes });
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -73,7 +82,7 @@ describe('memory of a program that is gone', () => {
       start([`anon=${256 * MiB}`], { ...slowly, ...minimum }),
       start([`anon=${64 * MiB}`], { ...slowly, ...minimum }),
     ]);
-    afterwards(() => process.kill(theHelper(above), 'SIGKILL'));
+    afterwards(() => killUnlessGone(theHelper(above)));
     await Promise.all([kill(above), killWholly(below)]);
     expect(isGone(theHelper(above))).toBe(false);
   });
@@ -92,13 +101,13 @@ describe('memory of a program that is gone', () => {
   it('makes its helper the preferred victim only then, or never where that is said', async () => {
     const score = (pid: number): number => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'));
     const before = score(process.pid);
-    const preferred = await start([`anon=${64 * MiB}`], slowly);
-    const kept = await start([`anon=${64 * MiB}`], { ...slowly, ASYNC_TEARDOWN_OOM: 'keep' });
+    const preferred = await start([`anon=${64 * MiB}`], atWork);
+    const kept = await start([`anon=${64 * MiB}`], { ...atWork, ASYNC_TEARDOWN_OOM: 'keep' });
     for (const { pid } of [preferred, kept]) expect(score(pid)).toBe(before);
     await Promise.all([kill(preferred), kill(kept)]);
     await until(() => score(theHelper(preferred)) === 1000);
     expect(score(theHelper(kept))).toBe(before);
-    await until(() => isGone(theHelper(preferred)) && isGone(theHelper(kept)));
+    await Promise.all([endHelper(preferred), endHelper(kept)]);
   });
 });
 
@@ -111,23 +120,23 @@ describe('what others wait for is let go before the memory', () => {
   };
 
   it('a System V segment', async () => {
-    const running = await start(['sysv', `anon=${64 * MiB}`], slowly);
+    const running = await start(['sysv', `anon=${64 * MiB}`], atWork);
     const segment = running.told[0]?.split(' ')[1] ?? '';
     afterwards(() => execFileSync('ipcrm', ['-m', segment]));
     expect(attached(segment)).toBe(1);
     await kill(running);
     await until(() => attached(segment) === 0);
     expect(residentBytes(theHelper(running))).toBeGreaterThan(32 * MiB);
-    await until(() => isGone(theHelper(running)));
+    await endHelper(running);
   });
 
   it('a port that only an asynchronous operation in flight still has', async () => {
-    const running = await start(['aio', `anon=${64 * MiB}`], slowly);
+    const running = await start(['aio', `anon=${64 * MiB}`], atWork);
     const port = Number(running.told[0]?.split(' ')[1]);
     await kill(running);
     while (!(await canListen(port))) expect(isGone(theHelper(running))).toBe(false);
     expect(residentBytes(theHelper(running))).toBeGreaterThan(32 * MiB);
-    await until(() => isGone(theHelper(running)));
+    await endHelper(running);
   });
 });
 
@@ -146,7 +155,7 @@ describeAsRoot('slices', () => {
   async function killGuarded(things: readonly string[]): Promise<number> {
     const running = await start(things, three);
     const child = Number((await running.ask('leave-child')).split(' ')[1]);
-    afterwards(() => process.kill(child, 'SIGKILL'));
+    afterwards(() => killUnlessGone(child));
     await kill(running);
     return theHelper(running);
   }

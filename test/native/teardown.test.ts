@@ -9,6 +9,7 @@ import {
   helperOf,
   isGone,
   kill,
+  killUnlessGone,
   killWholly,
   library,
   nameOf,
@@ -200,7 +201,7 @@ describe('a helper is only in the program it is meant for', () => {
   it('and does not wait for a forked child that has what the program had', async () => {
     const running = await start(['anon=67108864']);
     const child = Number((await running.ask('leave-child')).split(' ')[1]);
-    afterwards(() => process.kill(child, 'SIGKILL'));
+    afterwards(() => killUnlessGone(child));
     await killWholly(running);
     expect(isGone(child)).toBe(false);
   });

@@ -9,7 +9,7 @@ import type { Filesystem } from '../../lib/domain/devices.ts';
 import type { Cputune } from '../../lib/domain/definition.ts';
 import { findTaken, isTaken } from '../../lib/daemon/resources.ts';
 import { probeClaim } from '../../lib/drain/probes.ts';
-import { openFiles, readProcess } from '../../lib/host/processes.ts';
+import { openFiles, readProcess, unlessGone } from '../../lib/host/processes.ts';
 import { claimNamedTaps, openTaps, requireNetwork } from '../../lib/host/taps.ts';
 import { interfaceIndex } from '../../native/index.ts';
 import { afterwards, born, eventually, freshCgroup, outside, python, scratch } from './support.ts';
@@ -225,9 +225,11 @@ const noTuning: Cputune = {
 
 /** Of each thread by its name, the CPUs it may run on. */
 function affinity(pid: number): [string, string][] {
-  return readdirSync(`/proc/${pid}/task`).map((thread) => {
-    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
-    return [/^Name:\s+(.*)$/m.exec(status)?.[1] ?? '', /^Cpus_allowed_list:\s+(.*)$/m.exec(status)?.[1] ?? ''];
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
+    // QEMU's own helping threads come and go.
+    const status = unlessGone(() => readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'));
+    if (status === null) return [];
+    return [[/^Name:\s+(.*)$/m.exec(status)?.[1] ?? '', /^Cpus_allowed_list:\s+(.*)$/m.exec(status)?.[1] ?? '']];
   });
 }
 
@@ -357,7 +359,7 @@ describe('a companion', () => {
     await eventually('it is free', () => vm.history.includes('draining'));
     expect(livingCompanions(vm.supervisor)).toEqual([]);
     await vm.becomes('released');
-    expect(readProcess(pid)).toBeNull();
+    await eventually('it is reaped', () => readProcess(pid) === null);
   });
 
   test('that dies is told as a fact, by a later daemon too, and its hypervisor runs on', async (context) => {
@@ -388,7 +390,7 @@ describe('a companion', () => {
     await eventually('it is said to be busy', () => busy().length > 0);
     expect(busy()).toEqual([`companion swtpm (pid ${pid})`]);
     await vm.becomes('released');
-    expect(readProcess(pid)).toBeNull();
+    await eventually('it is reaped', () => readProcess(pid) === null);
   });
 
   const share = (source: string, change: Partial<Filesystem> = {}): Filesystem => ({

@@ -87,6 +87,7 @@ export async function fresh(context: TestContext, domain: Domain, change: Partia
     else await end(supervisor, becomes);
     supervisor.close();
     await services.journal.close();
+    await services.events.close();
   });
   const plan = { domain, capabilities, user: nobody, vncPorts: new Map(), firmware: null, teardown, ...change };
   return { supervisor, places, history, becomes, start: async () => launchHypervisor(supervisor, plan) };

@@ -102,7 +102,7 @@ describeEndToEnd('draining', () => {
     const { exit, stdout } = await watching.done;
     expect(exit).toBe(0);
     expect(stdout).toMatch(
-      /^ 1 {2}db1 {2}released: 0\.\d GiB in \d+(\.\d)? (ms|s); exclusive resources were free after \d+ ms$/m,
+      /^ 1 {2}db1 {2}released: 0\.\d GiB in \d+(\.\d)? (ms|s); exclusive resources were free after \d+(\.\d)? (ms|s)$/m,
     );
     expect(await host.ok('drain')).toBe('Nothing is draining\n');
   });
@@ -170,6 +170,11 @@ describeEndToEnd('draining', () => {
       const reserve = `${Math.floor((memory!.totalBytes - memory!.foreignBytes - wantedBytes) / MiB)}MiB`;
       host.writeHostYaml({ allowedPolicies: ['short'], overhead: smallOverhead, capacity: { reserve } });
       const result = await host.domctl(['force-start', 'db1', '--json']);
+      if (result.exit === 0) {
+        // Another program gave memory back since the reserve was set.
+        await host.ok('destroy', String((JSON.parse(result.stdout) as StartAnswer).id), '--wait');
+        return false;
+      }
       expect(result.exit).toBe(6);
       const refusal = JSON.parse(result.stdout).error;
       const { shortfallBytes, structuralBytes, promisedNewBytes } = refusal.details.arithmetic;
@@ -237,7 +242,7 @@ describeEndToEnd('a queued start', () => {
   });
 
   test('Ctrl-C on a destroy ends the wait with 130, and the destroy goes on', async () => {
-    await using host = await createHost({ policies: { quick: { destroy: { killAfter: '1s' } } } });
+    await using host = await createHost({ policies: { quick: { destroy: { killAfter: '3s' } } } });
     await host.run({ name: 'db1', emulator: host.oddQemu('stubborn'), policy: 'quick' });
     const waiting = host.begin(['destroy', 'db1', '--wait']);
     await host.becomes('db1', 'exiting');

@@ -13,7 +13,7 @@ import { patient } from '../setup/slowness.ts';
 export const MiB = 2 ** 20;
 
 /** Generous: the machine is shared, and nothing here is about speed unless it says so. */
-const usualDeadlineMs = 30_000;
+const usualDeadlineMs = 60_000;
 
 /** Looks again until `look` gives something; fails after the deadline, naming what was awaited and the last look. */
 export async function eventually<T>(
@@ -31,9 +31,9 @@ export async function eventually<T>(
 }
 
 /** The file's text, or null when it, its process or its cgroup is gone, or it is not ours to read. */
-function readOrNull(path: string): string | null {
+export function readOrNull(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string | null {
   try {
-    return readFileSync(path, 'latin1');
+    return readFileSync(path, encoding);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH', 'ENODEV', 'EACCES')) return null;
     throw error;

@@ -13,6 +13,7 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -29,10 +30,19 @@ import { fileURLToPath } from 'node:url';
 import { describe, onTestFailed, onTestFinished } from 'vitest';
 import { Client } from '../../lib/client/client.ts';
 import type { DomainInfo, DomainRow } from '../../lib/client/contract.ts';
-import { DomctlError } from '../../lib/errors.ts';
+import { DomctlError, isErrno } from '../../lib/errors.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import { type DomainSpec, domainXml } from './domains.ts';
-import { cgroupTree, describeProcess, eventually, isAlive, processesIn, processesNaming, removeTree } from './facts.ts';
+import {
+  cgroupTree,
+  describeProcess,
+  eventually,
+  isAlive,
+  processesIn,
+  processesNaming,
+  readOrNull,
+  removeTree,
+} from './facts.ts';
 
 const program = fileURLToPath(new URL('../../dist/domctl.cjs', import.meta.url));
 const fixtures = fileURLToPath(new URL('../fixtures/programs/', import.meta.url));
@@ -286,8 +296,7 @@ export class Host implements AsyncDisposable {
   }
 
   get log(): string {
-    const path = this.at('log/domctld.log');
-    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+    return readOrNull(this.at('log/domctld.log'), 'utf8') ?? '';
   }
 
   get journalFile(): string {
@@ -296,8 +305,7 @@ export class Host implements AsyncDisposable {
 
   /** Every whole line of the journal. */
   journal(): JournalLine[] {
-    if (!existsSync(this.journalFile)) return [];
-    const lines = readFileSync(this.journalFile, 'utf8').split('\n').slice(0, -1);
+    const lines = (readOrNull(this.journalFile, 'utf8') ?? '').split('\n').slice(0, -1);
     return lines.map((line) => JSON.parse(line) as JournalLine);
   }
 
@@ -320,6 +328,13 @@ export class Host implements AsyncDisposable {
       cgroups: cgroupTree(this.cgroupRoot),
       processes: processesIn(this.cgroupRoot),
     };
+  }
+
+  /** The next incarnation has that number; before there is a daemon. */
+  countFrom(id: number): void {
+    mkdirSync(dirname(this.journalFile), { recursive: true });
+    const opened = { v: 1, seq: 1, at: new Date().toISOString(), kind: 'opened', lastId: id - 1 };
+    writeFileSync(this.journalFile, `${JSON.stringify(opened)}\n`);
   }
 
   // Helping programs
@@ -395,8 +410,8 @@ export class Host implements AsyncDisposable {
   }
 
   async #putAway(): Promise<void> {
-    this.remains = this.#describe();
     try {
+      this.remains = this.#describe();
       for (const child of this.#programs) if (child.exitCode === null) child.kill('SIGKILL');
       const failure = await this.#endThroughProduct().then(
         () => [],
@@ -463,7 +478,7 @@ export class Host implements AsyncDisposable {
     const below = cgroupTree(this.cgroupRoot).filter((directory) => !directory.endsWith(this.cgroupRoot));
     return [
       ...below.map((directory) => `cgroup ${directory}`),
-      ...(existsSync(runtime) ? readdirSync(runtime).map((id) => `runtime files of incarnation ${id}`) : []),
+      ...namesIn(runtime).map((id) => `runtime files of incarnation ${id}`),
     ];
   }
 
@@ -480,11 +495,10 @@ export class Host implements AsyncDisposable {
 
   #describe(): string {
     const tail = (text: string, lines: number): string => text.split('\n').slice(-lines).join('\n');
-    const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '(none)\n');
     const cgroups = cgroupTree(this.cgroupRoot).map((directory) => `${directory}: ${processesAt(directory)}\n`);
     return [
       `\n--- ${this.directory}: domctld.log, its end\n${tail(this.log, 40)}`,
-      `--- journal, its end\n${tail(read(this.journalFile), 15)}`,
+      `--- journal, its end\n${tail(readOrNull(this.journalFile, 'utf8') ?? '(none)\n', 15)}`,
       `--- cgroups\n${cgroups.join('')}---\n`,
     ].join('\n');
   }
@@ -504,13 +518,25 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   return () => Buffer.concat(chunks).toString('utf8');
 }
 
-/** Files below a directory with their content, sorted; sockets and directories without. */
+/** None of a directory that is not there. */
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** Files below a directory with their content, sorted; sockets and directories without. One that goes meanwhile is not there. */
 function filesBelow(directory: string): [path: string, content: string][] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory, { withFileTypes: true, recursive: true })
-    .map((entry): [string, string] => {
-      const path = join(entry.parentPath, entry.name);
-      return [path, entry.isFile() ? readFileSync(path, 'utf8') : ''];
+  return namesIn(directory)
+    .map((name) => join(directory, name))
+    .flatMap((path): [string, string][] => {
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats?.isDirectory()) return [[path, ''], ...filesBelow(path)];
+      const content = stats?.isFile() ? readOrNull(path, 'utf8') : '';
+      return stats === undefined || content === null ? [] : [[path, content]];
     })
     .sort(([a], [b]) => a.localeCompare(b));
 }
@@ -527,6 +553,6 @@ function killUnlessGone(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    if (!isErrno(error, 'ESRCH')) throw error;
   }
 }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { eventually, isAlive, processesIn, startTicks } from './facts.ts';
 import { createHost, describeEndToEnd } from './harness.ts';
 
-const quick = { policies: { quick: { destroy: { killAfter: '2s' } } } };
+const quick = { policies: { quick: { destroy: { killAfter: '4s' } } } };
 
 describeEndToEnd('recovery', () => {
   test('running: the machine is untouched, and can be asked and ended as before', async () => {

@@ -64,7 +64,10 @@ describeEndToEnd('an image that another process keeps locked', () => {
     moveTo((await host.info('db1')).cgroup!, holder.pid);
     const late = await host.domctl(['destroy', 'db1', '--timeout', '1s']);
     expect(late.exit).toBe(10);
-    const { incarnations, state } = await host.info('db1');
+    const { incarnations, state } = await eventually('its hypervisor is gone', async () => {
+      const info = await host.info('db1');
+      return info.incarnations[0]?.pid === null && info.incarnations[0].busy.length > 0 && info;
+    });
     expect(state).toBe('exiting');
     expect(incarnations[0]).toMatchObject({
       pid: null,

@@ -51,7 +51,8 @@ describeEndToEnd('the teardown helper', () => {
     expect(filesOf(running.pid!).filter((file) => file.includes('libasyncteardown'))).toEqual([]);
     await host.ok('destroy', 'db1', '--wait');
     expect(isAlive(pid)).toBe(false);
-    expect(zombiesOf(await host.daemonPid())).toEqual([]);
+    const daemon = await host.daemonPid();
+    await eventually('no zombie is left', () => zombiesOf(daemon).length === 0);
     const stats = await host.json<DomainStats>('domstats', 'db1');
     expect(stats.domctl.teardownUs).toBeGreaterThan(0);
   });
@@ -85,11 +86,11 @@ describeEndToEnd('the teardown helper', () => {
   });
 
   test('at its work is left to it, however long that takes, and drain names it', async () => {
-    await using host = await hostWith({ mode: 'gentle', gentleRate: '128MiB' }, { killAfter: '1s' });
+    await using host = await hostWith({ mode: 'gentle', gentleRate: '128MiB' }, { killAfter: '2s' });
     const running = await host.run({ name: 'db1', memoryMiB: 512, touched: true });
     const { pid } = helperOf(running);
     await host.ok('destroy', 'db1');
-    const { draining } = await host.json<DrainAnswer>('drain', '--once');
+    const { draining } = await host.client().drain('db1');
     expect(draining).toMatchObject([{ name: 'db1', helperPid: pid, holder: null }]);
     expect(draining[0]?.heldAs?.anonBytes).toBeGreaterThan(256 * MiB);
     expect(await host.ok('drain', '--once')).toContain(`teardown helper (pid ${pid})`);
@@ -98,7 +99,7 @@ describeEndToEnd('the teardown helper', () => {
     const { released } = await host.json<DrainAnswer>('drain');
     // 512 MiB at 128 MiB a second, less what exit frees at the end.
     expect(released[0]?.releasedAfterMs).toBeGreaterThan(2500);
-    expect(released[0]?.freedAfterMs).toBeLessThan(1000);
+    expect(released[0]?.freedAfterMs).toBeLessThan(released[0]!.releasedAfterMs / 2);
   });
 
   test('that does nothing any more is ended, and its exit frees the rest', async () => {

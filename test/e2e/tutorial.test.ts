@@ -45,16 +45,18 @@ function stockXml(host: Host, { kernel, initrd, cmdline }: SmallGuest): string {
   );
 }
 
-/** `backend start PID` opens the memory of a hypervisor and keeps it till `backend stop`. */
+/** `backend start PID` opens the memory of a hypervisor, and returns when it has it; it keeps it till `backend stop`. */
 function backend(host: Host): string {
-  const [pidFile, wish] = [host.at('backend.pid'), host.at('backend.wish')];
+  const [pidFile, wish, has] = ['pid', 'wish', 'has'].map((name) => host.at(`backend.${name}`));
   return `#!/bin/bash
 case $1 in
 start)
-  mkfifo ${wish}
-  "$0" hold "$2" </dev/null >/dev/null 2>&1 & echo $! >${pidFile} ;;
+  mkfifo ${wish} ${has}
+  "$0" hold "$2" </dev/null >/dev/null 2>&1 & echo $! >${pidFile}
+  read <${has} ;;
 hold)
   for fd in /proc/$2/fd/*; do [[ $(readlink $fd) == /memfd:* ]] && exec 3<$fd; done
+  echo it >${has}
   read <>${wish} ;;
 stop)
   kill $(cat ${pidFile}) ;;

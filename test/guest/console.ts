@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { ReadStream } from 'node:tty';
 
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 /** For a whole Debian to boot without KVM on a host that is busy otherwise. */
 export const longPatienceMs = 500_000;

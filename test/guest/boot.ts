@@ -59,9 +59,23 @@ function devices(at: (name: string) => string): string[] {
   ];
 }
 
-async function terminalOf(qmp: QmpClient, chardev: string): Promise<string> {
-  const devices = (await qmp.execute('query-chardev')) as { readonly label: string; readonly filename: string }[];
-  return devices.find(({ label }) => label === chardev)!.filename.replace(/^pty:/, '');
+interface Chardev {
+  readonly label: string;
+  readonly filename: string;
+  readonly 'frontend-open': boolean;
+}
+
+async function queryChardev(qmp: QmpClient, name: string): Promise<Chardev> {
+  return ((await qmp.execute('query-chardev')) as Chardev[]).find(({ label }) => label === name)!;
+}
+
+async function terminalOf(qmp: QmpClient, name: string): Promise<string> {
+  return (await queryChardev(qmp, name)).filename.replace(/^pty:/, '');
+}
+
+/** The guest says it is ready a moment before its agent is; what is sent until then is lost. */
+export async function agentIsUp({ qmp }: Booted): Promise<void> {
+  await eventually('the agent has opened its port', async () => (await queryChardev(qmp, 'agent'))['frontend-open']);
 }
 
 /** What the guest's web server says to the host, through the port that QEMU chose. */

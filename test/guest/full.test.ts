@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { systemPowerdown } from '../../lib/qemu/commands.ts';
 import { temporaryDirectory } from '../qemu/machine.ts';
 import { askAgent } from './agent.ts';
-import { anyEmulator, boot, fetchFromGuest, told } from './boot.ts';
+import { agentIsUp, anyEmulator, boot, fetchFromGuest, told } from './boot.ts';
 import { longPatienceMs } from './console.ts';
 import { fullGuest } from './full.ts';
 
@@ -25,6 +25,7 @@ test('a whole Debian boots from its disk, is logged in to, reached and shut down
   guest.serial.send('systemctl is-active qemu-guest-agent hello\n');
   await guest.serial.waitFor(/^active\r?\nactive\r?$/);
   expect(await fetchFromGuest(guest.qmp)).toBe('hello\n');
+  await agentIsUp(guest);
   expect(await askAgent(guest.agent, 'guest-ping')).toEqual({});
   await systemPowerdown(guest.qmp);
   expect(await guest.machine.exited).toBe(0);

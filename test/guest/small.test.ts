@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { queryStatus, systemPowerdown } from '../../lib/qemu/commands.ts';
 import { askAgent } from './agent.ts';
-import { anyEmulator, boot, type Booted, fetchFromGuest, told } from './boot.ts';
+import { agentIsUp, anyEmulator, boot, type Booted, fetchFromGuest, told } from './boot.ts';
 import { Console } from './console.ts';
 import { smallGuest } from './small.ts';
 
@@ -40,6 +40,7 @@ describe('the small guest', () => {
     await hvc.logIn('root');
     hvc.close();
     expect(await fetchFromGuest(qmp)).toBe('hello\n');
+    await agentIsUp(guest);
     expect(await askAgent(guest.agent, 'guest-ping')).toEqual({});
 
     await systemPowerdown(qmp);
@@ -51,9 +52,11 @@ describe('the small guest', () => {
   test('is rebooted and powered off by its agent', async (context) => {
     const guest = await start(context, { cpu: 'max' });
     await guest.serial.waitFor(/domctl-guest: ready/);
+    await agentIsUp(guest);
     await askAgent(guest.agent, 'guest-shutdown', { arguments: { mode: 'reboot' }, answered: false });
     await guest.serial.waitFor(/domctl-guest: ready/);
     expect(await told(guest, 'RESET')).toEqual({ guest: true, reason: 'guest-reset' });
+    await agentIsUp(guest);
     await askAgent(guest.agent, 'guest-shutdown', { arguments: { mode: 'powerdown' }, answered: false });
     expect(await guest.machine.exited).toBe(0);
   });
@@ -71,6 +74,7 @@ describe('the small guest', () => {
 
     await systemPowerdown(qmp);
     await serial.waitFor(/domctl-guest: power button ignored/);
+    await agentIsUp(guest);
     await askAgent(guest.agent, 'guest-shutdown', { answered: false });
     await serial.waitFor(/domctl-guest: poweroff ignored/);
     expect(await queryStatus(qmp)).toEqual({ status: 'running', running: true });

@@ -2,17 +2,25 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { patient } from './test/setup/slowness.ts';
 
+/** Hosts of continuous integration are shared, and these tests take their time: the reporter tells who needed a second try. */
+const retries = process.env['CI'] ? 1 : 0;
+
 /** Files of these change cgroups, start emulators and measure memory: one file at a time, or they see each other. */
 function alone(name: string, groupOrder: number, timeouts: { testTimeout: number; hookTimeout: number }) {
   const { testTimeout, hookTimeout } = timeouts;
   const timeout = { testTimeout: patient(testTimeout), hookTimeout: patient(hookTimeout) };
   const include = [`test/${name}/**/*.test.ts`];
-  return { test: { name, include, fileParallelism: false, sequence: { groupOrder }, ...timeout } };
+  return { test: { name, include, fileParallelism: false, sequence: { groupOrder }, retry: retries, ...timeout } };
 }
 
 /** Each host of the end-to-end tests has places and cgroups of its own, and most of their time they wait for programs to start. */
 function sideBySide(project: ReturnType<typeof alone>) {
   return { test: { ...project.test, fileParallelism: true, maxWorkers: Math.min(2, availableParallelism()) } };
+}
+
+/** What fails by chance is what these look for. */
+function onlyOnce(project: ReturnType<typeof alone>) {
+  return { test: { ...project.test, retry: 0 } };
 }
 
 export default defineConfig({
@@ -22,7 +30,7 @@ export default defineConfig({
       // One process for all: starting one per file would take twice as long as the tests.
       { test: { name: 'unit', include: ['test/{unit,property}/**/*.test.ts'], isolate: false } },
       // Processor time and nothing else; too much of it for the unit tests.
-      alone('fuzz', 7, { testTimeout: 120_000, hookTimeout: 20_000 }),
+      onlyOnce(alone('fuzz', 7, { testTimeout: 120_000, hookTimeout: 20_000 })),
       alone('native', 1, { testTimeout: 20_000, hookTimeout: 20_000 }),
       alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 }),
       // Its first run downloads the QEMU that the host has not.

@@ -3,12 +3,14 @@
  * does not is unknown by name; nothing is ever said of an off domain that is not true of it.
  */
 import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer, VcpuStats } from '../client/figures.ts';
+import type { Disk } from '../domain/devices.ts';
 import { stateNumbers } from '../domain/numbers.ts';
 import { messageOf } from '../errors.ts';
 import { readTraffic } from '../host/interfaces.ts';
 import { readNode } from '../host/inventory.ts';
 import { readThreadTime } from '../host/processes.ts';
 import { tapNames } from '../host/taps.ts';
+import { diskId } from '../qemu/argv-disks.ts';
 import { type BlockStats, queryBalloon, queryBlockStats, queryCpus } from '../qemu/commands.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
 import { known, type Reading, unknown } from '../reading.ts';
@@ -115,25 +117,26 @@ function vcpuStats({ state }: Supervisor, cpu: { index: number; threadId: number
   return { index: cpu.index, timeUs: time.usedUs, delayUs: time.waitedUs };
 }
 
-/** Disks are told apart by their image: names of devices are the hypervisor's own affair. */
 async function blocksOf(live: Supervisor | null): Promise<Reading<BlockDeviceStats[]> | null> {
   return (
     live &&
     ask(live, async (qmp) => {
-      const left = [...(await queryBlockStats(qmp, timing))];
-      return launchedDomain(live.launch).disks.flatMap((disk) => {
-        const index = left.findIndex(({ file }) => file !== null && file === disk.source?.path);
-        return index < 0 ? [] : left.splice(index, 1).map((stats) => blockStats(disk.target, stats));
+      const domain = launchedDomain(live.launch);
+      const all = await queryBlockStats(qmp, timing);
+      return domain.disks.flatMap((disk) => {
+        const stats = all.find(({ device, file }) => file !== null && device === diskId(disk, domain));
+        return stats ? [blockStats(disk, stats)] : [];
       });
     })
   );
 }
 
-function blockStats(name: string, stats: BlockStats): BlockDeviceStats {
+function blockStats({ target, source }: Disk, stats: BlockStats): BlockDeviceStats {
   const { reads, writes, flushes } = stats;
   return {
-    name,
-    path: stats.file ?? '',
+    name: target,
+    // What QEMU tells of a filter is no path.
+    path: source?.path ?? stats.file ?? '',
     rd: { reqs: reads.requests, bytes: reads.bytes, timeNs: reads.timeNs },
     wr: { reqs: writes.requests, bytes: writes.bytes, timeNs: writes.timeNs },
     fl: { reqs: flushes.requests, timeNs: flushes.timeNs },

@@ -1,5 +1,6 @@
 /**
- * What is set on a hypervisor between birth and `cont`: where its threads run and how much, links that are down. vCPUs and
+ * What is set on a hypervisor between birth and `cont`: where its threads run and how much, links that are down, limits of
+ * disks. vCPUs and
  * the rest (libvirt's `emulator`) go to threaded children of the incarnation's cgroup where the kernel divides CPU time or
  * CPU sets there; sched_setaffinity pins them on every host. The teardown helper is a process of its own, born before this:
  * it stays in the incarnation's cgroup, so no limit or pin of the emulator slows a drain.
@@ -10,8 +11,10 @@ import { setAffinity } from '../../native/index.ts';
 import type { Bandwidth, CpuSet, Cputune, Domain } from '../domain/definition.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { unlessGone } from '../host/processes.ts';
+import { throttleArguments } from '../qemu/argv-disk-hardware.ts';
+import { diskBackend } from '../qemu/argv-disks.ts';
 import { iothreadName } from '../qemu/argv-iothreads.ts';
-import { queryCpus, queryIoThreads, setLink } from '../qemu/commands.ts';
+import { queryCpus, queryIoThreads, setLink, setThrottle } from '../qemu/commands.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -19,6 +22,9 @@ import type { Supervisor } from './supervisor.ts';
 export async function tuneHypervisor(supervisor: Supervisor, domain: Domain, qmp: QmpClient): Promise<void> {
   if (hasTuning(domain.cputune)) await tuneThreads(supervisor, domain.cputune, qmp);
   for (const [index, { linkUp }] of domain.interfaces.entries()) if (!linkUp) await setLink(qmp, `net${index}`, false);
+  for (const disk of domain.disks) {
+    if (disk.throttle !== null) await setThrottle(qmp, throttleArguments(diskBackend(disk, domain), disk.throttle));
+  }
 }
 
 /** Refuses pins on CPUs that this host does not have. Throws HOST_LACKS. */

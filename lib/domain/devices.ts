@@ -2,6 +2,7 @@
  * A domain's devices, what its XML says of them after defaults. Pure data. Sizes are bytes, paths absolute.
  * Order in each list is the document's; ids and node names are made by `lib/qemu`.
  */
+import type { DiskHardware, DiskThrottle } from './disk-hardware.ts';
 import type { VirtioModel, VirtioOptions } from './virtio.ts';
 
 /** Where a device sits; null: the hypervisor chooses. */
@@ -28,16 +29,22 @@ export type Address =
   | { readonly type: 'ccid'; readonly controller: number; readonly slot: number };
 
 export interface Disk {
-  readonly device: 'disk' | 'cdrom';
+  readonly device: 'disk' | 'cdrom' | 'floppy';
   /** null: an empty drive. */
   readonly source: DiskSource | null;
   readonly format: 'raw' | 'qcow2';
   /** Guest-side name, e.g. `vda`; unique in a domain. */
   readonly target: string;
-  readonly bus: 'virtio' | 'scsi' | 'sata' | 'ide' | 'usb';
+  readonly bus: 'virtio' | 'scsi' | 'sata' | 'ide' | 'usb' | 'fdc';
   readonly readonly: boolean;
   readonly shareable: boolean;
   readonly serial: string | null;
+  /** Of a virtio disk. */
+  readonly model: VirtioModel;
+  readonly virtio: VirtioOptions;
+  readonly hardware: DiskHardware;
+  /** null: as fast as the host. */
+  readonly throttle: DiskThrottle | null;
   readonly driver: DiskDriver;
   /** Place in the boot order, from 1; null: by `<os><boot/>`. */
   readonly bootOrder: number | null;
@@ -61,6 +68,13 @@ export interface DiskDriver {
   readonly queues: number | null;
   /** Id of one of the domain's; null: QEMU's own thread. */
   readonly iothread: number | null;
+  readonly queueSize: number | null;
+  readonly ioeventfd: boolean | null;
+  readonly eventIdx: boolean | null;
+  /** What is read from a backing image is kept. */
+  readonly copyOnRead: boolean | null;
+  /** Clusters that are discarded keep their place in the image. */
+  readonly discardNoUnref: boolean | null;
 }
 
 export interface Interface {
@@ -176,22 +190,54 @@ export type Controller = { readonly index: number; readonly address: Address | n
       readonly ports: number | null;
       readonly startPort: number | null;
     }
+  | ScsiController
+  | { readonly type: 'sata' | 'ide' | 'fdc' }
   | {
-      readonly type: 'scsi';
-      readonly model: 'virtio-scsi' | 'lsilogic' | null;
-      readonly queues: number | null;
-      /** Id of one of the domain's; null: QEMU's own thread. */
-      readonly iothread: number | null;
+      readonly type: 'virtio-serial';
+      readonly model: VirtioModel;
+      readonly virtio: VirtioOptions;
+      /** How many it has room for; null: QEMU's default. */
+      readonly ports: number | null;
+      readonly vectors: number | null;
     }
-  | { readonly type: 'sata' | 'ide' | 'virtio-serial' }
   | {
       readonly type: 'pci';
       readonly model: PciModel;
       readonly modelName: string | null;
       readonly chassis: number | null;
       readonly port: number | null;
+      /** Whether the guest may be given a card there while it runs; null: QEMU's default. */
+      readonly hotplug: boolean | null;
+      /** Number the guest sees of the first bus behind an expander; null: the highest that is free. */
+      readonly busNumber: number | null;
+      /** Room for large cards above 4 GiB, bytes; of the root bus only. */
+      readonly hole64Bytes: number | null;
     }
 );
+
+/** null: libvirt's default; limits are those of virtio-scsi. */
+export interface ScsiController {
+  readonly type: 'scsi';
+  readonly model: ScsiModel | null;
+  readonly virtio: VirtioOptions;
+  readonly queues: number | null;
+  readonly commandsPerLun: number | null;
+  readonly maxSectors: number | null;
+  readonly ioeventfd: boolean | null;
+  /** Id of one of the domain's; null: QEMU's own thread. */
+  readonly iothread: number | null;
+}
+
+export type ScsiModel =
+  | 'virtio-scsi'
+  | 'virtio-transitional'
+  | 'virtio-non-transitional'
+  | 'lsilogic'
+  | 'lsisas1068'
+  | 'lsisas1078'
+  | 'vmpvscsi'
+  | 'am53c974'
+  | 'dc390';
 
 export type UsbModel =
   | 'none'
@@ -201,7 +247,11 @@ export type UsbModel =
   | 'ich9-ehci1'
   | 'ich9-uhci1'
   | 'ich9-uhci2'
-  | 'ich9-uhci3';
+  | 'ich9-uhci3'
+  | 'piix4-uhci'
+  | 'ehci'
+  | 'vt82c686b-uhci'
+  | 'pci-ohci';
 
 export type PciModel =
   | 'pci-root'
@@ -211,7 +261,9 @@ export type PciModel =
   | 'pcie-to-pci-bridge'
   | 'dmi-to-pci-bridge'
   | 'pcie-switch-upstream-port'
-  | 'pcie-switch-downstream-port';
+  | 'pcie-switch-downstream-port'
+  | 'pci-expander-bus'
+  | 'pcie-expander-bus';
 
 export interface Video {
   readonly model: 'vga' | 'cirrus' | 'virtio' | 'bochs' | 'qxl' | 'ramfb' | 'none';

@@ -57,9 +57,11 @@ export function text(value: string): string {
   return value.replaceAll(',', ',,');
 }
 
-/** `-option {"json":..}`. */
+/** `-option {"json":..}`; a bigint is a number with all its digits. */
 export function json(option: string, value: object): string[] {
-  return [option, JSON.stringify(value)];
+  const marked = JSON.stringify(value, (_key, each: unknown) => (typeof each === 'bigint' ? `\0${each}` : each));
+  // No value of a definition has a NUL in it.
+  return [option, marked.replaceAll(/"\\u0000(\d+)"/g, '$1')];
 }
 
 /** A device that is on no PCI bus. */

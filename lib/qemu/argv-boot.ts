@@ -24,7 +24,9 @@ export function bootOrder(domain: Domain, disks: readonly Disk[]): BootOrder {
   );
 }
 
+const kinds = { disk: 'hd', cdrom: 'cdrom', floppy: 'fd' } as const;
+
 function kindOf(each: Disk | Interface): BootDevice {
   if (!('device' in each)) return 'network';
-  return each.device === 'cdrom' ? 'cdrom' : 'hd';
+  return kinds[each.device];
 }

@@ -3,9 +3,12 @@
  * libvirt's aliases, which the devices behind them name as their bus.
  */
 import type { Domain } from '../domain/definition.ts';
-import type { Address, Controller, PciModel } from '../domain/devices.ts';
-import { iothreadName } from './argv-iothreads.ts';
+import type { Address, Controller, ScsiController, ScsiModel } from '../domain/devices.ts';
+import { plainVirtio } from '../domain/virtio.ts';
+import { bridge, plainBridge } from './argv-bridges.ts';
+import { scsiController, usualScsiModel } from './argv-scsi.ts';
 import { usbController } from './argv-usb.ts';
+import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { type Part, given, impossible, pciDevice } from './arguments.ts';
 import { driveOf } from './drive-address.ts';
 import { type MachineFamily, machineFamily } from './machine-family.ts';
@@ -13,7 +16,7 @@ import { type MachineFamily, machineFamily } from './machine-family.ts';
 type Kind<Type extends Controller['type']> = Extract<Controller, { type: Type }>;
 
 /** Bridges first: everything else may sit behind one. */
-const order: readonly Controller['type'][] = ['pci', 'usb', 'scsi', 'ide', 'sata', 'virtio-serial'];
+const order: readonly Controller['type'][] = ['pci', 'usb', 'scsi', 'ide', 'sata', 'fdc', 'virtio-serial'];
 
 /** Every controller the board has not by itself, those of the definition and those its devices need. */
 export function controllerParts(domain: Domain): Part[] {
@@ -23,9 +26,9 @@ export function controllerParts(domain: Domain): Part[] {
 }
 
 /** Model of the scsi controller with that index, which decides how its disks are addressed. */
-export function scsiModel(domain: Domain, index: number): 'virtio-scsi' | 'lsilogic' {
+export function scsiModel(domain: Domain, index: number): ScsiModel {
   const found = domain.controllers.find((each) => each.type === 'scsi' && each.index === index);
-  return found?.type === 'scsi' ? (found.model ?? 'virtio-scsi') : 'virtio-scsi';
+  return found?.type === 'scsi' ? (found.model ?? usualScsiModel) : usualScsiModel;
 }
 
 /** Whether the board has that controller by itself: PIIX3's two IDE cables, ICH9's six SATA ports. */
@@ -46,6 +49,25 @@ function implied(domain: Domain, family: MachineFamily): Controller[] {
 
 const unplaced = { address: null } as const;
 
+const plainScsi: ScsiController = {
+  type: 'scsi',
+  model: null,
+  virtio: plainVirtio,
+  queues: null,
+  commandsPerLun: null,
+  maxSectors: null,
+  ioeventfd: null,
+  iothread: null,
+};
+
+const plainSerial = {
+  type: 'virtio-serial',
+  model: 'virtio',
+  virtio: plainVirtio,
+  ports: null,
+  vectors: null,
+} as const;
+
 function usb(index: number): Controller {
   return { ...unplaced, type: 'usb', index, model: null, ports: null, startPort: null };
 }
@@ -55,9 +77,7 @@ function missing(controllers: readonly Controller[], type: 'scsi' | 'sata', high
   const there = new Set(controllers.filter((each) => each.type === type).map(({ index }) => index));
   const indexes = Array.from({ length: highest + 1 }, (_none, index) => index).filter((index) => !there.has(index));
   return indexes.map((index) => {
-    return type === 'scsi'
-      ? { ...unplaced, type, index, model: null, queues: null, iothread: null }
-      : { ...unplaced, type, index };
+    return type === 'scsi' ? { ...unplaced, ...plainScsi, index } : { ...unplaced, type, index };
   });
 }
 
@@ -76,7 +96,7 @@ function missingLines({ controllers, channels, consoles }: Domain): Controller[]
   return [...used]
     .filter((index) => !there.has(index))
     .toSorted((a, b) => a - b)
-    .map((index) => ({ ...unplaced, type: 'virtio-serial', index }));
+    .map((index) => ({ ...unplaced, ...plainSerial, index }));
 }
 
 /** A bus that some address names and no controller makes gets the usual one of its board. */
@@ -86,7 +106,7 @@ function impliedBridges(domain: Domain, family: 'pc' | 'q35'): Controller[] {
   const model = family === 'pc' ? 'pci-bridge' : 'pcie-root-port';
   return [...named]
     .filter((bus) => bus > 0 && !there.has(bus))
-    .map((index) => ({ ...unplaced, type: 'pci', index, model, modelName: null, chassis: null, port: null }));
+    .map((index) => ({ ...unplaced, ...plainBridge, index, model }));
 }
 
 function addresses(domain: Domain): (Address | null)[] {
@@ -101,25 +121,30 @@ function addresses(domain: Domain): (Address | null)[] {
 function partsOf(controller: Controller, family: MachineFamily): Part[] {
   switch (controller.type) {
     case 'pci':
-      return bridge(controller);
+      return bridge(controller, family);
     case 'usb':
       return usbController(controller, family);
     case 'scsi':
-      return scsiController(controller);
+      return [scsiController(controller)];
+    case 'fdc':
+      return [];
     case 'ide':
     case 'sata':
       return diskController({ ...controller, type: controller.type }, family);
-    case 'virtio-serial': {
-      const properties = { driver: 'virtio-serial-pci', id: `virtio-serial${controller.index}` };
-      return [pciDevice('controller', controller.address, properties)];
-    }
+    case 'virtio-serial':
+      return [serialController(controller)];
   }
 }
 
-function scsiController({ index, model, queues, iothread, address }: Kind<'scsi'>): Part[] {
-  const driver = model === 'lsilogic' ? 'lsi' : 'virtio-scsi-pci';
-  const threads = { ...given('iothread', iothread && iothreadName(iothread)), ...given('num_queues', queues) };
-  return [pciDevice('controller', address, { driver, ...threads, id: `scsi${index}` })];
+function serialController({ index, address, model, ports, vectors, virtio }: Kind<'virtio-serial'>): Part {
+  const driver = virtioDriver('virtio-serial-pci', model);
+  const sizes = { ...given('max_ports', ports), ...given('vectors', vectors) };
+  return pciDevice('controller', address, {
+    driver,
+    ...virtioProperties(virtio),
+    id: `virtio-serial${index}`,
+    ...sizes,
+  });
 }
 
 function diskController(
@@ -130,47 +155,4 @@ function diskController(
   if (type === 'sata') return [pciDevice('controller', address, { driver: 'ahci', id: `sata${index}` })];
   if (index === 0) return [];
   throw impossible('there is one IDE controller in a machine', "use bus='sata' or bus='scsi' for more disks");
-}
-
-/** Drivers a definition may choose, the first by default; the root buses are the board's own. */
-const bridges: Readonly<Record<PciModel, readonly string[]>> = {
-  'pci-root': [],
-  'pcie-root': [],
-  'pci-bridge': ['pci-bridge'],
-  'pcie-root-port': ['pcie-root-port', 'ioh3420'],
-  'pcie-to-pci-bridge': ['pcie-pci-bridge'],
-  'dmi-to-pci-bridge': ['i82801b11-bridge'],
-  'pcie-switch-upstream-port': ['x3130-upstream'],
-  'pcie-switch-downstream-port': ['xio3130-downstream'],
-};
-
-function bridge(controller: Kind<'pci'>): Part[] {
-  const { index, model, modelName, address } = controller;
-  const [usual] = bridges[model];
-  if (usual === undefined) return [];
-  const driver = modelName ?? usual;
-  if (!bridges[model].includes(driver)) {
-    throw impossible(`a ${model} cannot be a ${JSON.stringify(driver)}`, `known: ${bridges[model].join(', ')}`);
-  }
-  if (model.startsWith('pcie-switch-') && address?.type !== 'pci') {
-    throw impossible(`pci controller ${index}, a ${model}, has no address`, "give it an <address type='pci' bus=../>");
-  }
-  const hotplug = model === 'pcie-root-port' || model === 'pcie-switch-downstream-port';
-  const bus = hotplug ? index : null;
-  const properties = { driver, ...portProperties(controller), id: `pci.${index}` };
-  return [{ ...pciDevice('bridge', address, properties), port: bus }];
-}
-
-/** A chassis is a number of its own for each hot-pluggable slot; without the definition's it is the index, as libvirt's. */
-function portProperties({ model, index, chassis, port, address }: Kind<'pci'>): object {
-  switch (model) {
-    case 'pci-bridge':
-      return { chassis_nr: chassis ?? index };
-    case 'pcie-root-port':
-      return { ...given('port', port), chassis: chassis ?? index };
-    case 'pcie-switch-downstream-port':
-      return { port: port ?? (address?.type === 'pci' ? address.slot : index), chassis: chassis ?? index };
-    default:
-      return {};
-  }
 }

@@ -2,6 +2,7 @@
 import type { Domain } from '../domain/definition.ts';
 import { bootOrder } from './argv-boot.ts';
 import { controllerParts } from './argv-controllers.ts';
+import { requireForDisks } from './argv-disk-hardware.ts';
 import { diskParts, sortDisks } from './argv-disks.ts';
 import { inputParts, videoParts } from './argv-display.ts';
 import { graphicsArguments } from './argv-graphics.ts';
@@ -23,6 +24,7 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
   const disks = sortDisks(domain.disks);
   const boot = bootOrder(domain, disks);
   const usb = usbPlaces(domain);
+  requireForDisks(disks, launch.capabilities);
   const parts: Part[] = [
     ...iommuParts(domain),
     ...controllerParts(domain),

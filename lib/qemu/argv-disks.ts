@@ -1,14 +1,17 @@
 /**
  * Disks as QEMU's arguments: a chain of block nodes and a device on it. Pure. Owns node names, and ids by which the
- * disk is known later: `virtio-disk0`, `scsi0-0-0-1`, `sata0-0-1`, `ide0-0-1`, `usb-disk0`.
+ * disk is known later: `virtio-disk0`, `scsi0-0-0-1`, `sata0-0-1`, `ide0-0-1`, `usb-disk0`, `fdc0-0-1`.
  */
 import type { Domain } from '../domain/definition.ts';
 import type { Disk } from '../domain/devices.ts';
 import { nodesOf } from './argv-blockdev.ts';
+import { hardwareProperties } from './argv-disk-hardware.ts';
 import type { BootOrder } from './argv-boot.ts';
 import { iothreadName } from './argv-iothreads.ts';
 import { onBoard, scsiModel } from './argv-controllers.ts';
+import { floppyController, floppyDrive } from './argv-floppies.ts';
 import { type UsbPlaces, usbPlaces } from './argv-usb.ts';
+import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { type Part, device, given, impossible, json, onOff, pciDevice } from './arguments.ts';
 import { type Drive, driveOf, targetIndex } from './drive-address.ts';
 import { machineFamily } from './machine-family.ts';
@@ -26,60 +29,95 @@ export function sortDisks(disks: readonly Disk[]): Disk[] {
 /** Nodes and device of every disk, `disks` being sorted. Throws INVALID_XML for what no machine can have. */
 export function diskParts(domain: Domain, disks: readonly Disk[], boot: BootOrder): Part[] {
   const usb = usbPlaces(domain);
-  return disks.flatMap((disk, index) => {
+  const drives = disks.flatMap((disk, index) => {
     refuseImpossible(disk, domain);
     const { nodes, top } = nodesOf(disk, `libvirt-${disks.length - index}`);
-    const settings = { ...given('drive', top), ...given('bootindex', boot.get(disk) ?? null), ...common(disk) };
+    const order = disk.bus === 'fdc' ? null : (boot.get(disk) ?? null);
+    const settings = {
+      id: diskId(disk, domain),
+      ...given('drive', top),
+      ...given('bootindex', order),
+      ...common(disk),
+    };
     return [...nodes.flatMap((node) => json('-blockdev', node)), ...front(disk, { domain, usb, settings })];
   });
+  return [...floppyController(domain, disks, boot), ...drives];
+}
+
+/** Id of the disk's device, by which it is known to QMP. */
+export function diskId(disk: Disk, domain: Domain): string {
+  const drive = driveOf(disk);
+  if (drive === null) return `${disk.bus}-disk${targetIndex(disk.target)}`;
+  const { controller, bus, target, unit } = drive;
+  const hasTargets = disk.bus === 'scsi' && scsiModel(domain, controller) !== 'lsilogic';
+  return `${disk.bus}${controller}-${bus}-${hasTargets ? `${target}-` : ''}${unit}`;
+}
+
+/** Path of what QEMU's block layer serves, for commands about it: some devices are made of several. */
+export function diskBackend(disk: Disk, domain: Domain): string {
+  const id = diskId(disk, domain);
+  if (disk.bus === 'virtio') return `/machine/peripheral/${id}/virtio-backend`;
+  return disk.bus === 'usb' ? `/machine/peripheral/${id}/${id}.0/legacy[0]` : id;
 }
 
 interface Surroundings {
   readonly domain: Domain;
   readonly usb: UsbPlaces;
   /** Properties that a disk on any bus has. */
-  readonly settings: object;
+  readonly settings: { readonly id: string };
 }
 
 /** What the guest sees. */
 function front(disk: Disk, around: Surroundings): Part[] {
   const { settings, usb } = around;
   const drive = driveOf(disk);
+  if (disk.bus === 'fdc' && drive !== null) return floppyDrive(drive, settings);
   if (drive !== null) return device(behindController(disk, drive, around));
-  const index = targetIndex(disk.target);
-  if (disk.bus === 'usb') {
-    const names = { ...usb.get(disk), id: `usb-disk${index}`, removable: false };
-    return device({ driver: 'usb-storage', ...names, ...settings });
-  }
-  const { queues, iothread } = disk.driver;
-  const threads = { ...given('iothread', iothread && iothreadName(iothread)), ...given('num-queues', queues) };
-  const properties = { driver: 'virtio-blk-pci', ...threads, id: `virtio-disk${index}`, ...settings };
-  return [pciDevice('disk', disk.address, properties)];
+  if (disk.bus === 'usb') return device({ driver: 'usb-storage', ...usb.get(disk), ...settings });
+  const driver = virtioDriver('virtio-blk-pci', disk.model);
+  const properties = { driver, ...queueing(disk.driver), ...virtioProperties(disk.virtio) };
+  return [pciDevice('disk', disk.address, { ...properties, ...settings })];
+}
+
+function queueing({ queues, queueSize, ioeventfd, eventIdx, iothread }: Disk['driver']): object {
+  return {
+    ...given('iothread', iothread && iothreadName(iothread)),
+    ...given('num-queues', queues),
+    ...given('queue-size', queueSize),
+    ...given('ioeventfd', ioeventfd),
+    ...given('event_idx', eventIdx),
+  };
 }
 
 function behindController(disk: Disk, drive: Drive, { domain, settings }: Surroundings): object {
   const { controller, bus, unit } = drive;
   const kind = disk.device === 'cdrom' ? 'cd' : 'hd';
-  if (disk.bus === 'scsi') return { driver: `scsi-${kind}`, ...scsiPlace(disk, drive, domain), ...settings };
+  if (disk.bus === 'scsi')
+    return { driver: `scsi-${kind}`, ...scsiPlace(disk, drive, settings.id, domain), ...settings };
   const driver = `ide-${kind}`;
-  const id = `${disk.bus}${controller}-${bus}-${unit}`;
-  if (disk.bus === 'ide') return { driver, bus: `ide.${bus}`, unit, id, ...settings };
+  if (disk.bus === 'ide') return { driver, bus: `ide.${bus}`, unit, ...settings };
   const board = onBoard('sata', controller, machineFamily(domain.os.machine));
-  return { driver, bus: `${board ? 'ide' : `sata${controller}`}.${unit}`, id, ...settings };
+  return { driver, bus: `${board ? 'ide' : `sata${controller}`}.${unit}`, ...settings };
 }
 
 /** The old LSI chip knows targets without luns. `device_id` is what guests make /dev/disk/by-id of. */
-function scsiPlace(disk: Disk, { controller, bus, target, unit }: Drive, domain: Domain): object {
+function scsiPlace({ serial }: Disk, { controller, target, unit }: Drive, id: string, domain: Domain): object {
   const simple = scsiModel(domain, controller) === 'lsilogic';
-  const id = simple ? `scsi${controller}-${bus}-${unit}` : `scsi${controller}-${bus}-${target}-${unit}`;
   const place = simple ? { 'scsi-id': unit } : { channel: 0, 'scsi-id': target, lun: unit };
-  return { bus: `scsi${controller}.0`, ...place, device_id: disk.serial ?? `drive-${id}`, id };
+  return { bus: `scsi${controller}.0`, ...place, device_id: serial ?? `drive-${id}` };
 }
 
-function common({ driver, shareable, serial }: Disk): object {
+function common(disk: Disk): object {
+  const { driver, shareable, serial } = disk;
   const writeCache = driver.cache === null ? null : onOff(!['writethrough', 'directsync'].includes(driver.cache));
   const share = shareable ? { 'share-rw': true } : {};
-  return { ...share, ...given('serial', serial), ...given('write-cache', writeCache), ...errorPolicies(driver) };
+  return {
+    ...share,
+    ...given('serial', serial),
+    ...hardwareProperties(disk),
+    ...given('write-cache', writeCache),
+    ...errorPolicies(driver),
+  };
 }
 
 /** A read error follows the policy of writes, but `enospace` says nothing of it. */
@@ -108,7 +146,7 @@ const faults: readonly {
   },
   {
     what: 'it has no <source>',
-    remedy: "only a cdrom on bus 'sata', 'scsi' or 'ide' can be empty",
+    remedy: "only a floppy, or a cdrom on bus 'sata', 'scsi' or 'ide', can be empty",
     holds: ({ bus, device, source }) => source === null && (device === 'disk' || bus === 'usb'),
   },
   {

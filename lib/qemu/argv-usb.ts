@@ -16,6 +16,10 @@ const usbDrivers: Readonly<Record<Exclude<UsbModel, 'none'>, string>> = {
   'ich9-uhci1': 'ich9-usb-uhci1',
   'ich9-uhci2': 'ich9-usb-uhci2',
   'ich9-uhci3': 'ich9-usb-uhci3',
+  'piix4-uhci': 'piix4-usb-uhci',
+  ehci: 'usb-ehci',
+  'vt82c686b-uhci': 'vt82c686b-usb-uhci',
+  'pci-ohci': 'pci-ohci',
 };
 
 /** The companions of an EHCI take its slower devices: they share its bus, and ports from `startPort` on. */

@@ -97,6 +97,17 @@ function driversOf(argv: readonly string[]): string[] {
   return values.map((value) => driverSchema.parse(JSON.parse(value)).driver);
 }
 
+/** Throws HOST_LACKS unless the emulator is of that version or a newer one; `what` begins the sentence. */
+export function requireVersion({ version, emulator }: Capabilities, least: string, what: string): void {
+  const [own = [], wanted = []] = [version, least].map((each) => each.split('.').map(Number));
+  const isOlder = (own[0] ?? 0) - (wanted[0] ?? 0) || (own[1] ?? 0) - (wanted[1] ?? 0);
+  if (isOlder >= 0) return;
+  throw new DomctlError('HOST_LACKS', `${what} needs QEMU ${least}, and ${emulator} is ${version}`, {
+    hint: 'remove it, or name a newer <emulator>',
+    details: { emulator, version },
+  });
+}
+
 interface Request {
   readonly emulator: string;
   readonly identity: string;

@@ -114,6 +114,15 @@ export async function setLink(client: QmpClient, id: string, up: boolean, timing
   await client.execute('set_link', { name: id, up }, timing);
 }
 
+/** Holds a disk to limits; `parameters` are those of `throttleArguments`, the device's id among them. */
+export async function setThrottle(
+  client: QmpClient,
+  parameters: Readonly<Record<string, string | number>>,
+  timing: Timing = {},
+): Promise<void> {
+  await client.execute('block_set_io_throttle', parameters, timing);
+}
+
 /** Sends every virtual processor a non-maskable interrupt. */
 export async function injectNmi(client: QmpClient, timing: Timing = {}): Promise<void> {
   await client.execute('inject-nmi', undefined, timing);
@@ -188,6 +197,8 @@ const blockSchema = z.array(
 
 /** How often and how long one device's image was used; bytes, and nanoseconds in all. */
 export interface BlockStats {
+  /** Id of the device the guest sees, as `diskId` has it; null: it has none. */
+  readonly device: string | null;
   /** Path of the image; null: no medium in the drive. */
   readonly file: string | null;
   readonly reads: { readonly requests: number; readonly bytes: number; readonly timeNs: number };
@@ -207,17 +218,21 @@ export async function queryBlockStats(client: QmpClient, timing: Timing = {}): P
   const media = new Map(read('query-block', blockSchema, blocks).map(({ qdev, inserted }) => [qdev, inserted]));
   return read('query-blockstats', blockStatsSchema, stats).map((device) => {
     const medium = media.get(device.qdev);
-    return toBlockStats(device.stats, medium?.file ?? null, medium?.image['virtual-size'] ?? null);
+    const { file = null, image } = medium ?? {};
+    return { device: idOf(device.qdev), file, ...toBlockStats(device.stats, image?.['virtual-size'] ?? null) };
   });
+}
+
+/** A device is told by its id, or by the path of a part of it: /machine/peripheral/virtio-disk0/virtio-backend. */
+function idOf(qdev: string | undefined): string | null {
+  return /^(?:\/machine\/peripheral\/)?(?<id>[^/]+)/.exec(qdev ?? '')?.groups?.['id'] ?? null;
 }
 
 function toBlockStats(
   stats: z.infer<typeof blockStatsSchema>[number]['stats'],
-  file: string | null,
   capacityBytes: number | null,
-): BlockStats {
+): Omit<BlockStats, 'device' | 'file'> {
   return {
-    file,
     reads: { requests: stats.rd_operations, bytes: stats.rd_bytes, timeNs: stats.rd_total_time_ns },
     writes: { requests: stats.wr_operations, bytes: stats.wr_bytes, timeNs: stats.wr_total_time_ns },
     flushes: { requests: stats.flush_operations, timeNs: stats.flush_total_time_ns },

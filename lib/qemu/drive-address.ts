@@ -11,7 +11,7 @@ export interface Drive {
 }
 
 /** How many disks one controller takes, for those without an address. */
-const capacity = { scsi: 7, sata: 6, ide: 4 } as const;
+const capacity = { scsi: 7, sata: 6, ide: 4, fdc: 2 } as const;
 
 /** Number of a target by its letters: vda 0, sdb 1, vdz 25, vdaa 26. Throws INVALID_XML for other names. */
 export function targetIndex(target: string): number {

@@ -1,8 +1,9 @@
 /** Devices -> XML, in libvirt's order. */
 import type { Domain } from '../domain/definition.ts';
-import type { Controller, Input, Memballoon, Rng, Tpm, Watchdog } from '../domain/devices.ts';
+import type { Input, Memballoon, Rng, Tpm, Watchdog } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
 import { channel, console, parallel, serial } from './emit-characters.ts';
+import { controller } from './emit-controllers.ts';
 import { disk, filesystem } from './emit-disks.ts';
 import { graphics, video } from './emit-graphics.ts';
 import { card } from './emit-interfaces.ts';
@@ -43,38 +44,6 @@ export function devices(domain: Domain): Tag {
     domain.iommu === null ? null : iommu(domain.iommu),
     ...domain.cryptos.map(crypto),
   ]);
-}
-
-function controller(one: Controller): Tag {
-  const { type, index } = one;
-  const model = 'model' in one ? one.model : null;
-  const ports = one.type === 'usb' ? one.ports : null;
-  return tag('controller', { type, index, model, ports }, [...controllerParts(one), addressTag(one.address)]);
-}
-
-function controllerParts(one: Controller): (Tag | null)[] {
-  switch (one.type) {
-    case 'usb':
-      return [one.startPort === null ? null : tag('master', { startport: one.startPort })];
-    case 'scsi':
-      return [scsiDriver(one)];
-    case 'pci':
-      return pciParts(one);
-    default:
-      return [];
-  }
-}
-
-function scsiDriver({ queues, iothread }: Extract<Controller, { type: 'scsi' }>): Tag | null {
-  return queues === null && iothread === null ? null : tag('driver', { queues, iothread });
-}
-
-function pciParts({ modelName, chassis, port }: Extract<Controller, { type: 'pci' }>): (Tag | null)[] {
-  const hasTarget = chassis !== null || port !== null;
-  return [
-    modelName === null ? null : tag('model', { name: modelName }),
-    hasTarget ? tag('target', { chassis, port: port === null ? null : `0x${port.toString(16)}` }) : null,
-  ];
 }
 
 function input({ type, bus, source, virtio, address }: Input): Tag {

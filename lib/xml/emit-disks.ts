@@ -1,23 +1,30 @@
 /** Disks and shared directories -> XML. */
 import type { Disk, Filesystem } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
-import { mark, tag, texted, type Tag } from './serialize.ts';
+import { geometry, iotune, maker, mechanics } from './emit-disk-hardware.ts';
+import { mark, onOff, tag, texted, type Tag } from './serialize.ts';
+import { virtioAttributes } from './virtio-driver.ts';
 
 /** `<disk>`; an empty drive is one of type file. */
 export function disk(one: Disk): Tag {
-  return tag('disk', { type: one.source?.type ?? 'file', device: one.device }, [
+  const { hardware } = one;
+  const model = one.model === 'virtio' ? null : one.model;
+  return tag('disk', { type: one.source?.type ?? 'file', device: one.device, model }, [
     driver(one),
     source(one),
-    tag('target', { dev: one.target, bus: one.bus }),
+    ...geometry(hardware),
+    tag('target', { dev: one.target, bus: one.bus, ...mechanics(hardware) }),
+    iotune(one.throttle),
     mark('readonly', one.readonly),
     mark('shareable', one.shareable),
     texted('serial', one.serial),
+    ...maker(hardware),
     bootTag(one.bootOrder),
     addressTag(one.address),
   ]);
 }
 
-function driver({ format, driver: settings }: Disk): Tag {
+function driver({ format, driver: settings, virtio }: Disk): Tag {
   return tag('driver', {
     name: 'qemu',
     type: format,
@@ -29,6 +36,12 @@ function driver({ format, driver: settings }: Disk): Tag {
     detect_zeroes: settings.detectZeroes,
     queues: settings.queues,
     iothread: settings.iothread,
+    queue_size: settings.queueSize,
+    ioeventfd: onOff(settings.ioeventfd),
+    event_idx: onOff(settings.eventIdx),
+    copy_on_read: onOff(settings.copyOnRead),
+    discard_no_unref: onOff(settings.discardNoUnref),
+    ...virtioAttributes(virtio),
   });
 }
 

@@ -1,7 +1,8 @@
 /** XML -> controllers. */
-import type { Controller } from '../domain/devices.ts';
+import type { Controller, ScsiController } from '../domain/devices.ts';
 import { readAddress } from './addresses.ts';
 import { devicesAt, need, valueAt, type Known } from './known.ts';
+import { readDriver } from './virtio-driver.ts';
 
 type Unnumbered = Controller extends infer C ? (C extends Controller ? Omit<C, 'index'> : never) : never;
 
@@ -49,6 +50,8 @@ function readController(controller: Known): Unnumbered {
       return { type, address, ...readScsi(controller) };
     case 'pci':
       return { type, address, ...readPci(controller) };
+    case 'virtio-serial':
+      return { type, address, ...readVirtioSerial(controller) };
     default:
       return { type, address };
   }
@@ -62,21 +65,37 @@ function readUsb(controller: Known): Pick<Extract<Controller, { type: 'usb' }>, 
   };
 }
 
-function readScsi(controller: Known): Pick<Extract<Controller, { type: 'scsi' }>, 'model' | 'queues' | 'iothread'> {
+function readVirtioSerial(controller: Known): Omit<Extract<Unnumbered, { type: 'virtio-serial' }>, 'type' | 'address'> {
+  return {
+    model: valueAt(controller, '/domain/devices/controller[virtio-serial]/@model') ?? 'virtio',
+    virtio: readDriver(controller),
+    ports: valueAt(controller, '/domain/devices/controller[virtio-serial]/@ports') ?? null,
+    vectors: valueAt(controller, '/domain/devices/controller[virtio-serial]/@vectors') ?? null,
+  };
+}
+
+function readScsi(controller: Known): Omit<ScsiController, 'type'> {
   return {
     model: valueAt(controller, '/domain/devices/controller[scsi]/@model') ?? null,
+    virtio: readDriver(controller),
     queues: valueAt(controller, '/domain/devices/controller[scsi]/driver/@queues') ?? null,
+    commandsPerLun: valueAt(controller, '/domain/devices/controller[scsi]/driver/@cmd_per_lun') ?? null,
+    maxSectors: valueAt(controller, '/domain/devices/controller[scsi]/driver/@max_sectors') ?? null,
+    ioeventfd: valueAt(controller, '/domain/devices/controller[scsi]/driver/@ioeventfd') ?? null,
     iothread: valueAt(controller, '/domain/devices/controller[scsi]/driver/@iothread') ?? null,
   };
 }
 
-type Pci = Extract<Controller, { type: 'pci' }>;
-
-function readPci(controller: Known): Pick<Pci, 'model' | 'modelName' | 'chassis' | 'port'> {
+function readPci(controller: Known): Omit<Extract<Unnumbered, { type: 'pci' }>, 'type' | 'address'> {
+  const kib = valueAt(controller, '/domain/devices/controller[pci]/pcihole64');
+  const chassis = valueAt(controller, '/domain/devices/controller[pci]/target/@chassis');
   return {
     model: need(controller, '/domain/devices/controller[pci]/@model'),
     modelName: valueAt(controller, '/domain/devices/controller[pci]/model/@name') ?? null,
-    chassis: valueAt(controller, '/domain/devices/controller[pci]/target/@chassis') ?? null,
+    chassis: chassis ?? valueAt(controller, '/domain/devices/controller[pci]/target/@chassisNr') ?? null,
     port: valueAt(controller, '/domain/devices/controller[pci]/target/@port') ?? null,
+    hotplug: valueAt(controller, '/domain/devices/controller[pci]/target/@hotplug') ?? null,
+    busNumber: valueAt(controller, '/domain/devices/controller[pci]/target/@busNr') ?? null,
+    hole64Bytes: kib === undefined ? null : kib * 1024,
   };
 }

@@ -2,6 +2,8 @@
 import type { Disk, DiskDriver, DiskSource, Filesystem } from '../domain/devices.ts';
 import { readAddress } from './addresses.ts';
 import { devicesAt, has, need, valueAt, type Known } from './known.ts';
+import { readHardware, readThrottle } from './parse-disk-hardware.ts';
+import { readDriver } from './virtio-driver.ts';
 
 /** The disks; a cdrom is read-only whether it says so or not, as libvirt has it. */
 export function readDisks(domain: Known): Disk[] {
@@ -20,7 +22,11 @@ function readDisk(disk: Known): Disk {
     readonly: device === 'cdrom' || has(disk, '/domain/devices/disk/readonly'),
     shareable: has(disk, '/domain/devices/disk/shareable'),
     serial: valueAt(disk, '/domain/devices/disk/serial') ?? null,
-    driver: readDriver(disk),
+    model: valueAt(disk, '/domain/devices/disk/@model') ?? 'virtio',
+    virtio: readDriver(disk),
+    hardware: readHardware(disk),
+    throttle: readThrottle(disk),
+    driver: readSettings(disk),
     bootOrder: valueAt(disk, '/domain/devices/disk/boot/@order') ?? null,
     address: readAddress(disk, '/domain/devices/disk'),
   };
@@ -28,6 +34,7 @@ function readDisk(disk: Known): Disk {
 
 /** As libvirt has it from the first letters. */
 function defaultBus(target: string): Disk['bus'] {
+  if (target.startsWith('fd')) return 'fdc';
   if (target.startsWith('hd')) return 'ide';
   return target.startsWith('sd') ? 'scsi' : 'virtio';
 }
@@ -39,7 +46,7 @@ function readSource(disk: Known): DiskSource | null {
   return node === undefined ? null : { type: 'block', path: node };
 }
 
-function readDriver(disk: Known): DiskDriver {
+function readSettings(disk: Known): DiskDriver {
   return {
     cache: valueAt(disk, '/domain/devices/disk/driver/@cache') ?? null,
     io: valueAt(disk, '/domain/devices/disk/driver/@io') ?? null,
@@ -47,8 +54,21 @@ function readDriver(disk: Known): DiskDriver {
     detectZeroes: valueAt(disk, '/domain/devices/disk/driver/@detect_zeroes') ?? null,
     errorPolicy: valueAt(disk, '/domain/devices/disk/driver/@error_policy') ?? null,
     readErrorPolicy: valueAt(disk, '/domain/devices/disk/driver/@rerror_policy') ?? null,
+    ...readQueueing(disk),
+  };
+}
+
+function readQueueing(
+  disk: Known,
+): Pick<DiskDriver, 'queues' | 'iothread' | 'queueSize' | 'ioeventfd' | 'eventIdx' | 'copyOnRead' | 'discardNoUnref'> {
+  return {
     queues: valueAt(disk, '/domain/devices/disk/driver/@queues') ?? null,
     iothread: valueAt(disk, '/domain/devices/disk/driver/@iothread') ?? null,
+    queueSize: valueAt(disk, '/domain/devices/disk/driver/@queue_size') ?? null,
+    ioeventfd: valueAt(disk, '/domain/devices/disk/driver/@ioeventfd') ?? null,
+    eventIdx: valueAt(disk, '/domain/devices/disk/driver/@event_idx') ?? null,
+    copyOnRead: valueAt(disk, '/domain/devices/disk/driver/@copy_on_read') ?? null,
+    discardNoUnref: valueAt(disk, '/domain/devices/disk/driver/@discard_no_unref') ?? null,
   };
 }
 

@@ -1,5 +1,5 @@
-/** Lines of the table: controllers, what one looks at and types on, and the small devices. */
-import { address, integer, wholeNumber } from './numbers.ts';
+/** Lines of the table: what one looks at and types on, and the small devices. */
+import { integer, wholeNumber } from './numbers.ts';
 import { driverLines } from './properties-driver.ts';
 import { alias, onPci, onPciOrUsb } from './properties-shapes.ts';
 import { virtioModel, virtioModels } from './properties-virtio.ts';
@@ -13,7 +13,6 @@ import {
   part,
   required,
   several,
-  told,
   under,
   value,
   whole,
@@ -21,66 +20,11 @@ import {
 } from './property.ts';
 import { flag, orNothing, path, supported } from './values.ts';
 
-const small = value(wholeNumber(0, 255));
 const most = Number.MAX_SAFE_INTEGER;
-
-const usbModels = [
-  'none',
-  'piix3-uhci',
-  'qemu-xhci',
-  'nec-xhci',
-  'ich9-ehci1',
-  'ich9-uhci1',
-  'ich9-uhci2',
-  'ich9-uhci3',
-] as const;
-
-const pciModels = [
-  'pci-root',
-  'pcie-root',
-  'pci-bridge',
-  'pcie-root-port',
-  'pcie-to-pci-bridge',
-  'dmi-to-pci-bridge',
-  'pcie-switch-upstream-port',
-  'pcie-switch-downstream-port',
-] as const;
-
-const usePorts = 'remove it; domctl gives a virtio-serial controller as many ports as it needs';
 
 export const devices = {
   '/domain/devices': holder,
   '/domain/devices/emulator': value(path('/usr/bin/qemu-system-x86_64')),
-  ...under('/domain/devices/controller', {
-    '': several(by('type', null, holder)),
-    '/@type': required(only('usb', 'scsi', 'sata', 'ide', 'virtio-serial', 'pci')),
-    '/@index': small,
-    '[usb]/@model': only(...usbModels),
-    '[usb]/@ports': value(wholeNumber(1, 15)),
-    '[usb]/master': holder,
-    '[usb]/master/@startport': required(value(wholeNumber(0, 15))),
-    '[scsi]/@model': part(supported('virtio-scsi', 'lsilogic')),
-    '[scsi]/driver': holder,
-    '[scsi]/driver/@queues': value(wholeNumber(1, 1024)),
-    '[virtio-serial]/@ports': missing(usePorts),
-    '[virtio-serial]/@vectors': missing(),
-    '[pci]/@model': told(only(...pciModels)),
-    '[pci]/model': holder,
-    '[pci]/model/@name': only(
-      'pci-bridge',
-      'pcie-root-port',
-      'ioh3420',
-      'pcie-pci-bridge',
-      'i82801b11-bridge',
-      'x3130-upstream',
-      'xio3130-downstream',
-    ),
-    '[pci]/target': holder,
-    '[pci]/target/@chassis': small,
-    '[pci]/target/@port': value(address(0xff)),
-    '[pci]/pcihole64': missing(),
-    ...onPci,
-  }),
   ...under('/domain/devices/input', {
     '': several(by('type', null, holder)),
     '/@type': required(only('tablet', 'mouse', 'keyboard', 'passthrough', 'evdev')),

@@ -1,18 +1,20 @@
 /** Lines of the table: what a machine keeps its data on, disks and directories of the host. */
 import { wholeNumber } from './numbers.ts';
+import { diskHardware, diskThrottle } from './properties-disk-hardware.ts';
 import { boot, onAnyBus, onPci } from './properties-shapes.ts';
 import { by, holder, ignored, missing, only, part, required, several, told, under, value } from './property.ts';
-import { diskName, mountTag, orDefault, path, serialNumber, supported } from './values.ts';
+import { virtioDriver, virtioModel } from './properties-virtio.ts';
+import { diskName, flag, mountTag, orDefault, path, serialNumber, supported } from './values.ts';
 
 const queues = value(wholeNumber(1, 1024));
-const throttle = 'remove it; limits for a whole block device of the host are in <blkiotune>';
 
 export const disks = {
   ...under('/domain/devices/disk', {
     '': several(by('type', 'file', holder)),
     '/@type': only('file', 'block'),
-    '/@device': only('disk', 'cdrom'),
+    '/@device': only('disk', 'cdrom', 'floppy'),
     '/@snapshot': missing(),
+    '/@model': virtioModel,
     '/driver': holder,
     '/driver/@name': only('qemu'),
     '/driver/@type': only('raw', 'qcow2'),
@@ -25,6 +27,12 @@ export const disks = {
     '/driver/@error_policy': only('stop', 'report', 'ignore', 'enospace'),
     '/driver/@rerror_policy': only('stop', 'report', 'ignore'),
     '/driver/@queues': queues,
+    '/driver/@queue_size': queues,
+    '/driver/@ioeventfd': value(flag('on', 'off')),
+    '/driver/@event_idx': value(flag('on', 'off')),
+    '/driver/@copy_on_read': value(flag('on', 'off')),
+    '/driver/@discard_no_unref': value(flag('on', 'off')),
+    ...under('/driver', virtioDriver),
     '[file]/source': holder,
     '[file]/source/@file': required(value(path('/var/lib/images/disk.qcow2'))),
     '[file]/source/@startupPolicy': missing('remove it; a file that is not there refuses the start'),
@@ -35,17 +43,14 @@ export const disks = {
     '/mirror': missing(),
     '/target': required(holder),
     '/target/@dev': required(part(diskName)),
-    '/target/@bus': only('virtio', 'scsi', 'sata', 'ide', 'usb'),
+    '/target/@bus': only('virtio', 'scsi', 'sata', 'ide', 'usb', 'fdc'),
     '/target/@tray': ignored(value(supported('closed'))),
-    '/iotune': missing(throttle),
-    '/throttlefilters': missing(throttle),
+    ...diskThrottle,
+    ...diskHardware,
     '/readonly': holder,
     '/shareable': holder,
     '/transient': missing('remove it; an overlay of your own in a qcow2 image can be thrown away'),
     '/serial': value(serialNumber),
-    '/wwn': missing(),
-    '/vendor': missing(),
-    '/product': missing(),
     '/encryption': missing(),
     ...boot,
     ...onAnyBus,

@@ -6,6 +6,7 @@
  * `disk[file]/source` holds for disks of type file only: the element's own line names the attribute that decides (`by`).
  */
 import { characters } from './properties-characters.ts';
+import { controllers } from './properties-controllers.ts';
 import { devices } from './properties-devices.ts';
 import { disks } from './properties-disks.ts';
 import { features } from './properties-features.ts';
@@ -33,6 +34,7 @@ const properties = {
   ...iothreads,
   ...interfaces,
   ...characters,
+  ...controllers,
   ...devices,
   ...graphics,
   ...sound,

@@ -1,9 +1,10 @@
-/** Rules on controllers, what one looks at and types on, and the small devices. */
-import type { Address, Controller, Input } from '../domain/devices.ts';
+/** Rules on what one looks at and types on, and the small devices. */
+import type { Address, Input } from '../domain/devices.ts';
 import type { Sound } from '../domain/sound.ts';
 import { isPlainVirtio } from '../domain/virtio.ts';
 import { devicesAt, valueAt, type Known } from './known.ts';
 import type { Problem } from './problems.ts';
+import { brokenControllers } from './rules-controllers.ts';
 import { each, repeats, when, type Ruled, type Told } from './rule.ts';
 
 /** What is wrong with devices that have no file of rules of their own. */
@@ -18,37 +19,6 @@ export function brokenDevices(known: Known, domain: Ruled): Problem[] {
     ...brokenTpm(known, domain),
     ...brokenWatchdog(known, domain),
   ];
-}
-
-function brokenControllers(known: Known, { controllers }: Ruled): Problem[] {
-  const isRepeated = repeats(controllers.map((one) => (isCompanion(one) ? null : `${one.type} ${one.index}`)));
-  return each(known, '/domain/devices/controller', controllers, (one, index) => [
-    isRepeated(index)
-      ? [`another ${one.type} controller has index ${one.index} already`, 'give each of a type its own index']
-      : null,
-    one.index > 255 ? ['there are more than 256 controllers of this type', 'remove some'] : null,
-    brokenRoot(one),
-    brokenMaster(one),
-  ]);
-}
-
-/** The three slower functions of an ICH9 have its index. */
-function isCompanion(one: Controller): boolean {
-  return one.type === 'usb' && /^ich9-uhci/.test(one.model ?? '');
-}
-
-function brokenRoot(one: Controller): Told | null {
-  if (one.type !== 'pci') return null;
-  const isRoot = one.model === 'pci-root' || one.model === 'pcie-root';
-  if (isRoot === (one.index === 0)) return null;
-  return isRoot
-    ? [`the ${one.model} has index 0`, "write index='0'"]
-    : ['the pci controller with index 0 is the root', 'begin to count others at 1'];
-}
-
-function brokenMaster(one: Controller): Told | null {
-  if (one.type !== 'usb' || one.startPort === null || isCompanion(one)) return null;
-  return ['only the models ich9-uhci1 to 3 have a <master>', 'remove it'];
 }
 
 const inputPlaces = { usb: 'usb', virtio: 'pci', ps2: null } as const;

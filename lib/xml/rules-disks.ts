@@ -2,6 +2,7 @@
 import type { Address, Disk } from '../domain/devices.ts';
 import { devicesAt, type Known } from './known.ts';
 import { quote, type Problem } from './problems.ts';
+import { brokenHardware } from './rules-disk-hardware.ts';
 import { at, each, repeats, when, type Ruled, type Told } from './rule.ts';
 
 /** What is wrong with disks and filesystems. */
@@ -13,6 +14,7 @@ export function brokenDisks(known: Known, domain: Ruled): Problem[] {
       brokenBus(disk),
       brokenAddress(disk),
       brokenDriver(disk),
+      ...brokenHardware(disk),
     ]),
     ...brokenFilesystems(known, domain),
   ];
@@ -28,16 +30,20 @@ function repeatedTargets(known: Known, { disks }: Ruled): Problem[] {
 }
 
 function brokenSource({ source, device }: Disk): Told | null {
-  if (source !== null || device === 'cdrom') return null;
-  return ['<source> is missing', "add <source file='...'/>; only a cdrom may be empty"];
+  if (source !== null || device !== 'disk') return null;
+  return ['<source> is missing', "add <source file='...'/>; only a cdrom or floppy may be empty"];
 }
 
-function brokenBus({ bus, device }: Disk): Told | null {
+function brokenBus({ bus, device, serial, driver }: Disk): Told | null {
+  if ((bus === 'fdc') !== (device === 'floppy'))
+    return ['floppies are on an fdc bus, and nothing else is', "write device='floppy' and bus='fdc', or neither"];
+  const isTold = serial !== null || driver.errorPolicy !== null || driver.readErrorPolicy !== null;
+  if (bus === 'fdc' && isTold) return ['a floppy has no serial and no error policy', 'remove them'];
   if (bus !== 'virtio' || device !== 'cdrom') return null;
   return ['there is no cdrom on a virtio bus', "write bus='sata', bus='scsi' or bus='ide'"];
 }
 
-const addressTypes = { virtio: 'pci', scsi: 'drive', sata: 'drive', ide: 'drive', usb: 'usb' } as const;
+const addressTypes = { virtio: 'pci', scsi: 'drive', sata: 'drive', ide: 'drive', usb: 'usb', fdc: 'drive' } as const;
 
 function brokenAddress({ bus, address }: Disk): Told | null {
   if (address === null) return null;
@@ -49,10 +55,16 @@ function brokenAddress({ bus, address }: Disk): Told | null {
 }
 
 function whyNoRoom(bus: Disk['bus'], drive: Extract<Address, { type: 'drive' }>): string | null {
+  if (bus === 'fdc') return whyNoFloppy(drive);
   const isIde = drive.target === 0 && drive.bus <= 1 && drive.unit <= 1;
   const isSata = drive.target === 0 && drive.bus === 0 && drive.unit <= 5;
   if (bus === 'ide' && !isIde) return 'an ide controller has bus 0 and 1 with unit 0 and 1 each';
   return bus === 'sata' && !isSata ? 'a sata controller has bus 0 with unit 0 to 5' : null;
+}
+
+function whyNoFloppy({ controller, bus, target, unit }: Extract<Address, { type: 'drive' }>): string | null {
+  const isThere = controller === 0 && bus === 0 && target === 0 && unit <= 1;
+  return isThere ? null : 'the floppy controller has bus 0 with unit 0 and 1';
 }
 
 function brokenDriver({ bus, driver }: Disk): Told | null {

@@ -66,10 +66,10 @@ function brokenControllers(known: Known, { iothreads, controllers }: Ruled): Pro
   return devicesAt(known, key).flatMap((element, index) => {
     const one = controllers[index];
     if (one?.type !== 'scsi' || one.iothread === null) return [];
-    const isOld = one.model === 'lsilogic';
+    const isOld = one.model?.startsWith('virtio') !== true;
     const none = `there is no I/O thread ${one.iothread}`;
     return [
-      ...when(isOld, element, key, 'an lsilogic controller has no I/O thread', "write model='virtio-scsi'"),
+      ...when(isOld, element, key, 'only virtio-scsi has I/O threads', "write model='virtio-scsi'"),
       ...when(!there.has(one.iothread), element, key, none, 'add it to <iothreadids>'),
     ];
   });

@@ -161,8 +161,8 @@ export const machine = matching(/^[A-Za-z\d][\w.-]{0,63}$/, 'is not the name of 
 
 /** Name of a disk in the guest; its first letters are the bus it has by default. */
 export const diskName = matching(
-  /^[vsh]d[a-z]{1,3}$/,
-  'is not supported yet; supported: vda, sda, hda and so on',
+  /^(?:[vsh]d[a-z]{1,3}|fd[ab])$/,
+  'is not supported yet; supported: vda, sda, hda and so on, fda and fdb',
   'vda',
 );
 

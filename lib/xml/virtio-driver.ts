@@ -1,4 +1,4 @@
-/** `<driver>` of virtio devices which say nothing else there: XML -> model and back. */
+/** What `<driver>` of a virtio device says of virtio: XML -> model and back. */
 import { isPlainVirtio, plainVirtio, type VirtioOptions } from '../domain/virtio.ts';
 import type { Known } from './known.ts';
 import { onOff, tag, type Tag } from './serialize.ts';
@@ -16,12 +16,15 @@ export function readDriver(device: Known): VirtioOptions {
 
 /** `<driver>`; null: it would say nothing. */
 export function driverTag(options: VirtioOptions): Tag | null {
-  if (isPlainVirtio(options)) return null;
-  const { iommu, ats, packed, pagePerQueue } = options;
-  return tag('driver', {
-    iommu: onOff(iommu),
-    ats: onOff(ats),
-    packed: onOff(packed),
-    page_per_vq: onOff(pagePerQueue),
-  });
+  return isPlainVirtio(options) ? null : tag('driver', virtioAttributes(options));
+}
+
+/** The attributes of `<driver>`, for devices which say more there. */
+export function virtioAttributes({
+  iommu,
+  ats,
+  packed,
+  pagePerQueue,
+}: VirtioOptions): Readonly<Record<string, string | null>> {
+  return { iommu: onOff(iommu), ats: onOff(ats), packed: onOff(packed), page_per_vq: onOff(pagePerQueue) };
 }

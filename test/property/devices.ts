@@ -13,12 +13,16 @@ import type {
   Rng,
   Serial,
 } from '../../lib/domain/devices.ts';
+import type { DiskHardware, DiskThrottle } from '../../lib/domain/disk-hardware.ts';
+import { plainVirtio } from '../../lib/domain/virtio.ts';
 import { mac, maybe, number, oneOf, path, word } from './arbitrary.ts';
 import { redirection } from './redirection.ts';
 import { screens } from './screens.ts';
 import { small, virtioModel, virtioOptions } from './small.ts';
 
 const nowhere = fc.constant(null);
+
+const oneSize = fc.constantFrom(2, 128, 256, 1024);
 
 const driver: fc.Arbitrary<DiskDriver> = fc
   .record({
@@ -30,8 +34,83 @@ const driver: fc.Arbitrary<DiskDriver> = fc
     readErrorPolicy: maybe(oneOf('stop', 'report', 'ignore')),
     queues: maybe(number(1, 1024)),
     iothread: nowhere,
+    queueSize: maybe(oneSize),
+    ioeventfd: maybe(fc.boolean()),
+    eventIdx: maybe(fc.boolean()),
+    copyOnRead: maybe(fc.boolean()),
+    discardNoUnref: maybe(fc.boolean()),
   })
   .map((one) => ({ ...one, cache: one.io === 'native' ? 'none' : one.cache }));
+
+const made = fc.stringMatching(/^[!-~]{1,8}$/);
+
+const hardware: fc.Arbitrary<DiskHardware> = fc.record({
+  wwn: maybe(fc.stringMatching(/^[\da-f]{16}$/)),
+  vendor: maybe(made),
+  product: maybe(made),
+  rotationRate: maybe(number(1, 65_534)),
+  removable: maybe(fc.boolean()),
+  geometry: maybe(
+    fc.record({
+      cylinders: number(1, 65_535),
+      heads: number(1, 16),
+      sectors: number(1, 63),
+      translation: maybe(oneOf('none', 'lba', 'auto')),
+    }),
+  ),
+  logicalBlockBytes: fc.constant(512),
+  physicalBlockBytes: maybe(fc.constantFrom(512, 4096)),
+  discardGranularityBytes: maybe(number(0, 65_536)),
+});
+
+const throttle: fc.Arbitrary<DiskThrottle> = fc
+  .record({ total: number(1, 2 ** 40), reads: number(1, 2 ** 30), length: number(1, 60), group: maybe(word) })
+  .map(({ total, reads, length, group }) => ({
+    limits: {
+      total_bytes_sec: total,
+      total_bytes_sec_max: total,
+      total_bytes_sec_max_length: length,
+      read_iops_sec: reads,
+    },
+    group,
+  }));
+
+/** What a disk on that bus cannot have is taken away. */
+function fitting({ bus, device, format, readonly, source, ...one }: Disk): Disk {
+  const { hardware: told, driver: rules } = one;
+  const isVirtio = bus === 'virtio';
+  const isDisk = device === 'disk';
+  const turns = isDisk && ['scsi', 'ide', 'sata'].includes(bus);
+  const isScsi = bus === 'scsi';
+  return {
+    ...one,
+    ...{ bus, device, format, readonly, source },
+    model: isVirtio ? one.model : 'virtio',
+    virtio: isVirtio ? one.virtio : plainVirtio,
+    throttle: source === null ? null : one.throttle,
+    hardware: {
+      ...told,
+      wwn: isScsi || bus === 'ide' || bus === 'sata' ? told.wwn : null,
+      vendor: isScsi ? told.vendor : null,
+      product: isScsi ? told.product : null,
+      rotationRate: turns ? told.rotationRate : null,
+      removable: isDisk && (isScsi || bus === 'usb') ? told.removable : null,
+      geometry:
+        told.geometry && (turns || (isVirtio && isDisk))
+          ? { ...told.geometry, translation: bus === 'ide' ? told.geometry.translation : null }
+          : null,
+    },
+    driver: {
+      ...rules,
+      queues: isVirtio ? rules.queues : null,
+      queueSize: isVirtio ? rules.queueSize : null,
+      ioeventfd: isVirtio ? rules.ioeventfd : null,
+      eventIdx: isVirtio ? rules.eventIdx : null,
+      copyOnRead: isDisk && !readonly ? rules.copyOnRead : null,
+      discardNoUnref: format === 'qcow2' ? rules.discardNoUnref : null,
+    },
+  };
+}
 
 const disk: fc.Arbitrary<Disk> = fc
   .record({
@@ -44,19 +123,22 @@ const disk: fc.Arbitrary<Disk> = fc
     readonly: fc.boolean(),
     shareable: fc.boolean(),
     serial: maybe(fc.stringMatching(/^[\w. +-]{1,36}$/).filter((text) => text.trim() === text)),
+    model: virtioModel,
+    virtio: virtioOptions,
+    hardware,
+    throttle: maybe(throttle),
     driver,
     bootOrder: nowhere,
     address: nowhere,
   })
   .map(({ isEmpty, ...one }) => {
     const isCdrom = one.device === 'cdrom' && one.bus !== 'virtio';
-    return {
+    return fitting({
       ...one,
       device: isCdrom ? 'cdrom' : 'disk',
       source: isCdrom && isEmpty ? null : one.source,
       readonly: isCdrom || one.readonly,
-      driver: { ...one.driver, queues: one.bus === 'virtio' ? one.driver.queues : null },
-    };
+    });
   });
 
 const portForward = fc.record({
@@ -208,11 +290,36 @@ const controller: fc.Arbitrary<Controller> = fc.oneof(
     type: fc.constant('scsi' as const),
     index: number(0, 255),
     address: nowhere,
-    model: maybe(oneOf('virtio-scsi', 'lsilogic')),
+    model: fc.constant('virtio-scsi' as const),
+    virtio: virtioOptions,
     queues: maybe(number(1, 1024)),
     iothread: nowhere,
+    commandsPerLun: maybe(number(1, 1024)),
+    maxSectors: maybe(number(1, 1024)),
+    ioeventfd: maybe(fc.boolean()),
   }),
-  fc.record({ type: oneOf('sata', 'ide', 'virtio-serial'), index: number(0, 255), address: nowhere }),
+  fc.record({
+    type: fc.constant('scsi' as const),
+    index: number(0, 255),
+    address: nowhere,
+    model: maybe(oneOf('lsilogic', 'lsisas1068', 'lsisas1078', 'vmpvscsi', 'am53c974', 'dc390')),
+    virtio: fc.constant(plainVirtio),
+    queues: nowhere,
+    commandsPerLun: nowhere,
+    maxSectors: nowhere,
+    ioeventfd: nowhere,
+    iothread: nowhere,
+  }),
+  fc.record({
+    type: fc.constant('virtio-serial' as const),
+    index: number(0, 255),
+    address: nowhere,
+    model: virtioModel,
+    virtio: virtioOptions,
+    ports: maybe(number(1, 511)),
+    vectors: maybe(number(0, 2048)),
+  }),
+  fc.record({ type: oneOf('sata', 'ide'), index: number(0, 255), address: nowhere }),
   fc.record({
     type: fc.constant('pci' as const),
     index: number(1, 255),
@@ -221,6 +328,9 @@ const controller: fc.Arbitrary<Controller> = fc.oneof(
     modelName: maybe(oneOf('pcie-root-port', 'ioh3420', 'pci-bridge')),
     chassis: maybe(number(0, 255)),
     port: maybe(number(0, 255)),
+    hotplug: nowhere,
+    busNumber: nowhere,
+    hole64Bytes: nowhere,
   }),
 );
 

@@ -18,12 +18,15 @@ import {
   ready,
   setAction,
   setLink,
+  setThrottle,
   systemReset,
 } from '../../lib/qemu/commands.ts';
 import type { QmpClient } from '../../lib/qemu/qmp.ts';
 import { bareDomain, plainLaunch } from '../fixtures/qmp/domains.ts';
 import { numaGuest, particularGuest, tellingGuest, wholeMachine } from '../fixtures/qmp/machines.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
+import { throttleArguments } from '../../lib/qemu/argv-disk-hardware.ts';
+import { diskBackend, diskId } from '../../lib/qemu/argv-disks.ts';
 import { type Machine, startMachine, temporaryDirectory, writeImages } from './machine.ts';
 
 const qemus = await findQemus();
@@ -70,11 +73,17 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
       const { client } = up;
       const threads = (await queryCpus(client)).map(({ threadId }) => threadId);
       expect(new Set(threads).size).toBe(domain.currentVcpus);
-      const media = (await queryBlockStats(client)).map(({ file }) => file);
-      expect(media.toSorted()).toEqual(domain.disks.map(({ source }) => source?.path ?? null).toSorted());
+      const stats = await queryBlockStats(client);
+      const media = stats.map(({ device, file }) => `${device} ${file === null ? 'empty' : 'full'}`);
+      const told = domain.disks.map((each) => `${diskId(each, domain)} ${each.source === null ? 'empty' : 'full'}`);
+      expect(media.toSorted()).toEqual(told.toSorted());
       expect(consoleTarget(domain, directory)).toEqual({ kind: 'pty', chardev: 'charserial0' });
       const pty = (await queryChardev(client)).find(({ label }) => label === 'charserial0');
       expect(pty?.filename).toMatch(/^pty:\/dev\/pts\/\d+$/);
+      for (const each of domain.disks) {
+        if (each.throttle !== null)
+          await setThrottle(client, throttleArguments(diskBackend(each, domain), each.throttle));
+      }
       for (const [index] of domain.interfaces.entries()) await setLink(client, `net${index}`, false);
       await setAction(client, { reboot: 'reset', shutdown: 'poweroff', panic: 'shutdown', watchdog: 'none' });
       await systemReset(client);

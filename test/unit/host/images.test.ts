@@ -3,8 +3,9 @@ import { linkSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Disk, DiskDriver } from '../../../lib/domain/devices.ts';
+import type { Disk } from '../../../lib/domain/devices.ts';
 import { isFileClaim } from '../../../lib/domain/claims.ts';
+import { disk as plainDisk } from '../../fixtures/qmp/domains.ts';
 import { claimImages, lockedBytes } from '../../../lib/host/images.ts';
 
 let directory = '';
@@ -38,32 +39,8 @@ function raw(name: string): string {
   return at(name);
 }
 
-const noDriver: DiskDriver = {
-  cache: null,
-  io: null,
-  discard: null,
-  detectZeroes: null,
-  errorPolicy: null,
-  readErrorPolicy: null,
-  queues: null,
-  iothread: null,
-};
-
 function disk(path: string, change: Partial<Disk> = {}): Disk {
-  return {
-    device: 'disk',
-    source: { type: 'file', path },
-    format: 'qcow2',
-    target: 'vda',
-    bus: 'virtio',
-    readonly: false,
-    shareable: false,
-    serial: null,
-    driver: noDriver,
-    bootOrder: null,
-    address: null,
-    ...change,
-  };
+  return plainDisk(path, { format: 'qcow2', ...change });
 }
 
 /** Claims as `mode name`. */

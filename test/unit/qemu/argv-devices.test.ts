@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Domain } from '../../../lib/domain/definition.ts';
 import type { Disk, DiskDriver, Interface, Video } from '../../../lib/domain/devices.ts';
-import { bareDomain, disk, nic, qemu10 } from '../../fixtures/qmp/domains.ts';
+import { bareDomain, disk, nic, qemu10, scsi } from '../../fixtures/qmp/domains.ts';
 import { video, vnc, vncSocket } from '../../fixtures/qmp/screens.ts';
 import { balloon, entropy, input } from '../../fixtures/qmp/small.ts';
 import { argvOf, deviceOf, objectsOf, onMachine, valuesOf } from './argv-of.ts';
@@ -21,7 +21,7 @@ describe('a disk', () => {
     [
       'scsi',
       { bus: 'scsi', target: 'sdi' },
-      {},
+      { controllers: [scsi(1, 'virtio-scsi')] },
       {
         driver: 'scsi-hd',
         bus: 'scsi1.0',
@@ -48,9 +48,7 @@ describe('a disk', () => {
   });
 
   test('on the old LSI chip has no lun', () => {
-    const controllers = [
-      { type: 'scsi', index: 0, model: 'lsilogic', queues: null, iothread: null, address: null },
-    ] as const;
+    const controllers = [scsi(0, null)];
     const argv = argvOf({ controllers, disks: [disk('/d', { bus: 'scsi', target: 'sdc' })] });
     expect(deviceOf('scsi0-0-2', argv)).toEqual({
       driver: 'scsi-hd',
@@ -65,7 +63,8 @@ describe('a disk', () => {
 
   test('goes where its own address says', () => {
     const address = { type: 'drive', controller: 0, bus: 0, target: 1, unit: 5 } as const;
-    const argv = argvOf({ disks: [disk('/d', { bus: 'scsi', target: 'sda', address })] });
+    const controllers = [scsi(0, 'virtio-scsi')];
+    const argv = argvOf({ controllers, disks: [disk('/d', { bus: 'scsi', target: 'sda', address })] });
     expect(deviceOf('scsi0-0-1-5', argv)).toMatchObject({ 'scsi-id': 1, lun: 5 });
   });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { disk } from '../../fixtures/qmp/domains.ts';
+import { disk, scsi } from '../../fixtures/qmp/domains.ts';
 import { argvOf, deviceOf, objectsOf } from './argv-of.ts';
 
 const plain = { poolMin: null, poolMax: null, poll: null };
@@ -11,7 +11,7 @@ test('threads that serve disks have names by which disks know them', () => {
       { ...plain, id: 5, poolMin: 8, poolMax: 16 },
       { ...plain, id: 1, poll: { maxNs: 32768, grow: 0, shrink: null } },
     ],
-    controllers: [{ type: 'scsi', index: 0, model: null, queues: null, iothread: 1, address: null }],
+    controllers: [scsi(0, 'virtio-scsi', { iothread: 1 })],
     disks: [{ ...base, driver: { ...base.driver, iothread: 5 } }],
   });
   expect(objectsOf('-object', argv)).toEqual([

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Domain } from '../../../lib/domain/definition.ts';
 import type { Controller } from '../../../lib/domain/devices.ts';
-import { bareDomain, disk, nic } from '../../fixtures/qmp/domains.ts';
+import { bareDomain, bridge as pciBridge, disk, nic, scsi } from '../../fixtures/qmp/domains.ts';
 import { at, wholeMachine } from '../../fixtures/qmp/machines.ts';
 import { balloon as oneBalloon } from '../../fixtures/qmp/small.ts';
 import { argvOf, deviceOf, objectsOf, onMachine } from './argv-of.ts';
@@ -16,7 +16,7 @@ function places(argv: readonly string[]): Record<string, string> {
 }
 
 const port = (index: number, address: Controller['address'] = null): Controller => {
-  return { type: 'pci', index, model: 'pcie-root-port', modelName: null, chassis: null, port: null, address };
+  return pciBridge(index, 'pcie-root-port', { address });
 };
 const balloon = { memballoon: oneBalloon() } as const;
 const usual: Partial<Domain> = { ...balloon, disks: [disk('/d')], interfaces: [nic()], controllers: [] };
@@ -82,7 +82,7 @@ describe('a slot with several functions', () => {
 
 describe('a bridge', () => {
   const bridge = (index: number, model: (Controller & { type: 'pci' })['model'], change: object = {}): Controller => {
-    return { type: 'pci', index, model, modelName: null, chassis: null, port: null, address: null, ...change };
+    return pciBridge(index, model, change);
   };
 
   test.each([
@@ -123,9 +123,12 @@ describe('controllers', () => {
       disk('/b', { target: 'sda', bus: 'sata' }),
       disk('/c', { target: 'sdg', bus: 'sata' }),
     ];
-    const drivers = objectsOf('-device', argvOf({ disks })).map((each) => ('driver' in each ? each.driver : null));
-    expect(drivers.filter((each) => each === 'ahci' || each === 'virtio-scsi-pci')).toEqual([
-      'virtio-scsi-pci',
+    const controllers = [...bareDomain.controllers, scsi(1, 'virtio-scsi')];
+    const drivers = objectsOf('-device', argvOf({ controllers, disks })).map((each) =>
+      'driver' in each ? each.driver : null,
+    );
+    expect(drivers.filter((each) => each === 'ahci' || each === 'virtio-scsi-pci' || each === 'lsi')).toEqual([
+      'lsi',
       'virtio-scsi-pci',
       'ahci',
     ]);

@@ -5,6 +5,7 @@
 import type { Graphics } from '../domain/graphics.ts';
 import type { Domain, Loader, Nvram } from '../domain/definition.ts';
 import type { Firmware } from '../domain/firmware.ts';
+import { hasTap, isVirtio } from '../domain/network.ts';
 import type { LaunchSettings } from '../qemu/argv.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
 
@@ -100,10 +101,10 @@ function numberTaps({ interfaces }: Domain): { readonly taps: LaunchSettings['ta
   let next = firstFd;
   const take = (count: number): number[] => Array.from({ length: count }, () => next++);
   const taps = new Map(
-    interfaces.flatMap(({ type, queues, model, backend }, index) => {
-      if (type !== 'bridge' && type !== 'ethernet') return [];
-      const fds = take(queues ?? 1);
-      const vhost = model === 'virtio' && backend !== 'qemu';
+    interfaces.flatMap((card, index) => {
+      if (!hasTap(card)) return [];
+      const fds = take(card.queues ?? 1);
+      const vhost = isVirtio(card.model) && card.backend !== 'qemu';
       return [[index, { fds, vhostFds: vhost ? take(fds.length) : [] }] as const];
     }),
   );

@@ -20,6 +20,7 @@ import { companionSocket, logFile } from './runtime-files.ts';
 import { openProcess, signalUnlessGone } from './signals.ts';
 import type { Supervisor } from './supervisor.ts';
 import { tpmState, tpmStates } from './tpm.ts';
+import { virtiofsdOptions } from './virtiofsd-options.ts';
 
 /** Where the hypervisor connects to; by index in the domain's filesystems. */
 export interface CompanionSockets {
@@ -45,14 +46,20 @@ const pollEveryMs = 10;
 export function companionsOf(domain: Domain): Companion[] {
   return [
     ...(domain.tpm ? [{ kind: 'swtpm', socket: 'swtpm.sock' } as const] : []),
-    ...domain.filesystems.map((_, index) => ({ kind: 'virtiofsd', socket: `fs${index}.sock` }) as const),
+    ...served(domain).map(([index]) => ({ kind: 'virtiofsd', socket: `fs${index}.sock` }) as const),
   ];
 }
 
 /** Refuses a start whose companions this host cannot run. Throws HOST_LACKS; changes nothing. */
 export async function requireCompanions(domain: Domain): Promise<void> {
   if (domain.tpm) await findSwtpm();
-  for (const filesystem of domain.filesystems) await findVirtiofsd(filesystem);
+  for (const [, filesystem] of served(domain)) await findVirtiofsd(filesystem);
+  for (const { source, plan9 } of domain.filesystems) if (plan9) await requireDirectory(source);
+}
+
+/** Directories that virtiofsd serves, with their index; by 9p the hypervisor does it itself. */
+function served({ filesystems }: Domain): [number, Filesystem][] {
+  return [...filesystems.entries()].filter(([, { plan9 }]) => plan9 === null);
 }
 
 async function findSwtpm(): Promise<string> {
@@ -117,7 +124,7 @@ export async function startCompanions(
 ): Promise<CompanionSockets> {
   const filesystemSockets = new Map<number, string>();
   const tpmSocket = domain.tpm ? await startSwtpm(supervisor, domain, user) : null;
-  for (const [index, filesystem] of domain.filesystems.entries())
+  for (const [index, filesystem] of served(domain))
     filesystemSockets.set(index, await startVirtiofsd(supervisor, filesystem, index, user));
   return { tpmSocket, filesystemSockets };
 }
@@ -147,9 +154,7 @@ async function startVirtiofsd(
 ): Promise<string> {
   const socket = companionSocket(supervisor.services.places, supervisor.launch.id, `fs${index}.sock`);
   const { path, isRust } = await findVirtiofsd(filesystem);
-  const { source, readonly } = filesystem;
-  const shared = isRust ? ['--shared-dir', source] : ['-f', '-o', `source=${source.replace(/[\\,]/g, '\\$&')}`];
-  const argv = [path, `--socket-path=${socket}`, ...shared, ...(readonly ? ['--readonly'] : [])];
+  const argv = [path, `--socket-path=${socket}`, ...virtiofsdOptions(filesystem, isRust)];
   await startOne(supervisor, argv, { user: null, keepCapabilities: true, socket });
   if (user) await lchown(socket, user.uid, user.gid);
   return socket;

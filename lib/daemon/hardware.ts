@@ -2,6 +2,7 @@
 import type { BlockRow, InterfaceRow, MemoryAnswer } from '../client/hardware.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Disk, Interface } from '../domain/devices.ts';
+import { nameOf } from '../domain/disk-source.ts';
 import { DomctlError } from '../errors.ts';
 import { tapNames } from '../host/taps.ts';
 import { balloon } from '../qemu/commands.ts';
@@ -117,7 +118,7 @@ async function inflate(supervisor: Supervisor, bytes: number): Promise<void> {
 }
 
 function blockRow({ source, device, target }: Disk): BlockRow {
-  return { type: source?.type ?? 'file', device, target, source: source?.path ?? null };
+  return { type: source?.type ?? 'file', device, target, source: nameOf(source) };
 }
 
 function interfaceRows(interfaces: readonly Interface[], id: number | null): InterfaceRow[] {

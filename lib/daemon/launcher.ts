@@ -11,6 +11,7 @@ import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
 import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
 import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
+import { lackingDriver } from '../qemu/lacking-driver.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
 import { hypervisorEnvironment } from '../qemu/environment.ts';
 import { balloon, cont, pollBalloon } from '../qemu/commands.ts';
@@ -191,9 +192,23 @@ function withoutMemlock(cause: unknown): DomctlError {
   });
 }
 
+function withoutDriver({ launch }: Supervisor, driver: string, cause: unknown): DomctlError {
+  return new DomctlError(
+    'HOST_LACKS',
+    `cannot start domain '${launch.domain}': its QEMU has no block driver '${driver}'`,
+    {
+      hint: 'apt-get install qemu-block-extra, which has drivers for servers; or name another <emulator>',
+      details: { driver },
+      cause,
+    },
+  );
+}
+
 /** The hypervisor's own last words say more than our step that noticed. */
 function explain(supervisor: Supervisor, error: unknown, said: string | null): DomctlError {
   if (error instanceof DomctlError) return error;
+  const driver = lackingDriver(said);
+  if (driver !== null) return withoutDriver(supervisor, driver, error);
   const noticed = messageOf(error);
   const destroyed = supervisor.state.kind === 'exiting' && supervisor.state.outcome.kind === 'destroyed';
   const why = destroyed ? 'it was destroyed while starting' : (said ?? noticed);

@@ -11,7 +11,7 @@ import {
   isFileClaim,
   type PortClaim,
 } from '../domain/claims.ts';
-import type { Backend } from '../domain/devices.ts';
+import type { Backend, Interface } from '../domain/devices.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Graphics } from '../domain/graphics.ts';
 import { findClaimHolder } from '../drain/holders.ts';
@@ -40,12 +40,13 @@ export function claimPorts(domain: Domain): PortClaim[] {
   const forwards = domain.interfaces.flatMap(({ portForwards }) =>
     portForwards.map(({ protocol, address, hostPort }) => claimPort(protocol, address, hostPort)),
   );
+  const sockets = domain.interfaces.flatMap(socketPorts);
   // A console that doubles a serial port has no backend of its own.
   const consoles = domain.consoles.filter(({ kind }) => kind === 'virtio');
   const cards = domain.smartcards.filter((card) => card.mode === 'passthrough');
   const lines = [...domain.serials, ...domain.parallels, ...consoles, ...domain.channels];
   const devices = [...lines, ...domain.redirdevs, ...cards];
-  return [...screens, ...forwards, ...devices.flatMap(({ backend }) => portOf(backend))];
+  return [...screens, ...forwards, ...sockets, ...devices.flatMap(({ backend }) => portOf(backend))];
 }
 
 function portsOfScreen(screen: Graphics): PortClaim[] {
@@ -53,6 +54,12 @@ function portsOfScreen(screen: Graphics): PortClaim[] {
   const { listen, port } = screen;
   const ports = [port, screen.type === 'vnc' ? screen.websocket : null];
   return ports.filter((each) => each !== null).map((each) => tcpPort(listen, each));
+}
+
+/** Many may listen to one multicast group, and a client's port is the kernel's choice. */
+function socketPorts({ type, socket }: Interface): PortClaim[] {
+  if (type === 'server' && socket) return [claimPort('tcp', socket.address, socket.port)];
+  return socket?.local ? [claimPort('udp', socket.local.address, socket.local.port)] : [];
 }
 
 function portOf(backend: Backend): PortClaim[] {

@@ -4,6 +4,7 @@
  */
 import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer, VcpuStats } from '../client/figures.ts';
 import type { Disk } from '../domain/devices.ts';
+import { pathOf } from '../domain/disk-source.ts';
 import { stateNumbers } from '../domain/numbers.ts';
 import { messageOf } from '../errors.ts';
 import { readTraffic } from '../host/interfaces.ts';
@@ -136,7 +137,7 @@ function blockStats({ target, source }: Disk, stats: BlockStats): BlockDeviceSta
   return {
     name: target,
     // What QEMU tells of a filter is no path.
-    path: source?.path ?? stats.file ?? '',
+    path: pathOf(source) ?? stats.file ?? '',
     rd: { reqs: reads.requests, bytes: reads.bytes, timeNs: reads.timeNs },
     wr: { reqs: writes.requests, bytes: writes.bytes, timeNs: writes.timeNs },
     fl: { reqs: flushes.requests, timeNs: flushes.timeNs },

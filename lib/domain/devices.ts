@@ -3,6 +3,9 @@
  * Order in each list is the document's; ids and node names are made by `lib/qemu`.
  */
 import type { DiskHardware, DiskThrottle } from './disk-hardware.ts';
+import type { BackingChain, DiskSource } from './disk-source.ts';
+import type { FileServer, Plan9 } from './filesystems.ts';
+import type { CardDriver, CardModel, CardSocket, CardType, OptionRom } from './network.ts';
 import type { VirtioModel, VirtioOptions } from './virtio.ts';
 
 /** Where a device sits; null: the hypervisor chooses. */
@@ -32,7 +35,12 @@ export interface Disk {
   readonly device: 'disk' | 'cdrom' | 'floppy';
   /** null: an empty drive. */
   readonly source: DiskSource | null;
-  readonly format: 'raw' | 'qcow2';
+  /** `fat`: of a directory. */
+  readonly format: 'raw' | 'qcow2' | 'fat';
+  /** null: what the image itself says is behind it. */
+  readonly backing: BackingChain | null;
+  /** Whether the guest starts without a medium that is not there; null: it does not. */
+  readonly startupPolicy: 'mandatory' | 'requisite' | null;
   /** Guest-side name, e.g. `vda`; unique in a domain. */
   readonly target: string;
   readonly bus: 'virtio' | 'scsi' | 'sata' | 'ide' | 'usb' | 'fdc';
@@ -43,18 +51,14 @@ export interface Disk {
   readonly model: VirtioModel;
   readonly virtio: VirtioOptions;
   readonly hardware: DiskHardware;
+  /** By which the guest's firmware names a virtio disk; null: none. */
+  readonly acpiIndex: number | null;
   /** null: as fast as the host. */
   readonly throttle: DiskThrottle | null;
   readonly driver: DiskDriver;
   /** Place in the boot order, from 1; null: by `<os><boot/>`. */
   readonly bootOrder: number | null;
   readonly address: Address | null;
-}
-
-/** `file` is a regular file, `block` a block device node. */
-export interface DiskSource {
-  readonly type: 'file' | 'block';
-  readonly path: string;
 }
 
 /** null: libvirt's or QEMU's default. */
@@ -78,11 +82,10 @@ export interface DiskDriver {
 }
 
 export interface Interface {
-  /** `user`: QEMU's own NAT. `bridge`: a tap of ours in a bridge of the host. `ethernet`: a tap and nothing more. */
-  readonly type: 'user' | 'bridge' | 'ethernet';
+  readonly type: CardType;
   /** Bridge of the host; null for the other types. */
   readonly bridge: string | null;
-  /** Tap's name on the host, made by the manager when null; null for `user`. */
+  /** Tap's name on the host, made by the manager when null; null for types that have none. */
   readonly tap: string | null;
   /** False: the tap exists already and is the operator's: it is opened, never made or removed. */
   readonly tapManaged: boolean;
@@ -90,7 +93,17 @@ export interface Interface {
   readonly portForwards: readonly PortForward[];
   /** Lower-case, colon-separated; made at define when the XML gives none. */
   readonly mac: string;
-  readonly model: 'virtio' | 'e1000' | 'e1000e' | 'rtl8139';
+  /** Of the types that are a socket. */
+  readonly socket: CardSocket | null;
+  /** Of type vhostuser: the socket on which the other program listens. */
+  readonly vhostUserSocket: string | null;
+  readonly model: CardModel;
+  readonly virtio: VirtioOptions;
+  readonly driver: CardDriver;
+  /** null: QEMU's own. */
+  readonly rom: OptionRom | null;
+  /** By which the guest's firmware names the card, e.g. eno1; null: none. */
+  readonly acpiIndex: number | null;
   readonly queues: number | null;
   /** vhost-net in the kernel (`vhost`), QEMU's own (`qemu`), null: vhost where the host has it. */
   readonly backend: 'vhost' | 'qemu' | null;
@@ -342,14 +355,20 @@ export interface Tpm {
   readonly version: '1.2' | '2.0';
 }
 
-/** A directory of the host seen by the guest through virtiofsd, which runs beside the hypervisor, in its cgroup. */
+/** A directory of the host seen by the guest. */
 export interface Filesystem {
   readonly source: string;
   /** Tag under which the guest mounts it. */
   readonly target: string;
   readonly readonly: boolean;
+  /** null: served by virtiofsd, which runs beside the hypervisor, in its cgroup; else by the hypervisor itself. */
+  readonly plan9: Plan9 | null;
+  /** Of virtiofsd. */
+  readonly server: FileServer;
   /** Path of virtiofsd; null: found on the host. */
   readonly binary: string | null;
   readonly queueSize: number | null;
+  readonly model: VirtioModel;
+  readonly virtio: VirtioOptions;
   readonly address: Address | null;
 }

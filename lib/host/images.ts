@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { probeLockedBytes, qemuLockBytes } from '../../native/index.ts';
 import type { BlockClaim, FileClaim } from '../domain/claims.ts';
 import type { Disk } from '../domain/devices.ts';
+import { type DiskSource, pathOf } from '../domain/disk-source.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 
 /** A longer chain is a loop or an accident. */
@@ -22,15 +23,37 @@ export async function claimImages(disks: readonly Disk[]): Promise<(FileClaim | 
 async function claimDisk(disk: Disk): Promise<(FileClaim | BlockClaim)[]> {
   const mode = disk.readonly || disk.shareable ? 'shared' : 'exclusive';
   if (disk.source === null) return [];
-  const { type, path } = disk.source;
-  const use = `disk '${disk.target}'`;
-  const own =
-    type === 'block' ? await claimBlock(path, mode, use) : await claimFile({ kind: 'image', path, mode }, use);
-  const behind = disk.format === 'qcow2' ? await backingChain(path) : [];
-  const backing = await Promise.all(
-    behind.map((path) => claimFile({ kind: 'image', path, mode: 'shared' }, `backing file of disk '${disk.target}'`)),
+  const own = await claimSource(disk.source, mode, `disk '${disk.target}'`);
+  const use = `backing file of disk '${disk.target}'`;
+  const told = await Promise.all((disk.backing?.images ?? []).map(({ source }) => claimSource(source, 'shared', use)));
+  const behind = await Promise.all(
+    (await untoldChain(disk)).map((path) => claimFile({ kind: 'image', path, mode: 'shared' }, use)),
   );
-  return [own, ...backing];
+  return [...own, ...told.flat(), ...behind];
+}
+
+/** Of a server there is nothing to claim on this host; a directory may be read by many. */
+async function claimSource(
+  source: DiskSource,
+  mode: FileClaim['mode'],
+  use: string,
+): Promise<(FileClaim | BlockClaim)[]> {
+  if (source.type === 'block') return [await claimBlock(source.path, mode, use)];
+  if (source.type === 'file') return [await claimFile({ kind: 'image', path: source.path, mode }, use)];
+  if (source.type === 'dir') await requireDirectory(source.path, use);
+  return [];
+}
+
+async function requireDirectory(path: string, use: string): Promise<void> {
+  if (!(await statOrSay(path, use)).isDirectory()) throw missing(path, use, 'is not a directory');
+}
+
+/** What lies behind the last image that the definition names, by that image's own word. */
+async function untoldChain({ source, format, backing }: Disk): Promise<string[]> {
+  if (backing?.ends === true) return [];
+  const last = backing?.images.at(-1) ?? { source, format };
+  const path = pathOf(last.source);
+  return path === null || last.format !== 'qcow2' ? [] : backingChain(path);
 }
 
 /** A claim on a regular file that is there; `use` is what an error calls it. Throws HOST_LACKS. */

@@ -14,6 +14,7 @@ import {
 } from '../../native/index.ts';
 import type { TapClaim } from '../domain/claims.ts';
 import type { Interface } from '../domain/devices.ts';
+import { hasTap, isVirtio } from '../domain/network.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { unlessGone } from './processes.ts';
 
@@ -41,20 +42,18 @@ function tapName(incarnation: number, index: number): string {
 
 /** Names of the taps of incarnation `id`, made by us or by the operator, in the order of its interfaces. */
 export function tapNames(interfaces: readonly Interface[], id: number): string[] {
-  return interfaces.flatMap(({ type, tap }, index) => (type === 'user' ? [] : [tap ?? tapName(id, index)]));
+  return interfaces.flatMap((one, index) => (hasTap(one) ? [one.tap ?? tapName(id, index)] : []));
 }
 
 /** Claims on the taps that the XML names. */
 export function claimNamedTaps(interfaces: readonly Interface[]): TapClaim[] {
-  return interfaces.flatMap(({ type, tap, tapManaged }) =>
-    type === 'user' || tap === null ? [] : [claimTap(tap, tapManaged)],
-  );
+  return interfaces.flatMap((one) => (hasTap(one) && one.tap !== null ? [claimTap(one.tap, one.tapManaged)] : []));
 }
 
 /** Claims on the taps that it leaves to us, of incarnation `id`. */
 export function claimMadeTaps(interfaces: readonly Interface[], id: number): TapClaim[] {
-  return interfaces.flatMap(({ type, tap }, index) =>
-    type === 'user' || tap !== null ? [] : [claimTap(tapName(id, index), true)],
+  return interfaces.flatMap((one, index) =>
+    hasTap(one) && one.tap === null ? [claimTap(tapName(id, index), true)] : [],
   );
 }
 
@@ -71,7 +70,7 @@ export function openTaps(interfaces: readonly Interface[], id: number): OpenTaps
   try {
     const taps = new Map<number, TapFds>();
     for (const [index, iface] of interfaces.entries()) {
-      if (iface.type === 'user') continue;
+      if (!hasTap(iface)) continue;
       const fds = openQueues(iface, iface.tap ?? tapName(id, index), opened);
       taps.set(index, { fds, vhostFds: openVhost(iface, fds.length, opened) });
     }
@@ -135,7 +134,7 @@ function attach(bridge: string, name: string): void {
 
 /** One for each queue, where the definition wants it or the host has it; a guest's other models cannot use it. */
 function openVhost(iface: Interface, queues: number, opened: number[]): number[] {
-  if (iface.backend === 'qemu' || iface.model !== 'virtio') return [];
+  if (iface.backend === 'qemu' || !isVirtio(iface.model)) return [];
   const fds: number[] = [];
   try {
     for (let queue = 0; queue < queues; queue += 1) fds.push(openSync(vhostDevice, constants.O_RDWR));
@@ -150,12 +149,12 @@ function openVhost(iface: Interface, queues: number, opened: number[]): number[]
 /** What the definition's interfaces want of the host, asked before anything is made. Throws HOST_LACKS by the element. */
 export function requireNetwork(interfaces: readonly Interface[]): void {
   for (const iface of interfaces) {
-    if (iface.type === 'user') continue;
+    if (!hasTap(iface)) continue;
     requireDevice('/dev/net/tun', (error) =>
       lacks(`/dev/net/tun, which <interface type='${iface.type}'> needs`, 'load it: modprobe tun', error),
     );
     if (iface.bridge !== null && !isBridge(iface.bridge)) throw noBridge(iface.bridge);
-    if (iface.backend === 'vhost' && iface.model === 'virtio') requireDevice(vhostDevice, noVhost);
+    if (iface.backend === 'vhost' && isVirtio(iface.model)) requireDevice(vhostDevice, noVhost);
     if (!iface.tapManaged && iface.tap !== null) requireTap(iface.tap);
   }
 }

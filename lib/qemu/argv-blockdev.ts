@@ -1,35 +1,78 @@
 /** The block nodes below a disk. Pure. Owns how caching, discarding and locking are said to QEMU's block layer. */
 import type { Disk, DiskDriver } from '../domain/devices.ts';
+import type { DiskSource } from '../domain/disk-source.ts';
+import { locking, sourceNode } from './argv-sources.ts';
 import { given } from './arguments.ts';
 
-/** Nodes of a disk, deepest first, and the name of the one its device uses; no node for an empty drive. */
-export function nodesOf(disk: Disk, name: string): { readonly nodes: readonly object[]; readonly top: string | null } {
-  if (disk.source === null) return { nodes: [], top: null };
-  const { nodes, top } = imageNodes(disk, name);
-  if (disk.driver.copyOnRead !== true) return { nodes, top };
+/** Nodes, deepest first, and the name of the one that is used; none for an empty drive. */
+interface Nodes {
+  readonly nodes: readonly object[];
+  readonly top: string | null;
+}
+
+/** How many numbers the nodes of a disk take: one for each image. */
+export function imageCount({ backing }: Disk): number {
+  return 1 + (backing?.images.length ?? 0);
+}
+
+/** Nodes of a disk, those of its own image named `libvirt-NUMBER-..`, those behind it with the numbers above. */
+export function nodesOf(disk: Disk, number: number): Nodes {
+  const { source, format, backing, driver } = disk;
+  if (source === null) return { nodes: [], top: null };
+  const images: readonly Image[] = [{ source, format }, ...(backing?.images ?? [])];
+  // The deepest first: each names the one behind it.
+  const chain = images.reduceRight<Nodes>(
+    (below, image, index) => append(below, imageNodes(disk, image, { depth: index, number, below: below.top })),
+    { nodes: [], top: null },
+  );
+  if (driver.copyOnRead !== true) return chain;
   const copying = `libvirt-CoR-${disk.target}`;
-  const filter = { driver: 'copy-on-read', 'node-name': copying, file: top, discard: 'unmap' };
-  return { nodes: [...nodes, filter], top: copying };
+  const filter = { driver: 'copy-on-read', 'node-name': copying, file: chain.top, discard: 'unmap' };
+  return append(chain, { nodes: [filter], top: copying });
 }
 
-function imageNodes(disk: Disk, name: string): { readonly nodes: readonly object[]; readonly top: string } {
-  const access = { 'read-only': disk.readonly || disk.device === 'cdrom' };
-  const rules = { ...discarding(disk.driver), ...caching(disk.driver) };
-  const storage = storageNode(disk, `${name}-storage`);
-  if (disk.format === 'raw') return { nodes: [{ ...storage, ...access, ...rules }], top: `${name}-storage` };
+interface Image {
+  readonly source: DiskSource;
+  readonly format: Disk['format'];
+}
+
+interface Layer {
+  /** 0: the disk's own image. */
+  readonly depth: number;
+  readonly number: number;
+  /** Node behind it. */
+  readonly below: string | null;
+}
+
+function append(below: Nodes, { nodes, top }: Nodes): Nodes {
+  return { nodes: [...below.nodes, ...nodes], top };
+}
+
+function imageNodes(disk: Disk, { source, format }: Image, layer: Layer): Nodes {
+  const name = `libvirt-${layer.number + layer.depth}`;
+  const access = { 'read-only': layer.depth > 0 || disk.readonly || disk.device === 'cdrom' };
+  const rules = { ...(layer.depth === 0 ? discarding(disk.driver) : discard(disk.driver)), ...caching(disk.driver) };
+  const storage = {
+    ...sourceNode(source, disk.driver.io, disk.device === 'floppy'),
+    'node-name': `${name}-storage`,
+    ...locking(source),
+  };
+  if (format === 'raw') return { nodes: [{ ...storage, ...access, ...rules }], top: `${name}-storage` };
   const below = { ...storage, 'auto-read-only': true, discard: 'unmap', ...caching(disk.driver) };
-  const format = { 'node-name': `${name}-format`, ...access, ...rules, ...formatOptions(disk) };
-  return { nodes: [below, { ...format, file: `${name}-storage` }], top: `${name}-format` };
+  const own = { 'node-name': `${name}-format`, ...access, ...rules, ...formatOptions(disk, format, layer) };
+  return { nodes: [below, { ...own, file: `${name}-storage` }], top: `${name}-format` };
 }
 
-function formatOptions({ format, driver }: Disk): object {
-  return { driver: format, ...given('discard-no-unref', driver.discardNoUnref) };
+/** A directory is read through a raw node, which keeps it from being written to. What is not told is left to the image. */
+function formatOptions({ driver, backing }: Disk, format: Disk['format'], { depth, below }: Layer): object {
+  if (format !== 'qcow2') return { driver: 'raw' };
+  const isLast = depth === (backing?.images.length ?? 0);
+  const behind = below !== null ? { backing: below } : isLast && backing?.ends === true ? { backing: null } : {};
+  return { driver: format, ...given('discard-no-unref', depth === 0 ? driver.discardNoUnref : null), ...behind };
 }
 
-/** Locking is said, not left to `auto`, which goes without locks where the file system refuses them. */
-function storageNode({ source, driver }: Disk, name: string): object {
-  const kind = source?.type === 'block' ? 'host_device' : 'file';
-  return { driver: kind, filename: source?.path, ...given('aio', driver.io), 'node-name': name, locking: 'on' };
+function discard({ discard: word }: DiskDriver): object {
+  return given('discard', word);
 }
 
 /** Zeroes are only unmapped where discarding is allowed; elsewhere they are still written as zeroes. */

@@ -4,7 +4,7 @@
  */
 import type { Domain } from '../domain/definition.ts';
 import type { Disk } from '../domain/devices.ts';
-import { nodesOf } from './argv-blockdev.ts';
+import { imageCount, nodesOf } from './argv-blockdev.ts';
 import { hardwareProperties } from './argv-disk-hardware.ts';
 import type { BootOrder } from './argv-boot.ts';
 import { iothreadName } from './argv-iothreads.ts';
@@ -31,7 +31,7 @@ export function diskParts(domain: Domain, disks: readonly Disk[], boot: BootOrde
   const usb = usbPlaces(domain);
   const drives = disks.flatMap((disk, index) => {
     refuseImpossible(disk, domain);
-    const { nodes, top } = nodesOf(disk, `libvirt-${disks.length - index}`);
+    const { nodes, top } = nodesOf(disk, numberOf(disks, index));
     const order = disk.bus === 'fdc' ? null : (boot.get(disk) ?? null);
     const settings = {
       id: diskId(disk, domain),
@@ -42,6 +42,11 @@ export function diskParts(domain: Domain, disks: readonly Disk[], boot: BootOrde
     return [...nodes.flatMap((node) => json('-blockdev', node)), ...front(disk, { domain, usb, settings })];
   });
   return [...floppyController(domain, disks, boot), ...drives];
+}
+
+/** libvirt numbers images from the last disk on, and those behind one after it. */
+function numberOf(disks: readonly Disk[], index: number): number {
+  return 1 + disks.slice(index + 1).reduce((sum, disk) => sum + imageCount(disk), 0);
 }
 
 /** Id of the disk's device, by which it is known to QMP. */
@@ -75,7 +80,12 @@ function front(disk: Disk, around: Surroundings): Part[] {
   if (drive !== null) return device(behindController(disk, drive, around));
   if (disk.bus === 'usb') return device({ driver: 'usb-storage', ...usb.get(disk), ...settings });
   const driver = virtioDriver('virtio-blk-pci', disk.model);
-  const properties = { driver, ...queueing(disk.driver), ...virtioProperties(disk.virtio) };
+  const properties = {
+    driver,
+    ...queueing(disk.driver),
+    ...virtioProperties(disk.virtio),
+    ...given('acpi-index', disk.acpiIndex),
+  };
   return [pciDevice('disk', disk.address, { ...properties, ...settings })];
 }
 

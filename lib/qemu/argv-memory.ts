@@ -42,11 +42,12 @@ interface MemoryPart {
 /** What holds it, for -object. `share` is always said: memfd shares by default and ram does not. */
 export function memoryBackend(domain: Domain, part: MemoryPart): object {
   const { id, bytes, cell } = part;
-  const { memoryBacking: backing, filesystems } = domain;
+  const { memoryBacking: backing } = domain;
   const share = (cell?.access ?? backing.access) === 'shared';
-  if (filesystems.length > 0) requireShared(share);
+  const isSeen = isSeenByOthers(domain);
+  if (isSeen) requireShared(share);
   const pages = ownPages(part) ?? pagesOf(backing, cell?.id ?? 0);
-  const descriptor = backing.source !== 'anonymous' || pages !== null || filesystems.length > 0;
+  const descriptor = backing.source !== 'anonymous' || pages !== null || isSeen;
   const kind = descriptor ? 'memory-backend-memfd' : 'memory-backend-ram';
   const size = wholeMib(bytes);
   return {
@@ -60,11 +61,11 @@ export function memoryBackend(domain: Domain, part: MemoryPart): object {
   };
 }
 
-/** Throws INVALID_XML: the daemon of a directory could not see the guest's memory. */
+/** Throws INVALID_XML: a program beside the hypervisor could not see the guest's memory. */
 function requireShared(share: boolean): void {
   if (share) return;
   throw impossible(
-    'virtiofs requires shared memory',
+    'virtiofs and vhostuser require shared memory',
     "add <source type='memfd'/><access mode='shared'/> to <memoryBacking>",
   );
 }
@@ -75,6 +76,11 @@ function ownPages({ pageBytes }: MemoryPart): HugePages | null {
 
 function wholeMib(bytes: number): number {
   return Math.ceil(bytes / mib) * mib;
+}
+
+/** Programs beside the hypervisor are given a descriptor of the memory. */
+function isSeenByOthers({ filesystems, interfaces }: Domain): boolean {
+  return filesystems.some(({ plan9 }) => plan9 === null) || interfaces.some(({ type }) => type === 'vhostuser');
 }
 
 /** A memfd of huge pages needs no hugetlbfs mount and leaves no file behind. */

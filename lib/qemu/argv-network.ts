@@ -2,7 +2,8 @@
 import type { Domain } from '../domain/definition.ts';
 import type { Interface, PortForward } from '../domain/devices.ts';
 import type { BootOrder } from './argv-boot.ts';
-import { type Part, given, impossible, json, pciDevice } from './arguments.ts';
+import { cardProperties, romProperties, socketProperties } from './argv-cards.ts';
+import { type Part, given, impossible, json, pciDevice, text } from './arguments.ts';
 
 /** Descriptors of one card as numbered in the hypervisor: one of each for a queue. */
 export interface Tap {
@@ -11,38 +12,39 @@ export interface Tap {
   readonly vhostFds: readonly number[];
 }
 
-const drivers: Readonly<Record<Interface['model'], string>> = {
-  virtio: 'virtio-net-pci',
-  e1000: 'e1000',
-  e1000e: 'e1000e',
-  rtl8139: 'rtl8139',
-};
-
 /** Each card, `netN`, behind its back end, `hostnetN`. Its link is up: taking it down is a command. */
 export function interfaceParts(domain: Domain, taps: ReadonlyMap<number, Tap>, boot: BootOrder): Part[] {
   return domain.interfaces.flatMap((nic, index) => {
     const netdev = `hostnet${index}`;
     const properties = {
-      driver: drivers[nic.model],
-      ...virtioProperties(nic),
+      ...cardProperties(nic),
       netdev,
       id: `net${index}`,
       mac: nic.mac,
       ...given('bootindex', boot.get(nic) ?? null),
+      ...given('acpi-index', nic.acpiIndex),
+      ...romProperties(nic.rom),
     };
-    return [...json('-netdev', backend(nic, netdev, taps.get(index))), pciDevice('interface', nic.address, properties)];
+    const behind = json('-netdev', backend(nic, { id: netdev, index, tap: taps.get(index) }));
+    return [...companion(nic, index), ...behind, pciDevice('interface', nic.address, properties)];
   });
 }
 
-/** A queue takes two interrupt vectors; one is for configuration, one for control. */
-function virtioProperties({ model, queues, mtu }: Interface): object {
-  if (model !== 'virtio') return {};
-  const several = queues !== null && queues > 1 ? { mq: true, vectors: 2 * queues + 2 } : {};
-  return { ...several, ...given('host_mtu', mtu) };
+function companion({ vhostUserSocket }: Interface, index: number): string[] {
+  return vhostUserSocket === null ? [] : ['-chardev', `socket,id=charnet${index},path=${text(vhostUserSocket)}`];
 }
 
-function backend(nic: Interface, id: string, tap: Tap | undefined): object {
+interface Behind {
+  readonly id: string;
+  readonly index: number;
+  readonly tap: Tap | undefined;
+}
+
+function backend(nic: Interface, { id, index, tap }: Behind): object {
   if (nic.type === 'user') return { type: 'user', ...forwards(nic.portForwards), id };
+  if (nic.type === 'vhostuser')
+    return { type: 'vhost-user', chardev: `charnet${index}`, ...given('queues', nic.queues), id };
+  if (nic.socket !== null) return { type: 'socket', ...socketProperties(nic.type, nic.socket), id };
   if (!tap) throw new Error(`no tap was opened for the ${nic.type} interface ${nic.mac}`);
   return { type: 'tap', ...descriptors('fd', tap.fds), ...vhost(tap.vhostFds), id };
 }

@@ -1,4 +1,4 @@
-/** Devices that serve the guest rather than its user, as QEMU's arguments: entropy, balloon, TPM, shared directories. Pure. */
+/** Devices that serve the guest rather than its user, as QEMU's arguments: entropy, balloon, TPM. Pure. */
 import type { Domain } from '../domain/definition.ts';
 import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { type Part, device, given, impossible, json, pciDevice, text } from './arguments.ts';
@@ -15,35 +15,16 @@ export function tpmArguments({ tpm }: Domain, socket: string | null): string[] {
   ];
 }
 
-/** Shared directories, each behind the socket of its virtiofsd, by index in `filesystems`. */
-export function filesystemParts({ filesystems }: Domain, sockets: ReadonlyMap<number, string>): Part[] {
-  return filesystems.flatMap(({ target, queueSize, address }, index): Part[] => {
-    const socket = sockets.get(index);
-    if (socket === undefined) throw new Error(`the directory ${target} has no socket`);
-    const chardev = `chr-vu-fs${index}`;
-    const properties = { driver: 'vhost-user-fs-pci', id: `fs${index}`, chardev, ...given('queue-size', queueSize) };
-    return [
-      ...['-chardev', `socket,id=${chardev},path=${text(socket)}`],
-      pciDevice('filesystem', address, { ...properties, tag: target }),
-    ];
-  });
-}
-
 /** Sources of entropy, each a back end and a device. */
 export function rngParts({ rngs }: Domain): Part[] {
   return rngs.flatMap(({ model, virtio, backend, rate, address }, index): Part[] => {
     const rng = `objrng${index}`;
+    const driver = virtioDriver('virtio-rng-pci', model);
     const source = backend.type === 'random' ? { filename: backend.path } : {};
     const limit = rate === null ? {} : { 'max-bytes': rate.bytes, period: rate.periodMs ?? usualPeriodMs };
     return [
       ...json('-object', { 'qom-type': `rng-${backend.type}`, id: rng, ...source }),
-      pciDevice('rng', address, {
-        driver: virtioDriver('virtio-rng-pci', model),
-        ...virtioProperties(virtio),
-        rng,
-        id: `rng${index}`,
-        ...limit,
-      }),
+      pciDevice('rng', address, { driver, ...virtioProperties(virtio), rng, id: `rng${index}`, ...limit }),
     ];
   });
 }

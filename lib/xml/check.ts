@@ -75,9 +75,13 @@ function withVariant(element: XmlElement, keys: readonly string[], property: Pro
   return isKnown ? [...keys, ...keys.map((key) => `${key}[${kind}]`)] : [...keys];
 }
 
+/** What is behind something that is behind something has the lines of the first. */
+const chained = /(\/backingStore)(?:\[\w+\])?\/backingStore$/;
+
 /** Keys of a child or attribute `name`. */
 function inside({ keys }: Place, name: string): string[] {
-  return keys.map((key) => `${key}/${name}`);
+  const inner = keys.map((key) => `${key}/${name}`);
+  return name === 'backingStore' ? inner.map((key) => key.replace(chained, '$1')) : inner;
 }
 
 function takeAttribute(found: Collection, element: XmlElement, attribute: XmlAttribute, place: Place): void {

@@ -4,7 +4,8 @@ import type { Input, Memballoon, Rng, Tpm, Watchdog } from '../domain/devices.ts
 import { addressTag } from './addresses.ts';
 import { channel, console, parallel, serial } from './emit-characters.ts';
 import { controller } from './emit-controllers.ts';
-import { disk, filesystem } from './emit-disks.ts';
+import { disk } from './emit-disks.ts';
+import { filesystem } from './emit-filesystems.ts';
 import { graphics, video } from './emit-graphics.ts';
 import { card } from './emit-interfaces.ts';
 import { memoryModule } from './emit-memory.ts';

@@ -1,7 +1,8 @@
-/** Disks and shared directories -> XML. */
-import type { Disk, Filesystem } from '../domain/devices.ts';
+/** Disks -> XML. */
+import type { Disk } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
 import { geometry, iotune, maker, mechanics } from './emit-disk-hardware.ts';
+import { backingStore, source } from './emit-disk-sources.ts';
 import { mark, onOff, tag, texted, type Tag } from './serialize.ts';
 import { virtioAttributes } from './virtio-driver.ts';
 
@@ -11,7 +12,8 @@ export function disk(one: Disk): Tag {
   const model = one.model === 'virtio' ? null : one.model;
   return tag('disk', { type: one.source?.type ?? 'file', device: one.device, model }, [
     driver(one),
-    source(one),
+    one.source === null ? null : source(one.source, { startupPolicy: one.startupPolicy }),
+    backingStore(one.backing),
     ...geometry(hardware),
     tag('target', { dev: one.target, bus: one.bus, ...mechanics(hardware) }),
     iotune(one.throttle),
@@ -20,6 +22,7 @@ export function disk(one: Disk): Tag {
     texted('serial', one.serial),
     ...maker(hardware),
     bootTag(one.bootOrder),
+    acpiTag(one.acpiIndex),
     addressTag(one.address),
   ]);
 }
@@ -45,23 +48,12 @@ function driver({ format, driver: settings, virtio }: Disk): Tag {
   });
 }
 
-function source({ source: given }: Disk): Tag | null {
-  return given === null ? null : tag('source', { [given.type === 'file' ? 'file' : 'dev']: given.path });
-}
-
 /** Place in the boot order; null for none. */
 export function bootTag(order: number | null): Tag | null {
   return order === null ? null : tag('boot', { order });
 }
 
-/** `<filesystem>`. */
-export function filesystem(one: Filesystem): Tag {
-  return tag('filesystem', { type: 'mount', accessmode: 'passthrough' }, [
-    tag('driver', { type: 'virtiofs', queue: one.queueSize }),
-    one.binary === null ? null : tag('binary', { path: one.binary }),
-    tag('source', { dir: one.source }),
-    tag('target', { dir: one.target }),
-    mark('readonly', one.readonly),
-    addressTag(one.address),
-  ]);
+/** How firmware names the device; null for none. */
+export function acpiTag(index: number | null): Tag | null {
+  return index === null ? null : tag('acpi', { index });
 }

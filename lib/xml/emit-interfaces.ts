@@ -1,21 +1,24 @@
 /** Network cards -> XML. */
 import type { Interface, PortForward } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
-import { bootTag } from './emit-disks.ts';
+import { driver, rom, source } from './emit-cards.ts';
+import { acpiTag, bootTag } from './emit-disks.ts';
 import { tag, type Tag } from './serialize.ts';
 
 /** `<interface>`. */
 export function card(one: Interface): Tag {
   return tag('interface', { type: one.type }, [
     tag('mac', { address: one.mac }),
-    one.bridge === null ? null : tag('source', { bridge: one.bridge }),
+    source(one),
     ...one.portForwards.map(portForward),
     target(one),
     tag('model', { type: one.model }),
     driver(one),
     one.linkUp ? null : tag('link', { state: 'down' }),
     one.mtu === null ? null : tag('mtu', { size: one.mtu }),
+    rom(one.rom),
     bootTag(one.bootOrder),
+    acpiTag(one.acpiIndex),
     addressTag(one.address),
   ]);
 }
@@ -26,8 +29,4 @@ function portForward({ protocol: proto, address, hostPort: start, guestPort: to 
 
 function target({ tap: dev, tapManaged }: Interface): Tag | null {
   return dev === null && tapManaged ? null : tag('target', { dev, managed: tapManaged ? null : 'no' });
-}
-
-function driver({ backend: name, queues }: Interface): Tag | null {
-  return name === null && queues === null ? null : tag('driver', { name, queues });
 }

@@ -20,7 +20,10 @@ export function find(known: Known, key: PropertyPath): Known | undefined {
 
 function descend(known: Known, key: string): Known | undefined {
   if (known.key === key) return known;
-  const child = known.children.find((one) => key === one.key || key.startsWith(`${one.key}/`));
+  const exact = known.children.find((one) => one.key === key);
+  if (exact !== undefined) return exact;
+  // Not into one of its own kind: what is behind a disk's image may have something behind it again.
+  const child = known.children.find((one) => one.key !== known.key && key.startsWith(`${one.key}/`));
   return child && descend(child, key);
 }
 

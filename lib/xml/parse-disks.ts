@@ -1,8 +1,9 @@
-/** XML -> disks and shared directories. */
-import type { Disk, DiskDriver, DiskSource, Filesystem } from '../domain/devices.ts';
+/** XML -> disks. */
+import type { Disk, DiskDriver } from '../domain/devices.ts';
 import { readAddress } from './addresses.ts';
 import { devicesAt, has, need, valueAt, type Known } from './known.ts';
 import { readHardware, readThrottle } from './parse-disk-hardware.ts';
+import { readBacking, readSource } from './parse-disk-sources.ts';
 import { readDriver } from './virtio-driver.ts';
 
 /** The disks; a cdrom is read-only whether it says so or not, as libvirt has it. */
@@ -15,8 +16,10 @@ function readDisk(disk: Known): Disk {
   const target = need(disk, '/domain/devices/disk/target/@dev');
   return {
     device,
-    source: readSource(disk),
+    source: readSource(disk, '/domain/devices/disk'),
     format: valueAt(disk, '/domain/devices/disk/driver/@type') ?? 'raw',
+    backing: readBacking(disk),
+    startupPolicy: valueAt(disk, '/domain/devices/disk/source/@startupPolicy') ?? null,
     target,
     bus: valueAt(disk, '/domain/devices/disk/target/@bus') ?? defaultBus(target),
     readonly: device === 'cdrom' || has(disk, '/domain/devices/disk/readonly'),
@@ -25,6 +28,7 @@ function readDisk(disk: Known): Disk {
     model: valueAt(disk, '/domain/devices/disk/@model') ?? 'virtio',
     virtio: readDriver(disk),
     hardware: readHardware(disk),
+    acpiIndex: valueAt(disk, '/domain/devices/disk/acpi/@index') ?? null,
     throttle: readThrottle(disk),
     driver: readSettings(disk),
     bootOrder: valueAt(disk, '/domain/devices/disk/boot/@order') ?? null,
@@ -37,13 +41,6 @@ function defaultBus(target: string): Disk['bus'] {
   if (target.startsWith('fd')) return 'fdc';
   if (target.startsWith('hd')) return 'ide';
   return target.startsWith('sd') ? 'scsi' : 'virtio';
-}
-
-function readSource(disk: Known): DiskSource | null {
-  const file = valueAt(disk, '/domain/devices/disk/source/@file');
-  const node = valueAt(disk, '/domain/devices/disk/source/@dev');
-  if (file !== undefined) return { type: 'file', path: file };
-  return node === undefined ? null : { type: 'block', path: node };
 }
 
 function readSettings(disk: Known): DiskDriver {
@@ -70,16 +67,4 @@ function readQueueing(
     copyOnRead: valueAt(disk, '/domain/devices/disk/driver/@copy_on_read') ?? null,
     discardNoUnref: valueAt(disk, '/domain/devices/disk/driver/@discard_no_unref') ?? null,
   };
-}
-
-/** Directories shared by virtiofsd. */
-export function readFilesystems(domain: Known): Filesystem[] {
-  return devicesAt(domain, '/domain/devices/filesystem').map((filesystem) => ({
-    source: need(filesystem, '/domain/devices/filesystem/source/@dir'),
-    target: need(filesystem, '/domain/devices/filesystem/target/@dir'),
-    readonly: has(filesystem, '/domain/devices/filesystem/readonly'),
-    binary: valueAt(filesystem, '/domain/devices/filesystem/binary/@path') ?? null,
-    queueSize: valueAt(filesystem, '/domain/devices/filesystem/driver/@queue') ?? null,
-    address: readAddress(filesystem, '/domain/devices/filesystem'),
-  }));
 }

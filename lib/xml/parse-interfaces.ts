@@ -2,6 +2,8 @@
 import type { Interface, PortForward } from '../domain/devices.ts';
 import { readAddress } from './addresses.ts';
 import { devicesAt, need, valueAt, type Known } from './known.ts';
+import { readCardDriver, readRom, readSocket } from './parse-cards.ts';
+import { readDriver } from './virtio-driver.ts';
 
 /** The cards; `makeMac` is asked for those without an address. */
 export function readInterfaces(domain: Known, makeMac: () => string): Interface[] {
@@ -18,12 +20,26 @@ function readInterface(card: Known, makeMac: () => string): Interface {
     mac: valueAt(card, '/domain/devices/interface/mac/@address') ?? makeMac(),
     // libvirt's default.
     model: valueAt(card, '/domain/devices/interface/model/@type') ?? 'rtl8139',
+    socket: readSocket(card),
+    vhostUserSocket: valueAt(card, '/domain/devices/interface/source/@path') ?? null,
+    virtio: readDriver(card),
+    driver: readCardDriver(card),
+    rom: readRom(card),
+    ...readSettings(card),
+    address: readAddress(card, '/domain/devices/interface'),
+  };
+}
+
+function readSettings(
+  card: Known,
+): Pick<Interface, 'queues' | 'backend' | 'mtu' | 'linkUp' | 'bootOrder' | 'acpiIndex'> {
+  return {
     queues: valueAt(card, '/domain/devices/interface/driver/@queues') ?? null,
     backend: valueAt(card, '/domain/devices/interface/driver/@name') ?? null,
     mtu: valueAt(card, '/domain/devices/interface/mtu/@size') ?? null,
     linkUp: valueAt(card, '/domain/devices/interface/link/@state') !== 'down',
     bootOrder: valueAt(card, '/domain/devices/interface/boot/@order') ?? null,
-    address: readAddress(card, '/domain/devices/interface'),
+    acpiIndex: valueAt(card, '/domain/devices/interface/acpi/@index') ?? null,
   };
 }
 

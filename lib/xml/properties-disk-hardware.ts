@@ -1,7 +1,8 @@
 /** Lines of the table: what a disk tells the guest of itself, and how fast it may be. */
 import { integer, wholeNumber } from './numbers.ts';
 import { holder, missing, part, required, value } from './property.ts';
-import { flag, groupName, supported, vendorName, worldWideName } from './values-disks.ts';
+import { flag, supported } from './values.ts';
+import { groupName, vendorName, worldWideName } from './values-disks.ts';
 
 const limit = value(integer(0, Number.MAX_SAFE_INTEGER));
 const seconds = value(wholeNumber(1, 999_999_999));

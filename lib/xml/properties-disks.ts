@@ -1,23 +1,24 @@
 /** Lines of the table: what a machine keeps its data on, disks and directories of the host. */
 import { wholeNumber } from './numbers.ts';
+import { diskSources } from './properties-disk-sources.ts';
 import { diskHardware, diskThrottle } from './properties-disk-hardware.ts';
-import { boot, onAnyBus, onPci } from './properties-shapes.ts';
-import { by, holder, ignored, missing, only, part, required, several, told, under, value } from './property.ts';
+import { acpiIndex, boot, onAnyBus, onPci } from './properties-shapes.ts';
+import { by, holder, ignored, missing, only, part, required, several, told, under, value, words } from './property.ts';
 import { virtioDriver, virtioModel } from './properties-virtio.ts';
-import { diskName, flag, mountTag, orDefault, path, serialNumber, supported } from './values.ts';
+import { diskName, flag, mountTag, octalMode, orDefault, path, serialNumber, supported } from './values.ts';
 
 const queues = value(wholeNumber(1, 1024));
 
 export const disks = {
   ...under('/domain/devices/disk', {
     '': several(by('type', 'file', holder)),
-    '/@type': only('file', 'block'),
+    '/@type': only('file', 'block', 'dir', 'network'),
     '/@device': only('disk', 'cdrom', 'floppy'),
-    '/@snapshot': missing(),
+    '/@snapshot': ignored(words('no', 'internal', 'external', 'manual')),
     '/@model': virtioModel,
     '/driver': holder,
     '/driver/@name': only('qemu'),
-    '/driver/@type': only('raw', 'qcow2'),
+    '/driver/@type': only('raw', 'qcow2', 'fat'),
     '/driver/@cache': part(
       orDefault('default', supported('none', 'writeback', 'writethrough', 'directsync', 'unsafe')),
     ),
@@ -33,13 +34,7 @@ export const disks = {
     '/driver/@copy_on_read': value(flag('on', 'off')),
     '/driver/@discard_no_unref': value(flag('on', 'off')),
     ...under('/driver', virtioDriver),
-    '[file]/source': holder,
-    '[file]/source/@file': required(value(path('/var/lib/images/disk.qcow2'))),
-    '[file]/source/@startupPolicy': missing('remove it; a file that is not there refuses the start'),
-    '[block]/source': holder,
-    '[block]/source/@dev': required(value(path('/dev/vg0/disk'))),
-    '/source/@index': ignored(value(wholeNumber(0, 999_999_999))),
-    '/backingStore': ignored(holder),
+    ...diskSources,
     '/mirror': missing(),
     '/target': required(holder),
     '/target/@dev': required(part(diskName)),
@@ -51,19 +46,35 @@ export const disks = {
     '/shareable': holder,
     '/transient': missing('remove it; an overlay of your own in a qcow2 image can be thrown away'),
     '/serial': value(serialNumber),
-    '/encryption': missing(),
     ...boot,
+    ...acpiIndex,
     ...onAnyBus,
   }),
   ...under('/domain/devices/filesystem', {
     '': several(holder),
     '/@type': only('mount'),
-    '/@accessmode': only('passthrough'),
-    '/driver': told(holder),
-    '/driver/@type': told(only('virtiofs')),
+    '/@accessmode': only('passthrough', 'mapped', 'squash'),
+    '/@model': virtioModel,
+    '/@multidevs': part(orDefault('default', supported('remap', 'forbid', 'warn'))),
+    '/@fmode': value(octalMode),
+    '/@dmode': value(octalMode),
+    '/driver': holder,
+    '/driver/@type': only('path', 'virtiofs'),
+    '/driver/@wrpolicy': only('immediate'),
+    ...under('/driver', virtioDriver),
     '/driver/@queue': value(wholeNumber(1, 1024)),
     '/binary': holder,
     '/binary/@path': value(path('/usr/libexec/virtiofsd')),
+    '/binary/@xattr': value(flag('on', 'off')),
+    '/binary/cache': holder,
+    '/binary/cache/@mode': only('none', 'always'),
+    '/binary/sandbox': holder,
+    '/binary/sandbox/@mode': only('namespace', 'chroot'),
+    '/binary/thread_pool': holder,
+    '/binary/thread_pool/@size': value(wholeNumber(0, 1024)),
+    '/binary/lock': holder,
+    '/binary/lock/@posix': ignored(value(supported('off'))),
+    '/binary/lock/@flock': ignored(value(supported('off'))),
     '/source': required(holder),
     '/source/@dir': told(value(path('/srv/shared'))),
     '/source/@socket': missing(),

@@ -1,5 +1,5 @@
 /** Lines that many devices share: where a device sits, what libvirt calls it, when it is booted from. */
-import { address as number, integer } from './numbers.ts';
+import { address as number, integer, wholeNumber } from './numbers.ts';
 import { by, holder, ignored, only, required, value, whole } from './property.ts';
 import { flag, text, usbPort } from './values.ts';
 
@@ -115,6 +115,12 @@ export const onVirtioSerial = {
   '/address': whole(by('type', null, holder)),
   '/address/@type': required(only('virtio-serial')),
   ...virtioSerial,
+} as const;
+
+/** A number by which the firmware of a guest names a PCI device. */
+export const acpiIndex = {
+  '/acpi': holder,
+  '/acpi/@index': required(value(wholeNumber(1, 16_383))),
 } as const;
 
 /** Place in the boot order of devices. */

@@ -54,9 +54,9 @@ function brokenSizes({ bus, hardware }: Disk): Told | null {
     : null;
 }
 
-function brokenVirtio({ bus, driver, model, virtio }: Disk): Told | null {
+function brokenVirtio({ bus, driver, model, virtio, acpiIndex }: Disk): Told | null {
   const { queueSize, ioeventfd, eventIdx } = driver;
-  const isTold = [queueSize, ioeventfd, eventIdx].some((each) => each !== null) || model !== 'virtio';
+  const isTold = [queueSize, ioeventfd, eventIdx, acpiIndex].some((each) => each !== null) || model !== 'virtio';
   if (bus !== 'virtio' && (isTold || !isPlainVirtio(virtio)))
     return [`a disk on a ${bus} bus is no virtio device`, "remove what is said of virtio, or write bus='virtio'"];
   return queueSize !== null && (queueSize & (queueSize - 1)) !== 0

@@ -1,11 +1,12 @@
-/** Rules on disks and shared directories. */
+/** Rules on disks. */
 import type { Address, Disk } from '../domain/devices.ts';
 import { devicesAt, type Known } from './known.ts';
 import { quote, type Problem } from './problems.ts';
 import { brokenHardware } from './rules-disk-hardware.ts';
-import { at, each, repeats, when, type Ruled, type Told } from './rule.ts';
+import { brokenSources } from './rules-disk-sources.ts';
+import { at, each, repeats, type Ruled, type Told } from './rule.ts';
 
-/** What is wrong with disks and filesystems. */
+/** What is wrong with disks. */
 export function brokenDisks(known: Known, domain: Ruled): Problem[] {
   return [
     ...repeatedTargets(known, domain),
@@ -15,8 +16,8 @@ export function brokenDisks(known: Known, domain: Ruled): Problem[] {
       brokenAddress(disk),
       brokenDriver(disk),
       ...brokenHardware(disk),
+      ...brokenSources(disk),
     ]),
-    ...brokenFilesystems(known, domain),
   ];
 }
 
@@ -74,21 +75,4 @@ function brokenDriver({ bus, driver }: Disk): Told | null {
   return driver.io === 'native' && !isDirect
     ? ["io='native' needs a disk past the host's cache", "add cache='none' or cache='directsync'"]
     : null;
-}
-
-function brokenFilesystems(known: Known, { filesystems, memoryBacking, cpu }: Ruled): Problem[] {
-  const isRepeated = repeats(filesystems.map(({ target }) => target));
-  const { access, source, hugepages, nodePages } = memoryBacking;
-  const inMemfd = source !== 'anonymous' || hugepages !== null || nodePages.length > 0;
-  const accesses = cpu === null || cpu.numa.length === 0 ? [access] : cpu.numa.map((cell) => cell.access ?? access);
-  const isShared = inMemfd && accesses.every((each) => each === 'shared');
-  const unshared = "virtiofs needs the guest's memory shared";
-  const share = "add <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>";
-  return devicesAt(known, '/domain/devices/filesystem').flatMap((element, index) => {
-    const taken = `another filesystem is ${quote(filesystems[index]?.target ?? '')} already`;
-    return [
-      ...when(!isShared, element, '/domain/devices/filesystem', unshared, share),
-      ...when(isRepeated(index), element, '/domain/devices/filesystem/target', taken, 'give each a tag of its own'),
-    ];
-  });
 }

@@ -6,11 +6,13 @@ import type { Domain } from '../domain/definition.ts';
 import { find, type Known } from './known.ts';
 import { readPolicy } from './policy.ts';
 import type { Problem } from './problems.ts';
+import { brokenAcpi } from './rules-acpi.ts';
 import { brokenPlaces } from './rules-addresses.ts';
 import { brokenCharacters } from './rules-characters.ts';
 import { brokenDevices } from './rules-devices.ts';
 import { brokenDisks } from './rules-disks.ts';
 import { brokenFeatures } from './rules-features.ts';
+import { brokenFilesystems } from './rules-filesystems.ts';
 import { brokenIdentity } from './rules-identity.ts';
 import { brokenInterfaces } from './rules-interfaces.ts';
 import { brokenIoThreads } from './rules-iothreads.ts';
@@ -33,11 +35,13 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
     brokenNuma,
     brokenPlaces,
     brokenDisks,
+    brokenFilesystems,
     brokenInterfaces,
     brokenCharacters,
     brokenDevices,
     brokenRedirection,
     brokenTranslation,
+    brokenAcpi,
   ];
   return [
     ...rules.flatMap((rule) => rule(known, domain)),

@@ -66,7 +66,7 @@ export function flag(yes: string, no: string): Reader<boolean> {
 }
 
 /** Text of the form `pattern`, kept as it is. */
-function matching(pattern: RegExp, refused: string, example: string): Reader<string> {
+export function matching(pattern: RegExp, refused: string, example: string): Reader<string> {
   return { read: (raw) => (pattern.test(raw) ? { value: raw } : { refused }), example };
 }
 
@@ -126,6 +126,12 @@ function readPath(raw: string): Read<string> {
   if (/\p{Cc}/u.test(raw)) return { refused: 'has a control character or line break in it' };
   return Buffer.byteLength(raw) > maxPathBytes ? { refused: 'is too long for a path' } : { value: raw };
 }
+
+/** Path of a card's code; an empty one says that there is none. */
+export const romFile: Reader<string> = {
+  read: (raw) => (raw === '' ? { value: '' } : readPath(raw)),
+  example: '/usr/share/qemu/pxe-virtio.rom',
+};
 
 /** Path of a unix socket; one that libvirt made for a machine of its own is read as none, as libvirt itself reads it. */
 export const socketPath: Reader<string | null> = {
@@ -227,9 +233,11 @@ export const vendorId = matching(
   'is not a name of 12 characters',
   'GenuineIntel',
 );
+/** Permissions of new files. */
+export const octalMode = matching(/^0?[0-7]{3,4}$/, 'is not an octal mode', '0644');
 
 /** Tag of a filesystem; virtio has room for 36 bytes. */
-export const mountTag = matching(/^[^\s/,=\p{Cc}]{1,36}$/u, 'is not a tag of 1 to 36 characters', 'shared');
+export const mountTag = matching(/^[^\s,=\p{Cc}]{1,36}$/u, 'is not a tag of 1 to 36 characters', 'shared');
 
 /** Where a USB device is plugged in, through hubs: `1.2`. */
 export const usbPort = matching(/^[1-9]\d{0,2}(?:\.[1-9]\d{0,2}){0,3}$/, 'is not a USB port', '1');

@@ -13,6 +13,7 @@ import { openFiles, readProcess, unlessGone } from '../../lib/host/processes.ts'
 import { claimNamedTaps, openTaps, requireNetwork } from '../../lib/host/taps.ts';
 import { interfaceIndex } from '../../native/index.ts';
 import { afterwards, born, eventually, freshCgroup, outside, python, scratch } from './support.ts';
+import { directory } from '../fixtures/qmp/domains.ts';
 import { card, machine } from '../unit/daemon/machine.ts';
 import { fresh, type Machine } from './machines.ts';
 
@@ -393,15 +394,8 @@ describe('a companion', () => {
     await eventually('it is reaped', () => readProcess(pid) === null);
   });
 
-  const share = (source: string, change: Partial<Filesystem> = {}): Filesystem => ({
-    source,
-    target: 'data',
-    readonly: false,
-    binary: null,
-    queueSize: null,
-    address: null,
-    ...change,
-  });
+  const share = (source: string, change: Partial<Filesystem> = {}): Filesystem =>
+    directory(source, { target: 'data', ...change });
 
   /** What a guest shares with virtiofsd is in memory that both can map. */
   const memoryBacking = { ...machine().memoryBacking, source: 'memfd', access: 'shared' } as const;

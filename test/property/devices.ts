@@ -14,7 +14,19 @@ import type {
   Serial,
 } from '../../lib/domain/devices.ts';
 import type { DiskHardware, DiskThrottle } from '../../lib/domain/disk-hardware.ts';
+import {
+  cardModels,
+  type CardDriver,
+  type CardSocket,
+  type CardType,
+  hasTap,
+  isVirtio,
+  plainCardDriver,
+} from '../../lib/domain/network.ts';
+import type { BackingChain, NetworkSource } from '../../lib/domain/disk-source.ts';
+import { plainFileServer } from '../../lib/domain/filesystems.ts';
 import { plainVirtio } from '../../lib/domain/virtio.ts';
+import { server } from '../fixtures/qmp/sources.ts';
 import { mac, maybe, number, oneOf, path, word } from './arbitrary.ts';
 import { redirection } from './redirection.ts';
 import { screens } from './screens.ts';
@@ -75,6 +87,33 @@ const throttle: fc.Arbitrary<DiskThrottle> = fc
     group,
   }));
 
+const exported = fc.stringMatching(/^[!-~]{1,30}$/);
+
+const nbd: fc.Arbitrary<NetworkSource> = fc
+  .record({
+    name: maybe(exported),
+    host: fc.oneof(
+      fc.record({
+        transport: fc.constant('tcp' as const),
+        name: fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain()),
+        port: maybe(number(1, 65_535)),
+      }),
+      fc.record({ transport: fc.constant('unix' as const), socket: path }),
+    ),
+  })
+  .map(({ name, host }) => server({ protocol: 'nbd', name, hosts: [host] }));
+
+const backing: fc.Arbitrary<BackingChain> = fc.record({
+  images: fc.array(
+    fc.record({
+      source: fc.oneof(fc.record({ type: oneOf('file', 'block'), path }), nbd),
+      format: fc.constant('qcow2' as const),
+    }),
+    { maxLength: 3 },
+  ),
+  ends: fc.boolean(),
+});
+
 /** What a disk on that bus cannot have is taken away. */
 function fitting({ bus, device, format, readonly, source, ...one }: Disk): Disk {
   const { hardware: told, driver: rules } = one;
@@ -88,6 +127,8 @@ function fitting({ bus, device, format, readonly, source, ...one }: Disk): Disk 
     model: isVirtio ? one.model : 'virtio',
     virtio: isVirtio ? one.virtio : plainVirtio,
     throttle: source === null ? null : one.throttle,
+    backing: fittingChain(one.backing, format),
+    startupPolicy: source === null ? null : one.startupPolicy,
     hardware: {
       ...told,
       wwn: isScsi || bus === 'ide' || bus === 'sata' ? told.wwn : null,
@@ -112,10 +153,18 @@ function fitting({ bus, device, format, readonly, source, ...one }: Disk): Disk 
   };
 }
 
+/** A chain of nothing that does not end is not told at all. */
+function fittingChain(told: BackingChain | null, format: Disk['format']): BackingChain | null {
+  const images = format === 'qcow2' ? (told?.images ?? []) : [];
+  return told === null || (images.length === 0 && !told.ends) ? null : { ...told, images };
+}
+
 const disk: fc.Arbitrary<Disk> = fc
   .record({
     device: oneOf('disk', 'cdrom'),
-    source: fc.record({ type: oneOf('file', 'block'), path }),
+    source: fc.oneof(fc.record({ type: oneOf('file', 'block'), path }), nbd),
+    backing: maybe(backing),
+    startupPolicy: maybe(oneOf('mandatory', 'requisite')),
     isEmpty: fc.boolean(),
     format: oneOf('raw', 'qcow2'),
     target: fc.stringMatching(/^[vsh]d[a-z]{1,3}$/),
@@ -126,6 +175,7 @@ const disk: fc.Arbitrary<Disk> = fc
     model: virtioModel,
     virtio: virtioOptions,
     hardware,
+    acpiIndex: nowhere,
     throttle: maybe(throttle),
     driver,
     bootOrder: nowhere,
@@ -150,15 +200,37 @@ const portForward = fc.record({
 
 const tapName = fc.stringMatching(/^[A-Za-z0-9_.-]{1,15}$/).filter((name) => !/^(vnet\d*|\.{1,2})$/.test(name));
 
+const cardDriver: fc.Arbitrary<CardDriver> = fc.record({
+  rxQueueSize: maybe(fc.constantFrom(256, 512, 1024)),
+  txQueueSize: maybe(fc.constantFrom(256, 1024)),
+  txMode: maybe(oneOf('iothread', 'timer')),
+  ioeventfd: maybe(fc.boolean()),
+  eventIdx: maybe(fc.boolean()),
+  rss: maybe(fc.boolean()),
+  rssHashReport: maybe(fc.boolean()),
+  host: fc.record({ csum: fc.boolean(), mrg_rxbuf: fc.boolean() }, { requiredKeys: [] }),
+  guest: fc.record({ tso4: fc.boolean(), ufo: fc.boolean() }, { requiredKeys: [] }),
+});
+
 const card: fc.Arbitrary<Interface> = fc
   .record({
-    type: oneOf('user', 'bridge', 'ethernet'),
+    type: oneOf('user', 'bridge', 'ethernet', 'server', 'client', 'mcast', 'udp'),
+    socket: fc.record({
+      address: fc.ipV4(),
+      port: number(1, 65_535),
+      local: fc.record({ address: fc.ipV4(), port: number(1, 65_535) }),
+    }),
+    vhostUserSocket: nowhere,
+    virtio: virtioOptions,
+    driver: cardDriver,
+    rom: maybe(fc.record({ enabled: fc.boolean(), bar: maybe(fc.boolean()), file: maybe(path) })),
+    acpiIndex: nowhere,
     bridge: tapName,
     tap: maybe(tapName),
     tapManaged: fc.boolean(),
     portForwards: fc.uniqueArray(portForward, { selector: ({ hostPort }) => hostPort, maxLength: 3 }),
     mac,
-    model: oneOf('virtio', 'e1000', 'e1000e', 'rtl8139'),
+    model: fc.constantFrom(...cardModels),
     queues: maybe(number(1, 256)),
     backend: maybe(oneOf('vhost', 'qemu')),
     mtu: maybe(number(68, 65535)),
@@ -169,12 +241,21 @@ const card: fc.Arbitrary<Interface> = fc
   .map((one) => ({
     ...one,
     bridge: one.type === 'bridge' ? one.bridge : null,
-    tap: one.type === 'user' ? null : one.tap,
+    tap: hasTap(one) ? one.tap : null,
     tapManaged: one.type !== 'ethernet' || one.tap === null || one.tapManaged,
     portForwards: one.type === 'user' ? one.portForwards : [],
-    queues: one.model === 'virtio' ? one.queues : null,
-    backend: one.model === 'virtio' && one.type !== 'user' ? one.backend : null,
+    socket: socketOf(one),
+    virtio: isVirtio(one.model) ? one.virtio : plainVirtio,
+    driver: isVirtio(one.model) ? one.driver : plainCardDriver,
+    rom: one.rom?.enabled === false ? { enabled: false, bar: null, file: null } : one.rom,
+    queues: isVirtio(one.model) ? one.queues : null,
+    backend: isVirtio(one.model) && hasTap(one) ? one.backend : null,
   }));
+
+function socketOf({ type, socket: told }: { type: CardType; socket: CardSocket }): CardSocket | null {
+  if (type === 'udp') return told;
+  return ['server', 'client', 'mcast'].includes(type) ? { ...told, local: null } : null;
+}
 
 const socket = fc.stringMatching(/^\/[a-z0-9/.-]{1,80}$/).filter((name) => !name.includes('libvirt'));
 
@@ -345,14 +426,38 @@ const rng: fc.Arbitrary<Rng> = fc.record({
   address: nowhere,
 });
 
-const filesystem: fc.Arbitrary<Filesystem> = fc.record({
-  source: path,
-  target: word,
-  readonly: fc.boolean(),
+const served = fc.record({
+  plan9: fc.constant(null),
+  server: fc.record({
+    xattr: maybe(fc.boolean()),
+    cache: maybe(oneOf('none', 'always')),
+    sandbox: maybe(oneOf('namespace', 'chroot')),
+    threads: maybe(number(0, 64)),
+  }),
   binary: maybe(path),
   queueSize: maybe(number(1, 1024)),
-  address: nowhere,
+  model: fc.constant('virtio' as const),
+  virtio: fc.constant(plainVirtio),
 });
+
+const plan9 = fc.record({
+  plan9: fc.record({
+    accessMode: fc.constant('mapped' as const),
+    writesAtOnce: fc.boolean(),
+    severalDevices: maybe(oneOf('remap', 'forbid', 'warn')),
+    fileMode: maybe(oneOf('0644', '600')),
+    directoryMode: maybe(oneOf('0755', '700')),
+  }),
+  server: fc.constant(plainFileServer),
+  binary: nowhere,
+  queueSize: nowhere,
+  model: oneOf('virtio', 'virtio-transitional', 'virtio-non-transitional'),
+  virtio: virtioOptions,
+});
+
+const filesystem: fc.Arbitrary<Filesystem> = fc
+  .tuple(fc.record({ source: path, target: word, readonly: fc.boolean(), address: nowhere }), fc.oneof(served, plan9))
+  .map(([what, how]) => ({ ...what, ...how }));
 
 /** The devices. */
 export const devices = fc

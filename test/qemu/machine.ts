@@ -1,7 +1,7 @@
 /** Real QEMUs for tests: the files a domain needs, and processes that never outlive their test. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished, vi } from 'vitest';
@@ -26,6 +26,7 @@ export async function writeDomainFiles(directory: string): Promise<void> {
 
 /** Writes what `wholeMachine(directory)` names. */
 export async function writeImages(directory: string): Promise<void> {
+  await mkdir(path.join(directory, 'files'));
   for (const name of images) {
     if (name.endsWith('.qcow2')) await writeFile(path.join(directory, name), emptyQcow2());
     else await writeRaw(path.join(directory, name));

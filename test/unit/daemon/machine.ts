@@ -2,6 +2,7 @@
 import type { Domain } from '../../../lib/domain/definition.ts';
 import type { Interface } from '../../../lib/domain/devices.ts';
 import { parseDomain } from '../../../lib/xml/parse.ts';
+import { nic } from '../../fixtures/qmp/domains.ts';
 
 const uuid = '11111111-2222-4333-8444-555555555555';
 
@@ -14,18 +15,4 @@ export function machine(change: Partial<Domain> = {}): Domain {
 }
 
 /** A tap of ours in no bridge. */
-export const card: Interface = {
-  type: 'ethernet',
-  bridge: null,
-  tap: null,
-  tapManaged: true,
-  portForwards: [],
-  mac: '52:54:00:aa:bb:cc',
-  model: 'virtio',
-  queues: null,
-  backend: 'qemu',
-  mtu: null,
-  linkUp: true,
-  bootOrder: null,
-  address: null,
-};
+export const card: Interface = nic({ type: 'ethernet', mac: '52:54:00:aa:bb:cc', backend: 'qemu' });

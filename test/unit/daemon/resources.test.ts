@@ -11,6 +11,7 @@ import {
 } from '../../../lib/daemon/resources.ts';
 import type { ClaimHolder, PortClaim } from '../../../lib/domain/claims.ts';
 import { describeClaim } from '../../../lib/domain/claims.ts';
+import type { Interface } from '../../../lib/domain/devices.ts';
 import { claimMadeTaps, claimNamedTaps } from '../../../lib/host/taps.ts';
 import { serial } from '../../fixtures/qmp/domains.ts';
 import { vnc } from '../../fixtures/qmp/screens.ts';
@@ -46,12 +47,22 @@ const listener = {
   reconnectSeconds: null,
 } as const;
 
+const place = { address: '192.0.2.1', port: 5559, local: null };
+
+/** A client's port is the kernel's choice, and many listen to a multicast group. */
+const sockets: readonly Interface[] = [
+  { ...card, type: 'server', socket: { ...place, address: null, port: 5558 } },
+  { ...card, type: 'client', socket: place },
+  { ...card, type: 'mcast', socket: { ...place, address: '230.0.0.1' } },
+  { ...card, type: 'udp', socket: { ...place, local: { address: '127.0.0.1', port: 5561 } } },
+];
+
 describe('claims on ports', () => {
   test('are of VNC, of forwarding, and of character devices that listen', () => {
     const forward = { protocol: 'udp', address: null, hostPort: 5353, guestPort: 53 } as const;
     const domain = machine({
       graphics: [{ ...vnc, port: 5907 }, vnc, { ...vnc, reach: 'socket', socket: '/run/vnc' }],
-      interfaces: [{ ...card, type: 'user', portForwards: [forward] }],
+      interfaces: [{ ...card, type: 'user', portForwards: [forward] }, ...sockets],
       serials: [
         serial(listener),
         serial({ ...listener, mode: 'connect', port: 4556 }, 1),
@@ -65,6 +76,8 @@ describe('claims on ports', () => {
     expect(claimPorts(domain).map(describeClaim)).toEqual([
       'tcp port 127.0.0.1:5907',
       'udp port 5353',
+      'tcp port 5558',
+      'udp port 127.0.0.1:5561',
       'tcp port 127.0.0.1:4555',
       'udp port [::1]:4558',
       'tcp port 127.0.0.1:4557',

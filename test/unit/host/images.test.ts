@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Disk } from '../../../lib/domain/devices.ts';
 import { isFileClaim } from '../../../lib/domain/claims.ts';
+import { server } from '../../fixtures/qmp/sources.ts';
 import { disk as plainDisk } from '../../fixtures/qmp/domains.ts';
 import { claimImages, lockedBytes } from '../../../lib/host/images.ts';
 
@@ -89,6 +90,27 @@ describe('a backing chain', () => {
       'shared middle',
       'shared base.raw',
     ]);
+  });
+
+  test('that the definition names is claimed as it says, and beyond as the last image says', async () => {
+    raw('base.raw');
+    qcow2('middle', 'base.raw');
+    const images = [{ source: { type: 'file', path: at('middle') }, format: 'qcow2' }] as const;
+    const top = qcow2('top', at('nowhere'));
+    const own = ['exclusive top', 'shared middle'];
+    expect(await claimed(disk(top, { backing: { images, ends: true } }))).toEqual(own);
+    expect(await claimed(disk(top, { backing: { images, ends: false } }))).toEqual([...own, 'shared base.raw']);
+    expect(await claimed(disk(top, { backing: { images: [], ends: true } }))).toEqual(['exclusive top']);
+  });
+
+  test('on a server claims nothing of this host, a directory has to be one', async () => {
+    const hosts = [{ transport: 'tcp', name: 'h', port: null }] as const;
+    expect(await claimed(disk('', { source: server({ protocol: 'nbd', hosts }) }))).toEqual([]);
+    mkdirSync(at('files'));
+    const directory = (path: string): Disk =>
+      disk('', { format: 'fat', source: { type: 'dir', path }, readonly: true });
+    expect(await claimed(directory(at('files')))).toEqual([]);
+    await expect(claimImages([directory(raw('a.raw'))])).rejects.toMatchObject({ code: 'HOST_LACKS' });
   });
 
   test('is relative to the image that names it', async () => {

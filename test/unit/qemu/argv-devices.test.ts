@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Domain } from '../../../lib/domain/definition.ts';
 import type { Disk, DiskDriver, Interface, Video } from '../../../lib/domain/devices.ts';
-import { bareDomain, disk, nic, qemu10, scsi } from '../../fixtures/qmp/domains.ts';
+import { plainVirtio } from '../../../lib/domain/virtio.ts';
+import { bareDomain, directory, disk, nic, qemu10, scsi } from '../../fixtures/qmp/domains.ts';
 import { video, vnc, vncSocket } from '../../fixtures/qmp/screens.ts';
 import { balloon, entropy, input } from '../../fixtures/qmp/small.ts';
 import { argvOf, deviceOf, objectsOf, onMachine, valuesOf } from './argv-of.ts';
@@ -306,13 +307,17 @@ describe('an input device', () => {
 describe('what serves the guest', () => {
   test('entropy comes from a file of the host or from QEMU, so much a period', () => {
     const rate = { bytes: 9, periodMs: 5 };
-    const rngs = [entropy({ backend: { type: 'random', path: '/dev/u,r' }, rate }), entropy()];
+    const rngs = [
+      entropy({ backend: { type: 'random', path: '/dev/u,r' }, rate }),
+      entropy({ model: 'virtio-transitional', virtio: { ...plainVirtio, packed: true } }),
+    ];
     const argv = argvOf({ rngs });
     expect(objectsOf('-object', argv).slice(1)).toEqual([
       { 'qom-type': 'rng-random', id: 'objrng0', filename: '/dev/u,r' },
       { 'qom-type': 'rng-builtin', id: 'objrng1' },
     ]);
     expect(deviceOf('rng0', argv)).toMatchObject({ rng: 'objrng0', 'max-bytes': 9, period: 5 });
+    expect(deviceOf('rng1', argv)).toMatchObject({ driver: 'virtio-rng-pci-transitional', packed: true });
   });
 
   test('a TPM is behind the socket of its companion', () => {
@@ -323,7 +328,7 @@ describe('what serves the guest', () => {
   });
 
   const shared = {
-    filesystems: [{ source: '/s', target: 'ta,g', readonly: false, binary: null, queueSize: 1024, address: null }],
+    filesystems: [directory('/s', { target: 'ta,g', queueSize: 1024 })],
   } as const;
   const filesystemSockets = new Map([[0, '/run/fs0']]);
 

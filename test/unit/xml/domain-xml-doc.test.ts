@@ -78,6 +78,8 @@ function renderDoc(): string {
     '- Memory of `source type="file"` and huge pages are in a memfd: shared in the same way, and no file of them is left behind.',
     '- A security label is taken without effect: a hypervisor is held by its user, its cgroup and its sandbox.',
     '- Spice asks nobody for a password, and VNC neither: listen on 127.0.0.1 or a socket.',
+    '- Of a disk on a server (`<disk type="network">`) nothing is claimed on this host: that two domains do not write to it at once is',
+    '  for the server to see to. There are no secrets, so servers have to know this host by its address.',
     '- There are no networks: `<interface type="network">` becomes `<interface type="bridge">`, naming the bridge of the host.',
     '',
     '## Supported',

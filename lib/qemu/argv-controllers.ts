@@ -12,6 +12,7 @@ import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { type Part, given, impossible, pciDevice } from './arguments.ts';
 import { driveOf } from './drive-address.ts';
 import { type MachineFamily, machineFamily } from './machine-family.ts';
+import { placeSwitches } from './switch-places.ts';
 
 type Kind<Type extends Controller['type']> = Extract<Controller, { type: Type }>;
 
@@ -21,7 +22,9 @@ const order: readonly Controller['type'][] = ['pci', 'usb', 'scsi', 'ide', 'sata
 /** Every controller the board has not by itself, those of the definition and those its devices need. */
 export function controllerParts(domain: Domain): Part[] {
   const family = machineFamily(domain.os.machine);
-  const all = [...domain.controllers, ...implied(domain, family)].sort((a, b) => a.index - b.index);
+  const named = new Set(addresses(domain).flatMap((each) => (each?.type === 'pci' ? [each.bus] : [])));
+  const told = placeSwitches(domain.controllers, named);
+  const all = [...told, ...implied(domain, family)].sort((a, b) => a.index - b.index);
   return order.flatMap((type) => all.filter((each) => each.type === type)).flatMap((each) => partsOf(each, family));
 }
 

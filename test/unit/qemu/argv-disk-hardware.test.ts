@@ -166,4 +166,16 @@ describe('a controller', () => {
     expect(deviceOf('pci.3', argv)).toMatchObject({ bus_nr: 252 });
     expect(valuesOf('-global', argv)).toContain('q35-pcihost.pci-hole64-size=1048576K');
   });
+
+  test('of a switch without an address is where libvirt puts it', () => {
+    const usb = bareDomain.controllers;
+    const ports = [bridge(1, 'pcie-root-port', { hotplug: false }), bridge(2, 'pcie-root-port')];
+    const upstream = bridge(3, 'pcie-switch-upstream-port');
+    const downstream = [4, 5].map((index) => bridge(index, 'pcie-switch-downstream-port'));
+    const argv = argvOf({ controllers: [...usb, ...ports, upstream, ...downstream] });
+    expect(deviceOf('pci.3', argv)).toMatchObject({ bus: 'pci.2', addr: '0x0' });
+    expect(deviceOf('pci.4', argv)).toMatchObject({ bus: 'pci.3', addr: '0x0', port: 0 });
+    expect(deviceOf('pci.5', argv)).toMatchObject({ bus: 'pci.3', addr: '0x1', port: 1 });
+    expect(() => argvOf({ controllers: [...usb, upstream] })).toThrow(invalid);
+  });
 });

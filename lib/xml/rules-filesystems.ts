@@ -49,7 +49,8 @@ const plan9TagBytes = 31;
 /** What only virtiofsd can do, and what 9p cannot. */
 function brokenPlan9({ plan9, queueSize, binary, server, target }: Filesystem): Told | null {
   if (plan9 === null) return null;
-  const isServed = [queueSize, binary, ...Object.values<unknown>(server)].some((each) => each !== null);
+  const { xattr, cache, sandbox, threads } = server;
+  const isServed = [queueSize, binary, xattr, cache, sandbox, threads].some((each) => each !== null);
   if (isServed) return ['only virtiofs has a <binary> and a queue', "remove them, or write <driver type='virtiofs'/>"];
   if (plan9.accessMode !== 'mapped' && (plan9.fileMode !== null || plan9.directoryMode !== null))
     return ["modes of new files are for accessmode='mapped'", 'remove fmode and dmode'];

@@ -57,7 +57,10 @@ export const legitimate: readonly Legitimate[] = [
       "libvirt opens a listening socket and hands its descriptor over; here QEMU makes it at the path that the definition has, or in the incarnation's directory",
     covers: ({ key, libvirt, domctl }, { xml }) =>
       ((key === 'chardev.fds' || key === 'fds') && libvirt === '1' && domctl === null) ||
-      ((key === 'chardev.path' || key === 'path') && libvirt === null && domctl !== null && isOurs(domctl, xml)),
+      ((key === 'chardev.path' || key === 'path') &&
+        (libvirt === null || libvirt.startsWith(libvirtsOwn)) &&
+        domctl !== null &&
+        isOurs(domctl, xml)),
   },
   {
     title: 'output files by path',
@@ -185,6 +188,9 @@ const defaults: readonly (readonly [part: RegExp, key: RegExp, value: string])[]
 function isDefault(part: string, key: string, value: string): boolean {
   return defaults.some(([parts, keys, usual]) => parts.test(part) && keys.test(key) && usual === value);
 }
+
+/** Where libvirt makes what is of one start. */
+const libvirtsOwn = '/var/lib/libvirt/qemu/domain-';
 
 /** A path that the definition has, or one in the incarnation's directory. */
 function isOurs(path: string, xml: string): boolean {

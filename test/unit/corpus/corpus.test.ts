@@ -10,7 +10,7 @@ const directory = fileURLToPath(new URL('../../fixtures/corpus', import.meta.url
 const verdicts = judgeDirectory(directory);
 
 /** Raised as more is read; never lowered. */
-const leastConverted = 105;
+const leastConverted = 128;
 
 describe("libvirt's own definitions", () => {
   test('none comes to another machine, and none lacks what its definition has', () => {
@@ -41,10 +41,11 @@ describe("libvirt's own definitions", () => {
     for (const { file } of verdicts.filter(({ kind }) => kind !== 'refused')) {
       const domain = readCorpus(file, readFileSync(`${directory}/${file}`, 'utf8'));
       const printed = emitDomain(domain);
-      expect.soft(readCorpus(file, printed), file).toEqual(domain);
-      expect.soft(emitDomain(readCorpus(file, printed)), file).toBe(printed);
+      const again = readCorpus(file, printed);
+      expect.soft(again, file).toEqual(domain);
+      expect.soft(emitDomain(again), file).toBe(printed);
     }
-  });
+  }, 30_000);
 
   test('the report is as it is generated', async () => {
     await expect(renderReport(verdicts)).toMatchFileSnapshot('../../../docs/corpus.md');

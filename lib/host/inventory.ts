@@ -33,8 +33,9 @@ export async function readMemoryAndSwap(): Promise<{
   }
 }
 
-/** Bytes in all pools, used or not: none of them serves 4 KiB memory. */
+/** Bytes in all pools, used or not: none of them serves 4 KiB memory. A kernel without huge pages has no directory of them. */
 function readHugePools(): number {
+  if (!existsSync(hugePages)) return 0;
   return readdirSync(hugePages).reduce((sum, name) => {
     const kib = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0);
     return sum + kib * 1024 * Number(readFileSync(`${hugePages}/${name}/nr_hugepages`, 'utf8'));

@@ -1,5 +1,5 @@
 /*
- * PID 1 of the lab: runs the commands that come in over a virtio port, and says there what becomes of them.
+ * PID 1 of the lab: runs the commands that come in over a virtio port or a serial line, and says there what becomes of them.
  * A frame is one byte of kind, two of the command's number, four of length, both little-endian, then as many bytes.
  *   in:  R run (NUL-terminated: directory, number of variables, variables, arguments), K signal (one byte), Q power off
  *   out: U up (the kernel's release), O and E what the command printed, X its end ('c' and exit code, or 's' and signal)
@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { commands = 16, chunk = 65536 };
@@ -146,6 +147,11 @@ static void obey(void) {
 
 int main(int argc, char **argv) {
   if (argc != 2 || (port = open(argv[1], O_RDWR | O_CLOEXEC)) < 0) die("port");
+  struct termios line; /* a serial line passes bytes on as they are, like a virtio port */
+  if (tcgetattr(port, &line) == 0) {
+    cfmakeraw(&line);
+    tcsetattr(port, TCSANOW, &line);
+  }
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);

@@ -1,7 +1,8 @@
 /** domctl doctor where cgroup v2 is the only hierarchy: as root, and as an ordinary user with and without a subtree. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeLab, runIn, shellIn } from './commands.ts';
-import { checkout, type Lab, bootLab } from './machine.ts';
+import { bootLab, type Lab } from './machine.ts';
+import { checkout } from './shown.ts';
 import { configure, domctlIn, environment } from './domctl.ts';
 
 interface Answer {

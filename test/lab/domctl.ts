@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { domainXml } from '../e2e/domains.ts';
 import { findQemus } from '../setup/qemus.ts';
 import { type Ended, runIn, shellIn } from './commands.ts';
-import { checkout, type Lab } from './machine.ts';
+import type { Lab } from './machine.ts';
+import { checkout } from './shown.ts';
 
 const program = join(checkout, 'dist/domctl.cjs');
 

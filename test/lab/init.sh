@@ -6,14 +6,16 @@ parts=$LAB_PARTS
 
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
+mountpoint -q /dev || mount -t devtmpfs devtmpfs /dev
 # kmod goes by the name it is called by.
 ln -s "$parts/root/usr/bin/kmod" /dev/modprobe
 modprobe() { LD_LIBRARY_PATH=$(echo "$parts"/root/usr/lib/*-linux-gnu) /dev/modprobe -d "$parts/root" "$@"; }
 modprobe -a virtio_blk overlay
 
+# User-mode Linux has names of its own for the disk and the agent's line.
+if [ -e /dev/ubda ]; then disk=/dev/ubda port=/dev/ttyS0; else disk=/dev/vda port=; fi
 # The scratch disk is a real file system: a file in it is page cache, not memory of who wrote it.
-mount -o noatime /dev/vda /tmp
+mount -o noatime "$disk" /tmp
 # Of one that was used before, only /scratch stays: the rest was not synced when that lab ended.
 rm -rf /tmp/upper /tmp/work
 mkdir -p /tmp/upper /tmp/work /tmp/root /tmp/scratch
@@ -54,5 +56,6 @@ rm /dev/modprobe
 [ ! -e /dev/kvm ] || chmod 666 /dev/kvm
 ip link set lo up 2>/dev/null || true
 for each in /sys/class/virtio-ports/*; do
-  [ "$(cat "$each/name")" = lab ] && exec "$LAB_AGENT" "/dev/${each##*/}"
+  [ -n "$port" ] || [ "$(cat "$each/name")" != lab ] || port=/dev/${each##*/}
 done
+exec "$LAB_AGENT" "$port"

@@ -4,18 +4,20 @@ import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
 import { broken, type Counts, formatCounts, parseCounts, sumCounts } from '../setup/counts.ts';
-import { bootLab, checkout, type Lab, LabError, type LabOptions } from './machine.ts';
+import { type BootOptions, bootLab, type Lab } from './machine.ts';
+import { checkout } from './shown.ts';
+import { LabError } from './site.ts';
 
 interface Job {
   readonly name: string;
-  readonly options: LabOptions;
+  readonly options: BootOptions;
   /** Of vitest. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** An emulated processor is that much slower, beside others like it. */
-const slowness = { tcg: '20', kvm: '3' };
+const slowness = { tcg: '20', kvm: '3', uml: '8' };
 
 /** The life of a machine from its definition to the last byte, on unified cgroup v2: what `npm test` has time for. */
 const oneLife: Job = {
@@ -33,26 +35,24 @@ const hierarchy: readonly Job[] = [
   { name: 'lab e2e', options: { cpus: 1 }, args: ['--project', 'e2e', 'test/e2e/lifecycle.test.ts'] },
 ];
 
-/** Every kernel and end-to-end test, spread over as many labs as there are processors. */
-function allJobs(): Job[] {
+/** Every end-to-end test, spread over as many labs of user-mode Linux as there are processors. */
+function everyEndToEnd(): Job[] {
   const labs = Math.min(4, availableParallelism());
   return Array.from({ length: labs }, (_, index): Job => {
     const shard = `${index + 1}/${labs}`;
-    // One processor each: two emulated ones on half a real one wait for each other.
-    const options = { cpus: labs === 1 ? 2 : 1 };
-    return { name: `lab ${shard}`, options, args: ['--project', 'kernel', '--project', 'e2e', '--shard', shard] };
+    return { name: `lab e2e ${shard}`, options: { kind: 'uml' }, args: ['--project', 'e2e', '--shard', shard] };
   });
 }
 
-/** life: one machine's; hierarchy: all that depends on it, and KVM; all: every test there is, which takes hours under TCG. */
+/** life: one machine's; hierarchy: all that depends on it, and KVM; all: that and every end-to-end test. */
 export type Extent = 'life' | 'hierarchy' | 'all';
 
 /** Runs tests on unified cgroup v2, side by side. An emulated processor takes half a minute for what a host does in two seconds. */
 export async function runLabSuite(extent: Extent): Promise<Counts> {
   const began = performance.now();
-  const jobs = { life: [oneLife], hierarchy, all: allJobs() }[extent];
-  const counts = await Promise.all(jobs.map(runJob));
+  const counts = await Promise.all((extent === 'life' ? [oneLife] : hierarchy).map(runJob));
   if (extent !== 'life') counts.push(await runJob(kvm));
+  if (extent === 'all') counts.push(...(await Promise.all(everyEndToEnd().map(runJob))));
   const sum = sumCounts(counts);
   print(`lab, in all: ${formatCounts(sum)} in ${seconds(began)} s`);
   return sum;
@@ -62,7 +62,7 @@ async function runJob(job: Job): Promise<Counts> {
   const began = performance.now();
   try {
     await using lab = await bootLab(job.options);
-    print(`${job.name}: booted in ${seconds(began)} s, ${lab.accelerator}`);
+    print(`${job.name}: booted in ${seconds(began)} s, ${lab.kind}`);
     const counts = await runTests(lab, job);
     print(`${job.name}: ${formatCounts(counts)} in ${seconds(began)} s`);
     return counts;
@@ -88,7 +88,7 @@ async function runTests(lab: Lab, job: Job): Promise<Counts> {
   });
   const argv = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...job.args];
   const path = `${realPythonDirectory()}:${process.env['PATH'] ?? ''}`;
-  const env = { ...process.env, NO_COLOR: '1', DOMCTL_TEST_SLOW: slowness[lab.accelerator], PATH: path, ...job.env };
+  const env = { ...process.env, NO_COLOR: '1', DOMCTL_TEST_SLOW: slowness[lab.kind], PATH: path, ...job.env };
   await lab.run(argv, { stdout: lines, stderr: lines }, { cwd: checkout, env }).end;
   return parseCounts(output);
 }

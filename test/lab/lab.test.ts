@@ -7,10 +7,12 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { describeProcess, eventually, processesNaming } from '../e2e/facts.ts';
 import { collector, describeLab, runIn, shellIn } from './commands.ts';
-import { bootLab, checkout, type Lab, LabError } from './machine.ts';
+import { type BootOptions, bootLab, type Lab } from './machine.ts';
+import { checkout } from './shown.ts';
+import { LabError } from './site.ts';
 
 const program = fileURLToPath(new URL('main.ts', import.meta.url));
 const loader = fileURLToPath(new URL('../setup/typescript.mjs', import.meta.url));
@@ -49,121 +51,137 @@ function begin(...argv: readonly string[]) {
   return { child, out: out.text, done, labs: `domctl-lab-${child.pid}-` };
 }
 
-describeLab('a command in the lab', () => {
-  let lab: Lab;
-  beforeAll(async () => {
-    lab = await bootLab();
-  });
-  afterAll(async () => {
-    await lab.close();
-    await nothingIsLeftOf(lab.directory);
-  });
+/** null: what this host does best of QEMU's. */
+const kinds = [
+  { kind: null, name: 'a command in the lab', lacks: [] },
+  { kind: 'uml', name: 'a command in user-mode Linux', lacks: ['cpuset', 'hugetlb'] },
+] as const;
 
-  test('sees unified cgroup v2 alone, with every controller', async () => {
-    const { stdout } = await shellIn(
-      lab,
-      'grep -w cgroup2 /proc/self/mountinfo; grep -c " - cgroup " /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.controllers',
-    );
-    const [mount, v1, controllers] = stdout.trim().split('\n');
-    expect(mount).toContain(' /sys/fs/cgroup ');
-    expect(v1).toBe('0');
-    expect(controllers?.split(' ')).toEqual(
-      expect.arrayContaining(['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids']),
-    );
-  });
-
-  test('ends with its own exit code, its output in two streams', async () => {
-    expect(await shellIn(lab, 'echo out; echo err >&2; exit 7')).toEqual({
-      code: 7,
-      signal: null,
-      stdout: 'out\n',
-      stderr: 'err\n',
+describe.each(kinds)('$name', ({ kind, lacks }) =>
+  describeLab(kind ?? 'emulated', () => {
+    let lab: Lab;
+    beforeAll(async () => {
+      lab = await bootLab(kind === null ? {} : { kind });
     });
-    expect(await runIn(lab, ['true'])).toMatchObject({ code: 0 });
-    expect(await shellIn(lab, 'kill -9 $$')).toMatchObject({ code: null, signal: constants.signals.SIGKILL });
-    const missing = await runIn(lab, ['no-such-program']);
-    expect(missing).toMatchObject({ code: 127, stdout: '' });
-    expect(missing.stderr).toMatch(/no-such-program: No such file or directory/);
-  });
-
-  test('gets arguments, variables and directory as they are', async () => {
-    const script = 'for each; do echo "[$each]"; done; echo "$ODD"; pwd';
-    const env = { ...process.env, ODD: 'a "b"\n=c' };
-    const { stdout } = await runIn(lab, ['sh', '-c', script, 'sh', '', 'a b', "it's", 'ü'], {
-      env,
-      cwd: join(checkout, 'test'),
+    afterAll(async () => {
+      await lab.close();
+      await nothingIsLeftOf(lab.directory);
     });
-    expect(stdout).toBe(`[]\n[a b]\n[it's]\n[ü]\na "b"\n=c\n${checkout}/test\n`);
-  });
 
-  test('gets signals, its children with it', async () => {
-    const [out, err] = [collector(), collector()];
-    const run = lab.run(['sh', '-c', 'trap "echo caught; exit 9" TERM; echo ready; sleep 600 & wait'], {
-      stdout: out.stream,
-      stderr: err.stream,
+    test('sees unified cgroup v2 alone, with every controller', async () => {
+      const { stdout } = await shellIn(
+        lab,
+        'grep -w cgroup2 /proc/self/mountinfo; grep -c " - cgroup " /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.controllers',
+      );
+      const [mount, v1, controllers] = stdout.trim().split('\n');
+      expect(mount).toContain(' /sys/fs/cgroup ');
+      expect(v1).toBe('0');
+      const every = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'];
+      expect(controllers?.split(' ')).toEqual(
+        expect.arrayContaining(every.filter((name) => !lacks.some((each) => each === name))),
+      );
     });
-    await eventually('it is ready', () => out.text() === 'ready\n');
-    run.kill(constants.signals.SIGTERM);
-    expect(await run.end).toEqual({ code: 9, signal: null });
-    expect(out.text()).toBe('ready\ncaught\n');
-  });
 
-  test('prints 20 MB, none of them lost, beside another that runs', async () => {
-    const other = runIn(lab, ['cat', '/proc/version']);
-    const { stdout } = await runIn(lab, ['sh', '-c', 'yes 0123456789abcde | head -c 20000000']);
-    expect(createHash('sha256').update(stdout).digest('hex')).toBe(
-      createHash('sha256')
-        .update('0123456789abcde\n'.repeat(20e6 / 16))
-        .digest('hex'),
-    );
-    expect((await other).stdout).toContain('cloud-amd64');
-  });
+    test('ends with its own exit code, its output in two streams', async () => {
+      expect(await shellIn(lab, 'echo out; echo err >&2; exit 7')).toEqual({
+        code: 7,
+        signal: null,
+        stdout: 'out\n',
+        stderr: 'err\n',
+      });
+      expect(await runIn(lab, ['true'])).toMatchObject({ code: 0 });
+      expect(await shellIn(lab, 'kill -9 $$')).toMatchObject({ code: null, signal: constants.signals.SIGKILL });
+      const missing = await runIn(lab, ['no-such-program']);
+      expect(missing).toMatchObject({ code: 127, stdout: '' });
+      expect(missing.stderr).toMatch(/no-such-program: No such file or directory/);
+    });
 
-  test('writes where it likes, and nothing of it reaches the host', async () => {
-    const places = ['/usr/lab-was-here', '/tmp/lab-was-here', join(checkout, 'lab-was-here')];
-    const { stdout, code } = await shellIn(lab, `for each in ${places.join(' ')}; do echo x > $each; cat $each; done`);
-    expect({ stdout, code }).toEqual({ stdout: 'x\nx\nx\n', code: 0 });
-    for (const place of places) expect(existsSync(place)).toBe(false);
-  });
+    test('gets arguments, variables and directory as they are', async () => {
+      const script = 'for each; do echo "[$each]"; done; echo "$ODD"; pwd';
+      const env = { ...process.env, ODD: 'a "b"\n=c' };
+      const { stdout } = await runIn(lab, ['sh', '-c', script, 'sh', '', 'a b', "it's", 'ü'], {
+        env,
+        cwd: join(checkout, 'test'),
+      });
+      expect(stdout).toBe(`[]\n[a b]\n[it's]\n[ü]\na "b"\n=c\n${checkout}/test\n`);
+    });
 
-  test('has a real file system for its temporary files', async () => {
-    expect((await shellIn(lab, 'stat -f -c %T "$TMPDIR"; touch "$TMPDIR/x" && echo ok')).stdout).toBe(
-      'ext2/ext3\nok\n',
-    );
-  });
+    test('gets signals, its children with it', async () => {
+      const [out, err] = [collector(), collector()];
+      const run = lab.run(['sh', '-c', 'trap "echo caught; exit 9" TERM; echo ready; sleep 600 & wait'], {
+        stdout: out.stream,
+        stderr: err.stream,
+      });
+      await eventually('it is ready', () => out.text() === 'ready\n');
+      run.kill(constants.signals.SIGTERM);
+      expect(await run.end).toEqual({ code: 9, signal: null });
+      expect(out.text()).toBe('ready\ncaught\n');
+    });
 
-  test('loads modules of its kernel, and has a KVM that is there', async () => {
-    const { code, stderr } = await shellIn(
-      lab,
-      'for each in tun bridge overlay virtio_net; do modprobe $each || exit 1; done; test -c /dev/net/tun',
-    );
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    if (lab.accelerator === 'tcg') expect(await shellIn(lab, 'test -w /dev/kvm')).toMatchObject({ code: 0 });
-  });
+    test('prints 20 MB, none of them lost, beside another that runs', async () => {
+      const other = runIn(lab, ['cat', '/proc/version']);
+      const { stdout } = await runIn(lab, ['sh', '-c', 'yes 0123456789abcde | head -c 20000000']);
+      expect(createHash('sha256').update(stdout).digest('hex')).toBe(
+        createHash('sha256')
+          .update('0123456789abcde\n'.repeat(20e6 / 16))
+          .digest('hex'),
+      );
+      expect((await other).stdout).toMatch(kind === 'uml' ? /^Linux version \d/ : /cloud-amd64/);
+    });
 
-  // lib/daemon/effects.ts, openProcess: both mean that the hypervisor is gone.
-  test('pidfd_open of a dead leader whose group lives on says EINVAL on 6.12, ESRCH on newer kernels', async () => {
-    const { stdout } = await runIn(lab, [python, join(fixtures, 'dead_leader.py')]);
-    const { stdout: release } = await runIn(lab, ['uname', '-r']);
-    const [, major, minor] = /^(\d+)\.(\d+)/.exec(release)!.map(Number);
-    if (major === 6 && minor! <= 12) expect(stdout).toBe('EINVAL\n');
-    else expect(['EINVAL\n', 'ESRCH\n']).toContain(stdout);
-  });
-});
+    test('writes where it likes, and nothing of it reaches the host', async () => {
+      const places = ['/usr/lab-was-here', '/tmp/lab-was-here', join(checkout, 'lab-was-here')];
+      const { stdout, code } = await shellIn(
+        lab,
+        `for each in ${places.join(' ')}; do echo x > $each; cat $each; done`,
+      );
+      expect({ stdout, code }).toEqual({ stdout: 'x\nx\nx\n', code: 0 });
+      for (const place of places) expect(existsSync(place)).toBe(false);
+    });
+
+    test('has a real file system for its temporary files', async () => {
+      expect((await shellIn(lab, 'stat -f -c %T "$TMPDIR"; touch "$TMPDIR/x" && echo ok')).stdout).toBe(
+        'ext2/ext3\nok\n',
+      );
+    });
+
+    test('loads modules of its kernel, and has a KVM that is there', async () => {
+      const { code, stderr } = await shellIn(
+        lab,
+        'for each in tun bridge overlay virtio_net; do modprobe $each || exit 1; done; test -c /dev/net/tun',
+      );
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      if (lab.kind === 'tcg') expect(await shellIn(lab, 'test -w /dev/kvm')).toMatchObject({ code: 0 });
+    });
+
+    // lib/daemon/effects.ts, openProcess: both mean that the hypervisor is gone.
+    test('pidfd_open of a dead leader whose group lives on says EINVAL on 6.12, ESRCH on newer kernels', async () => {
+      const { stdout } = await runIn(lab, [python, join(fixtures, 'dead_leader.py')]);
+      const { stdout: release } = await runIn(lab, ['uname', '-r']);
+      const [, major, minor] = /^(\d+)\.(\d+)/.exec(release)!.map(Number);
+      if (major === 6 && minor! <= 12) expect(stdout).toBe('EINVAL\n');
+      else expect(['EINVAL\n', 'ESRCH\n']).toContain(stdout);
+    });
+  }),
+);
 
 describeLab('a lab that cannot be', () => {
   const failures = {
     'the kernel panics': { kernelArguments: 'init=/no/such/init' },
     'QEMU is missing': { emulator: '/no/such/qemu' },
     'QEMU refuses its arguments': { emulator: '/bin/false' },
-  };
+    'user-mode Linux panics': { kind: 'uml', kernelArguments: 'init=/no/such/init' },
+  } as const;
 
-  test.each(Object.entries(failures))('%s: it says so, and nothing is left', async (_title, options) => {
-    const failure: unknown = await bootLab(options).catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(LabError);
-    expect((failure as LabError).message).toMatch(/QEMU ended/);
-    await nothingIsLeftOf(`domctl-lab-${process.pid}-`);
-  });
+  test.each<[string, BootOptions]>(Object.entries(failures))(
+    '%s: it says so, and nothing is left',
+    async (_title, options) => {
+      const failure: unknown = await bootLab(options).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(LabError);
+      expect((failure as LabError).message).toMatch(/(QEMU|user-mode Linux) ended/);
+      await nothingIsLeftOf(`domctl-lab-${process.pid}-`);
+    },
+  );
 
   test('virtiofsd dies: what runs is told, and nothing is left', async () => {
     const lab = await bootLab();

@@ -3,7 +3,8 @@
  * Exit 8: no lab can be had here. Exit 255: the lab died under the command. DOMCTL_LAB_MEMORY is the lab's memory in MiB.
  */
 import { constants } from 'node:os';
-import { bootLab, LabError } from './machine.ts';
+import { bootLab } from './machine.ts';
+import { LabError } from './site.ts';
 
 const usageExit = 2;
 const lacksExit = 8;

@@ -1,18 +1,17 @@
 /**
- * What a lab is made of and the host has not: a kernel with its modules, the tools that load them, virtiofsd, and our
- * agent. Fetched from the host's own repository once, newest of each, unpacked into the cache, never installed.
- * Owns the layout: `<cache>/lab/{release,virtiofsd,vmlinuz,root/usr/...}` and `<cache>/lab-agent-<hash>`.
+ * What labs are made of and the host has not: kernels with their modules, the tools that load them, virtiofsd, and our agent.
+ * Fetched from the host's own repository once, newest of each, unpacked into the cache, never installed. Owns the layout:
+ * `<cache>/lab/{release,virtiofsd,vmlinuz,root/usr/...}`, `<cache>/lab-uml/{linux,root/usr/...}`, `<cache>/lab-agent-<hash>`.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { isErrno } from '../../lib/errors.ts';
 import { type Apt, fetchInto, openApt, readRelease } from '../setup/apt.ts';
-import { cacheDirectory } from '../setup/cache.ts';
+import { cacheDirectory, keepCached } from '../setup/cache.ts';
 
 const run = promisify(execFile);
 
@@ -20,41 +19,44 @@ export interface LabParts {
   /** Holds `root`, with the kernel's modules and kmod; at the same path inside the lab. */
   readonly directory: string;
   readonly agent: string;
+  /** An image, or user-mode Linux itself. */
   readonly kernel: string;
-  /** E.g. `6.12.95+deb12-cloud-amd64`. */
-  readonly release: string;
+}
+
+export interface EmulatedParts extends LabParts {
   readonly virtiofsd: string;
 }
 
 /** Fetches, unpacks and builds what is not there yet. Throws when the repository or the compiler is out of reach. */
-export async function prepareParts(): Promise<LabParts> {
-  const cache = await cacheDirectory();
-  const directory = join(cache, 'lab');
-  if (!existsSync(join(directory, 'release'))) await replace(cache, directory);
-  const agent = await buildAgent(cache);
-  const release = await readFile(join(directory, 'release'), 'utf8');
+export async function emulatedParts(): Promise<EmulatedParts> {
+  const directory = await keepCached('lab', fillEmulated);
   const virtiofsd = await readFile(join(directory, 'virtiofsd'), 'utf8');
-  return { directory, agent, release, kernel: join(directory, 'vmlinuz'), virtiofsd: join(directory, virtiofsd) };
+  return {
+    directory,
+    agent: await buildAgent(),
+    kernel: join(directory, 'vmlinuz'),
+    virtiofsd: join(directory, virtiofsd),
+  };
 }
 
-/** Made aside and moved into place when complete: two at once do not see each other's halves. */
-async function replace(cache: string, target: string): Promise<void> {
-  const work = await mkdtemp(join(cache, 'fetch-'));
-  try {
-    const next = join(work, 'next');
-    await mkdir(next);
-    await fill(next, work);
-    await chmod(next, 0o755);
-    await rename(next, target).catch((error: unknown) => {
-      // Somebody else was quicker, with the same content.
-      if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-    });
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+/** Likewise, of user-mode Linux. */
+export async function userModeParts(): Promise<LabParts> {
+  const directory = await keepCached('lab-uml', fillUserMode);
+  return { directory, agent: await buildAgent(), kernel: join(directory, 'linux') };
 }
 
-async function fill(next: string, work: string): Promise<void> {
+async function fillUserMode(next: string, work: string): Promise<void> {
+  const release = await readRelease();
+  const apt = await openApt(work, [release, `${release}-backports`]);
+  const root = join(next, 'root');
+  await fetchInto(apt, ['user-mode-linux', 'kmod', 'libkmod2'], join(work, 'debs'), root);
+  await mergeUsr(root);
+  await rename(join(root, 'usr/bin/linux.uml'), join(next, 'linux'));
+  await rename(join(root, 'usr/lib/uml/modules'), join(root, 'usr/lib/modules'));
+  await linkAsBefore(root);
+}
+
+async function fillEmulated(next: string, work: string): Promise<void> {
   const release = await readRelease();
   const apt = await openApt(work, [release, `${release}-backports`]);
   const kernel = await newestKernel(apt, work);
@@ -111,18 +113,24 @@ async function onlyFile(directory: string, start: string): Promise<string> {
   return join(directory, found[0]!);
 }
 
-/** What depends on what: written at installation, and we install nothing. depmod looks below /lib. */
+/** The kernel's tools look below /lib. */
+async function linkAsBefore(root: string): Promise<void> {
+  await symlink('usr/lib', join(root, 'lib'));
+}
+
+/** What depends on what: written at installation, and we install nothing. */
 async function indexModules(root: string, release: string): Promise<void> {
   const libraries = (await readdir(join(root, 'usr/lib'))).filter((name) => name.endsWith('-linux-gnu'));
   const env = { ...process.env, LD_LIBRARY_PATH: libraries.map((name) => join(root, 'usr/lib', name)).join(':') };
+  await linkAsBefore(root);
   // By the name depmod, whichever way the package's own link points.
-  await symlink('usr/lib', join(root, 'lib'));
   await symlink('usr/bin/kmod', join(root, 'depmod'));
   await run(join(root, 'depmod'), ['-b', root, release], { env });
 }
 
 /** PID 1 of a lab, static: there is no loader's library path to care for. By its source's hash: it changes with the checkout. */
-async function buildAgent(cache: string): Promise<string> {
+async function buildAgent(): Promise<string> {
+  const cache = await cacheDirectory();
   const source = fileURLToPath(new URL('agent.c', import.meta.url));
   const hash = createHash('sha256')
     .update(await readFile(source))

@@ -8,7 +8,8 @@ import { eventually } from '../e2e/facts.ts';
 import { patient } from '../setup/slowness.ts';
 import { describeLab, shellIn } from './commands.ts';
 import { cgroupRoot, configure, defineIn, jsonIn, okIn } from './domctl.ts';
-import { bootLab, type Lab, type LabOptions } from './machine.ts';
+import { bootLab, type Lab } from './machine.ts';
+import type { LabOptions } from './site.ts';
 
 /** A disk that outlives the labs that use it, until the test ends. */
 function hostWithDisk(): LabOptions {

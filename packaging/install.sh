@@ -10,14 +10,17 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 package=$root$prefix/lib/domctl
 units=$root$prefix/lib/systemd/system
 
-for built in dist/domctl.cjs dist/cli.cjs dist/domctld.cjs dist/man/domctl.1 native/build/Release/domctl_native.node \
+for built in dist/domctl.cjs dist/domctld.cjs dist/daemon.cjs.cache dist/man/domctl.1 native/build/Release/domctl_native.node \
     native/build/Release/libasyncteardown.so; do
     [ -e "$source/$built" ] || { echo "install.sh: $built is missing: npm run setup" >&2; exit 8; }
 done
 
 put() { install -D -m "$1" "$source/$2" "$3"; }
 
-for program in domctl cli domctld; do put 755 "dist/$program.cjs" "$package/dist/$program.cjs"; done
+for bundle in domctl cli doctor policy convert domctld daemon; do
+    put 755 "dist/$bundle.cjs" "$package/dist/$bundle.cjs"
+done
+put 644 dist/daemon.cjs.cache "$package/dist/daemon.cjs.cache"
 put 644 native/build/Release/domctl_native.node "$package/native/build/Release/domctl_native.node"
 put 755 native/build/Release/libasyncteardown.so "$package/native/build/Release/libasyncteardown.so"
 put 644 docs/openapi.json "$package/docs/openapi.json"

@@ -1,12 +1,23 @@
 /** packaging/install.sh: into an empty directory, and what it put there runs from there. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import Module from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Script } from 'node:vm';
 import { expect, onTestFinished, test } from 'vitest';
 import { describeEndToEnd } from './harness.ts';
 
 const script = 'packaging/install.sh';
+
+describeEndToEnd('built', () => {
+  test('what V8 made of the daemon is of this V8, and of this bundle', () => {
+    const bundle = readFileSync('dist/daemon.cjs', 'utf8');
+    const cachedData = readFileSync('dist/daemon.cjs.cache');
+    expect(new Script(Module.wrap(bundle), { cachedData }).cachedDataRejected).toBe(false);
+    expect(new Script(Module.wrap(`${bundle} `), { cachedData }).cachedDataRejected).toBe(true);
+  });
+});
 
 describeEndToEnd('installed', () => {
   test('install.sh puts everything in its place, and domctl runs from there', () => {
@@ -25,6 +36,9 @@ describeEndToEnd('installed', () => {
     const domctl = (...args: string[]) => spawnSync(join(root, 'usr/bin/domctl'), args, { env, encoding: 'utf8' });
     expect(domctl('--version')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
     expect(domctl('list', '--all')).toMatchObject({ status: 0, stderr: '' });
+    // Of verbs that have a bundle of their own.
+    expect(domctl('policy', 'list')).toMatchObject({ status: 0, stderr: '' });
+    expect(domctl('doctor').stdout).toMatch(/^\d+ passed, \d+ warnings?, \d+ failed$/m);
     expect(domctl('daemon', 'stop').status).toBe(0);
   });
 

@@ -223,14 +223,16 @@ function buildBundles() {
     'package.json',
     'package-lock.json',
     'test/setup/build.mjs',
+    'test/setup/code-cache.mjs',
   ];
   return keepBuilt({
     what: 'the bundles',
     stamp: 'dist/inputs.sha256',
-    products: ['domctl', 'cli', 'doctor', 'policy', 'domctld']
+    products: ['domctl', 'cli', 'doctor', 'policy', 'convert', 'daemon', 'domctld']
       .map((name) => `dist/${name}.cjs`)
-      .concat('dist/man/domctl.1'),
-    inputs: fingerprint(sources),
+      .concat('dist/daemon.cjs.cache', 'dist/man/domctl.1'),
+    // The daemon's code is kept as this Node compiled it.
+    inputs: fingerprint(sources, [process.version, process.arch]),
     build: () => run(process.execPath, ['test/setup/build.mjs']),
   });
 }

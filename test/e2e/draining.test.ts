@@ -1,8 +1,9 @@
 /** Draining memory: refused over, waited for, force-started over; the arithmetic that each decision stands on. */
 import { expect, test } from 'vitest';
 import type { ResourcesAnswer, StartAnswer } from '../../lib/client/contract.ts';
+import { byGeneration } from './emulators.ts';
 import { eventually, MiB } from './facts.ts';
-import { byGeneration, createHost, describeEndToEnd, type Holder, type Host, type HostOptions } from './harness.ts';
+import { createHost, describeEndToEnd, type Holder, type Host, type HostOptions } from './harness.ts';
 
 const guestMiB = 256;
 /** A promise close to the guest's size, so that the windows of the arithmetic are wide. */

@@ -40,6 +40,16 @@ export function readOrNull(path: string, encoding: 'latin1' | 'utf8' = 'latin1')
   }
 }
 
+/** None of a directory that is not there. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
 /** True while the process can do anything: a zombie cannot. */
 export function isAlive(pid: number): boolean {
   const status = readOrNull(`/proc/${pid}/status`);

@@ -119,7 +119,7 @@ describeEndToEnd('the daemon', () => {
   });
 
   test('starts machines whatever the umask of the shell that brought it up', async () => {
-    await using host = await createHost();
+    await using host = await createHost({ bare: true });
     await host.define({ name: 'db1', disks: [host.image('a.img')] });
     // The definition was stored by a daemon of our own umask.
     await host.stopDaemon();
@@ -130,7 +130,7 @@ describeEndToEnd('the daemon', () => {
   });
 
   test('makes its directories so that a hypervisor gets in, whatever the umask', async () => {
-    await using host = await createHost();
+    await using host = await createHost({ bare: true });
     const file = host.writeXml({ name: 'db1' });
     const through = ['sh', '-c', 'umask 077; exec "$@"', 'sh'];
     for (const args of [

@@ -2,8 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { DomainRow, GuestAnswer } from '../../lib/client/contract.ts';
+import { byGeneration } from './emulators.ts';
 import { eventually, isAlive } from './facts.ts';
-import { byGeneration, createHost, describeEndToEnd, type Host } from './harness.ts';
+import { createHost, describeEndToEnd, type Host } from './harness.ts';
 
 /** QMP events of the journal's states, in order. */
 function eventsOf(host: Host): string[] {

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { Console } from '../guest/console.ts';
 import type { SmallGuest } from '../guest/small.ts';
-import { anyQemu, type Host } from './harness.ts';
+import { anyQemu } from './emulators.ts';
+import type { Host } from './harness.ts';
 
 export interface GuestSpec {
   readonly name: string;

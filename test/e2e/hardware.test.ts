@@ -1,8 +1,9 @@
 /** A guest's disks, cards and memory, and the way past domctl to its hypervisor. */
 import { expect, test } from 'vitest';
 import type { BlockRow, InterfaceRow, MemoryAnswer, MonitorAnswer } from '../../lib/client/hardware.ts';
+import { anyQemu } from './emulators.ts';
 import { MiB } from './facts.ts';
-import { anyQemu, createHost, describeEndToEnd, type Host } from './harness.ts';
+import { createHost, describeEndToEnd, type Host } from './harness.ts';
 
 /** Two disks, one of them an empty drive, and a card. */
 function machine(host: Host, balloon = 'virtio'): string {

@@ -6,21 +6,16 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  accessSync,
   chmodSync,
   chownSync,
-  constants,
-  copyFileSync,
   cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
-  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -29,15 +24,16 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, onTestFailed, onTestFinished } from 'vitest';
 import { Client } from '../../lib/client/client.ts';
-import type { DomainInfo, DomainRow } from '../../lib/client/contract.ts';
+import type { DomainInfo } from '../../lib/client/contract.ts';
 import { DomctlError, isErrno } from '../../lib/errors.ts';
-import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import { type DomainSpec, domainXml } from './domains.ts';
+import { anyQemu, Emulators } from './emulators.ts';
 import {
   cgroupTree,
   describeProcess,
   eventually,
   isAlive,
+  namesIn,
   processesIn,
   processesNaming,
   readOrNull,
@@ -56,14 +52,6 @@ export function describeEndToEnd(name: string, body: () => void): void {
   else describe.skip(`${name} (skipped: needs root to make cgroups and change user)`, body);
 }
 
-const qemus: readonly TestQemu[] = await findQemus();
-
-/** For describe.each with the title 'QEMU %s'. */
-export const byGeneration = qemus.map((qemu) => [qemu.label, qemu] as const);
-
-/** Whichever QEMU this host has: for tests that are not about generations. */
-export const anyQemu = qemus.find(({ emulator }) => emulator !== null)?.emulator ?? null;
-
 export interface HostOptions {
   /** Files of etc/policies by name; an object is written as JSON, which is YAML. */
   readonly policies?: Readonly<Record<string, object | string>>;
@@ -71,6 +59,8 @@ export interface HostOptions {
   readonly hostYaml?: object | string;
   /** The test shows something after which the product cannot end everything itself. */
   readonly mayLeave?: boolean;
+  /** Nothing is there but the configuration: not even what emulators of earlier hosts were found to be able to do. */
+  readonly bare?: boolean;
 }
 
 export interface Result {
@@ -106,6 +96,8 @@ export interface JournalLine {
 }
 
 let hosts = 0;
+
+const emulators = new Emulators();
 
 /** Makes the host; nothing runs yet. For `await using` inside a test. */
 export async function createHost(options: HostOptions = {}): Promise<Host> {
@@ -153,6 +145,7 @@ export class Host implements AsyncDisposable {
     for (const [name, policy] of Object.entries(policies)) this.writePolicy(name, policy);
     const allowedPolicies = ['strict', 'balanced', 'restart-first', ...Object.keys(policies)];
     this.writeHostYaml(typeof hostYaml === 'string' ? hostYaml : { allowedPolicies, ...hostYaml });
+    if (!options.bare) emulators.recall(this.at('state'));
   }
 
   at(name: string): string {
@@ -319,7 +312,8 @@ export class Host implements AsyncDisposable {
 
   /** All that a refused command must leave as it was: domains, state directory, runtime directory, cgroups, processes. */
   async snapshot(): Promise<unknown> {
-    const domains = await this.json<DomainRow[]>('list', '--all');
+    if (!(await this.isDaemonUp())) await this.nextDaemon();
+    const domains = await this.client().list();
     return {
       domains: domains.map((row) => ({ ...row, heldBytes: null })),
       // What emulators can do is remembered: a cache, no state.
@@ -341,14 +335,8 @@ export class Host implements AsyncDisposable {
 
   /** An emulator that misbehaves as `kind` says; see fixtures/programs/odd-qemu.mjs. */
   oddQemu(kind: string): string {
-    const path = this.at(`bin/${kind}`);
-    mkdirSync(dirname(path), { recursive: true });
-    const text = readFileSync(join(fixtures, 'odd-qemu.mjs'), 'utf8');
-    // ES modules go by the file's name, and this one has none.
-    writeFileSync(this.at('bin/package.json'), '{"type":"module"}');
-    writeFileSync(path, text.replace('@NODE@', this.#nodeForAnyone()).replace('@QEMU@', anyQemu ?? ''));
-    chmodSync(path, 0o755);
-    return path;
+    // What `late` waits for lies beside it, and is this host's own.
+    return kind === 'late' ? emulators.writeOdd(kind, this.at('bin')) : emulators.odd(kind);
   }
 
   /** Opens the guest memory of a hypervisor and keeps it: ram-holder.mjs. */
@@ -390,17 +378,7 @@ export class Host implements AsyncDisposable {
     for (const path of built) cpSync(join(dirname(dirname(program)), path), join(copy, path), { recursive: true });
     const who = `setpriv --reuid=${nobody} --regid=${nobody} --clear-groups env HOME=${this.at('home')}`;
     // The words that follow are our own node and program: those may lie where nobody can read.
-    return ['sh', '-c', `shift 2; exec ${who} ${this.#nodeForAnyone()} ${copy}/dist/domctl.cjs "$@"`, 'sh'];
-  }
-
-  /** A node that `nobody` can run: our own where it lies open, else a copy. */
-  #nodeForAnyone(): string {
-    if (isOpenToAll(process.execPath)) return process.execPath;
-    const copy = this.at('bin/node');
-    mkdirSync(this.at('bin'), { recursive: true });
-    if (!existsSync(copy)) copyFileSync(process.execPath, copy);
-    chmodSync(copy, 0o755);
-    return copy;
+    return ['sh', '-c', `shift 2; exec ${who} ${emulators.node} ${copy}/dist/domctl.cjs "$@"`, 'sh'];
   }
 
   // The end
@@ -412,6 +390,7 @@ export class Host implements AsyncDisposable {
   async #putAway(): Promise<void> {
     try {
       this.remains = this.#describe();
+      emulators.remember(this.at('state'));
       for (const child of this.#programs) if (child.exitCode === null) child.kill('SIGKILL');
       const failure = await this.#endThroughProduct().then(
         () => [],
@@ -518,16 +497,6 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   return () => Buffer.concat(chunks).toString('utf8');
 }
 
-/** None of a directory that is not there. */
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
 /** Files below a directory with their content, sorted; sockets and directories without. One that goes meanwhile is not there. */
 function filesBelow(directory: string): [path: string, content: string][] {
   return namesIn(directory)
@@ -539,14 +508,6 @@ function filesBelow(directory: string): [path: string, content: string][] {
       return stats === undefined || content === null ? [] : [[path, content]];
     })
     .sort(([a], [b]) => a.localeCompare(b));
-}
-
-function isOpenToAll(file: string): boolean {
-  accessSync(file, constants.X_OK);
-  for (let each = realpathSync(file); each !== '/'; each = dirname(each)) {
-    if ((statSync(each).mode & 0o001) === 0) return false;
-  }
-  return true;
 }
 
 function killUnlessGone(pid: number): void {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { DomainInfo } from '../../lib/client/contract.ts';
+import { byGeneration } from './emulators.ts';
 import {
   cgroupsOf,
   cgroupTree,
@@ -13,7 +14,7 @@ import {
   residueBytes,
   statusField,
 } from './facts.ts';
-import { byGeneration, createHost, describeEndToEnd, nobody } from './harness.ts';
+import { createHost, describeEndToEnd, nobody } from './harness.ts';
 
 /** A helper also for a small guest: by default it is not worth its start below 1 GiB. */
 const withHelper = {

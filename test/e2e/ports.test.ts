@@ -7,8 +7,9 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { domainXml } from './domains.ts';
+import { byGeneration } from './emulators.ts';
 import { eventually } from './facts.ts';
-import { byGeneration, createHost, describeEndToEnd, type Host } from './harness.ts';
+import { createHost, describeEndToEnd, type Host } from './harness.ts';
 
 /** The QEMU behind it is run only when a file of the script's own name with `.go` is there. */
 function heldBack(host: Host, emulator: string): { readonly path: string; go(): void } {

@@ -2,8 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { byGeneration } from './emulators.ts';
 import { cgroupTree, eventually, isAlive } from './facts.ts';
-import { byGeneration, createHost, describeEndToEnd } from './harness.ts';
+import { createHost, describeEndToEnd } from './harness.ts';
 
 describeEndToEnd('shutdown', () => {
   test.for(byGeneration)(

@@ -5,8 +5,9 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { DomainStats, NodeAnswer } from '../../lib/client/figures.ts';
+import { byGeneration } from './emulators.ts';
 import { cgroupsOf, hierarchy, MiB } from './facts.ts';
-import { byGeneration, createHost, describeEndToEnd } from './harness.ts';
+import { createHost, describeEndToEnd } from './harness.ts';
 
 /** The block of one domain as a record of its `key=value` lines. */
 function figures(text: string, domain: string): Record<string, string> {

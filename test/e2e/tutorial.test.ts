@@ -12,8 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'vitest';
 import { type SmallGuest, smallGuest } from '../guest/small.ts';
 import { patient } from '../setup/slowness.ts';
+import { anyQemu } from './emulators.ts';
 import { eventually } from './facts.ts';
-import { anyQemu, createHost, describeEndToEnd, type Host } from './harness.ts';
+import { createHost, describeEndToEnd, type Host } from './harness.ts';
 import { Reader } from './walk.ts';
 
 const small = await smallGuest();

@@ -25,10 +25,19 @@ const nameEveryMs = 2000;
 /** Claimed files (by `describeClaim`) that the helper has open or mapped. */
 export function scanHelper(helper: ProcessIdentity, claims: readonly Claim[]): ReadonlySet<string> {
   if (!isSameProcess(helper)) return new Set();
-  const held = [...openFiles(helper.pid), ...mappedFiles(helper.pid)];
-  const identities = new Set(held.map(({ path }) => identityOf(path)));
+  const open = openFiles(helper.pid).map(({ path }) => identityOf(path));
+  const identities = new Set([...open, ...mappedFiles(helper.pid).map(identityOfAny)]);
   const pinned = claims.filter((claim) => isFileClaim(claim) && identities.has(fileIdentity(claim)));
   return new Set(pinned.map(describeClaim));
+}
+
+/** Of links to one file, the first that is still there tells; null: all are gone. */
+function identityOfAny(paths: readonly string[]): string | null {
+  for (const path of paths) {
+    const identity = identityOf(path);
+    if (identity !== null) return identity;
+  }
+  return null;
 }
 
 /**

@@ -130,9 +130,28 @@ export function openFiles(pid: number): OpenFile[] {
   return links(`/proc/${pid}/fd`);
 }
 
-/** Files mapped into a process, from map_files; asked once, before a free starts. */
-export function mappedFiles(pid: number): OpenFile[] {
-  return links(`/proc/${pid}/map_files`);
+/**
+ * The files mapped into a process: of each, all links of map_files that lead to it. A file is mapped several times, and
+ * maps tells all of them in one reading; to follow every link would keep the caller for milliseconds.
+ */
+export function mappedFiles(pid: number): string[][] {
+  const maps = unlessGone(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
+  return parseMappedFiles(maps).map((ranges) => ranges.map((range) => `/proc/${pid}/map_files/${range}`));
+}
+
+/**
+ * Ranges of addresses by the file they show, named as in map_files, where maps pads them with zeros (proc(5)). By its path,
+ * too: of all subvolumes of a btrfs maps shows one device.
+ */
+export function parseMappedFiles(maps: string): string[][] {
+  const files = new Map<string, string[]>();
+  for (const [, start, end, file] of maps.matchAll(/^0*([0-9a-f]+)-0*([0-9a-f]+) \S+ \S+ (\S+ [1-9]\d*\b.*)$/gm)) {
+    const range = `${start}-${end}`;
+    const ranges = files.get(file ?? '');
+    if (ranges) ranges.push(range);
+    else files.set(file ?? '', [range]);
+  }
+  return [...files.values()];
 }
 
 /** Every process id there is now. */

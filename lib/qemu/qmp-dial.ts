@@ -3,12 +3,16 @@
  * stray second connection would take the only place, and nothing is retried once a connection stands.
  */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../errors.ts';
 import { connectTo } from './own-socket.ts';
 import { QmpError } from './qmp-error.ts';
 
-const betweenAttemptsMs = 25;
+/** A hypervisor that is going to listen does so within some tens of milliseconds, which the next guest waits for. */
+const shortPauseMs = 2;
+const youngMs = 200;
+const laterPauseMs = 25;
 /** What fits into sun_path. Node 20 connects to the first so many bytes of a longer path: to another socket. */
 const longestPathBytes = 107;
 
@@ -17,6 +21,7 @@ export async function dial(path: string, signal: AbortSignal): Promise<Socket> {
   if (Buffer.byteLength(path) > longestPathBytes) {
     throw new QmpError('connect', 'closed', `the socket's path is longer than ${longestPathBytes} bytes`);
   }
+  const startedMs = performance.now();
   for (;;) {
     signal.throwIfAborted();
     try {
@@ -27,6 +32,7 @@ export async function dial(path: string, signal: AbortSignal): Promise<Socket> {
         throw new QmpError('connect', 'closed', 'cannot connect', { cause: error });
       }
     }
-    await sleep(betweenAttemptsMs, undefined, { signal }).catch(() => undefined);
+    const pauseMs = performance.now() - startedMs < youngMs ? shortPauseMs : laterPauseMs;
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 }

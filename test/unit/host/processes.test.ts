@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { isErrno } from '../../../lib/errors.ts';
@@ -12,6 +12,7 @@ import {
   isSameProcess,
   mappedFiles,
   openFiles,
+  parseMappedFiles,
   parseStat,
   parseThreadTicks,
   readProcess,
@@ -33,6 +34,23 @@ async function said(stream: Readable, pattern: RegExp): Promise<RegExpExecArray>
 
 /** Above any pid_max. */
 const nobody = 2 ** 22 + 1;
+
+describe('/proc/PID/maps', () => {
+  test('tells the ranges of each file, as map_files writes them, and of memory without a file nothing', () => {
+    const maps = `00400000-00401000 r--p 00000000 fd:00 42                                 /usr/bin/x
+00401000-0040f000 rw-p 00001000 fd:00 42                                 /usr/bin/x
+10000000-10001000 rw-p 00000000 00:00 0                                  [heap]
+7f0000000000-7f0000001000 rw-s 00000000 00:01 7                          /memfd:a b (deleted)
+7f0000001000-7f0000002000 rw-p 00000000 00:00 0
+`;
+    expect(parseMappedFiles(maps)).toEqual([['400000-401000', '401000-40f000'], ['7f0000000000-7f0000001000']]);
+  });
+
+  test('keeps apart what has one number on one device: files of two subvolumes', () => {
+    const maps = '01000-02000 r--p 0 00:2a 257 /a/x\n02000-03000 r--p 0 00:2a 257 /b/x\n';
+    expect(parseMappedFiles(maps)).toEqual([['1000-2000'], ['2000-3000']]);
+  });
+});
 
 describe('/proc/PID/stat', () => {
   test.each([
@@ -82,6 +100,12 @@ describe('a process', () => {
     expect(mappedFiles(nobody)).toEqual([]);
     expect(findRamFiles(nobody)).toEqual([]);
     expect(findTeardownHelper({ pid: nobody, startTicks: 0 }, 'qemu')).toBeNull();
+  });
+
+  test('has the files mapped that map_files leads to, each once', () => {
+    const mapped = mappedFiles(process.pid).map((paths) => paths.map((path) => statSync(path).ino));
+    expect(mapped).toContainEqual(expect.arrayContaining([statSync(process.execPath).ino]));
+    for (const inodes of mapped) expect(new Set(inodes).size).toBe(1);
   });
 
   test('has its cgroup, its descriptors and its place among all processes', () => {

@@ -18,7 +18,7 @@ import { packageDir, type Places } from '../places.ts';
 import { loadHostConfig, loadPolicy } from '../policy/load.ts';
 import type { HostConfig, Loaded, Policy } from '../policy/types.ts';
 import { type Capabilities, probeCapabilities } from '../qemu/capabilities.ts';
-import { emulatorDeadlineMs } from '../qemu/interrogate.ts';
+import { emulatorDeadlineMs, idle } from '../qemu/interrogate.ts';
 import type { HypervisorUser } from './birth.ts';
 import { requireCompanions } from './companions.ts';
 
@@ -238,7 +238,7 @@ async function chooseHelper(
   if (!wanted) return 'none';
   const { emulator, version, asyncTeardown } = capabilities;
   const credentials = user && { uid: user.uid, gid: user.gid };
-  const trial = { emulator, user: credentials, deadlineMs: emulatorDeadlineMs };
+  const trial = { emulator, idle, user: credentials, deadlineMs: emulatorDeadlineMs };
   if (helper !== 'qemu' && (await takesPreload(trial))) return 'preload';
   if (helper === 'preload')
     throw noHelper('preload', `${emulator} does not load it, or gets no sandboxed helper by it`);

@@ -63,6 +63,8 @@ export function isSandboxed({ pid }: ProcessIdentity): boolean {
 
 export interface PreloadTrial {
   readonly emulator: string;
+  /** Runs it idle, with a monitor on its standard input and output, and ends it again. */
+  readonly idle: { readonly args: readonly string[]; readonly farewell: string };
   /** null: our own. */
   readonly user: { readonly uid: number; readonly gid: number } | null;
   readonly deadlineMs: number;
@@ -77,19 +79,22 @@ const answers = new Map<string, Promise<boolean>>();
 export async function takesPreload(trial: PreloadTrial): Promise<boolean> {
   const library = findPreloadLibrary();
   if (library === null) return false;
-  if (!isScript(trial.emulator) && whyNotPreloadable(trial.emulator, library) !== null) return false;
   const files = [trial.emulator, library];
   const identities = await Promise.all(files.map(async (file) => stat(file, { bigint: true })));
   const key = JSON.stringify([trial, identities.map((each) => `${each.dev} ${each.ino} ${each.mtimeNs}`)]);
   const known = answers.get(key);
   if (known) return known;
-  const asked = tryPreload(trial);
+  const asked = mayTake(trial.emulator, library) ? tryPreload(trial) : Promise.resolve(false);
   answers.set(key, asked);
   asked.catch(() => answers.delete(key));
   return asked;
 }
 
-const idle = ['-S', '-nodefaults', '-no-user-config', '-machine', 'none', '-display', 'none', '-qmp', 'stdio'];
+/** What the file says; of a script it says nothing. */
+function mayTake(emulator: string, library: string): boolean {
+  return isScript(emulator) || whyNotPreloadable(emulator, library) === null;
+}
+
 const libraryFd = 3;
 const rule: TeardownRule = { mode: 'fast', threads: 1, gentleRateBytes: 1024 ** 3, preferredOomVictim: true };
 
@@ -98,21 +103,20 @@ async function firstWord(output: Readable | null): Promise<unknown> {
 }
 
 const lookAgainMs = 10;
-const farewell = '{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n';
 const farewellMs = 5000;
 
 /** It has a helper, if ever, before its own first instruction, and thus before it says a word. */
-async function tryPreload({ emulator, user, deadlineMs }: PreloadTrial): Promise<boolean> {
+async function tryPreload({ emulator, idle, user, deadlineMs }: PreloadTrial): Promise<boolean> {
   await using library = await openLibrary();
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...teardownEnvironment(emulator, libraryFd, rule) };
-  const child = spawn(emulator, idle, { env, cwd: '/', stdio: ['pipe', 'pipe', 'ignore', library.fd], ...user });
+  const child = spawn(emulator, idle.args, { env, cwd: '/', stdio: ['pipe', 'pipe', 'ignore', library.fd], ...user });
   const spoken = new AbortController();
   const ended = once(child, 'close').catch(() => null);
   void Promise.race([firstWord(child.stdout), ended]).finally(() => {
     spoken.abort();
   });
   const helper = await awaitHelper(child.pid, performance.now() + deadlineMs, spoken.signal);
-  await dismiss(child, ended);
+  await dismiss(child, idle.farewell, ended);
   if (helper !== null) await reap(helper);
   return helper !== null;
 }
@@ -130,7 +134,7 @@ async function awaitHelper(pid: number | undefined, untilMs: number, spoken: Abo
 }
 
 /** Told to quit, so that an emulator behind a script ends too; killed if it does not. */
-async function dismiss(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+async function dismiss(child: ChildProcess, farewell: string, ended: Promise<unknown>): Promise<void> {
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(farewell);
   const inTime = new AbortController();

@@ -46,7 +46,7 @@ const basics = questions.filter((each) => each !== 'qom-list-types');
  */
 const inventory: readonly Question[] = ['qmp_capabilities', 'qom-list-types', 'quit'];
 
-const idle = ['-S', '-nodefaults', '-no-user-config', '-machine', 'none', '-display', 'none', '-qmp', 'stdio'];
+const idleArgs = ['-S', '-nodefaults', '-no-user-config', '-machine', 'none', '-display', 'none', '-qmp', 'stdio'];
 const longestAnswer = 16 * 1024 * 1024;
 
 /** For all that a binary is asked. Read cold from a slow disk, while every machine of the host starts, it takes its time. */
@@ -64,7 +64,7 @@ export async function interrogate(emulator: string, { deadlineMs, user }: Asking
   const endsAtMs = performance.now() + deadlineMs;
   try {
     const ask = async (asked: readonly Question[]): Promise<Map<Question, unknown>> => {
-      return readAnswers(await run({ emulator, args: idle, endsAtMs, input: script(asked), user }));
+      return readAnswers(await run({ emulator, args: idleArgs, endsAtMs, input: script(asked), user }));
     };
     const answers = await ask(basics);
     const listing = ask(inventory).then(deviceTypes, () => null);
@@ -106,6 +106,9 @@ function script(asked: readonly Question[]): string {
   const commands = asked.map((execute) => ({ execute, arguments: parameters[execute], id: execute }));
   return commands.map((each) => `${JSON.stringify(each)}\n`).join('');
 }
+
+/** An emulator that does nothing, with QMP on its standard input and output; told `farewell`, it ends. */
+export const idle = { args: idleArgs, farewell: script(['qmp_capabilities', 'quit']) } as const;
 
 const answerSchema = z.object({ id: z.enum(questions), return: z.unknown() });
 

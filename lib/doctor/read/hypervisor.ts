@@ -6,7 +6,7 @@ import { isErrno, messageOf } from '../../errors.ts';
 import { takesPreload } from '../../host/teardown.ts';
 import { findGroup, findUser } from '../../host/users.ts';
 import type { Places } from '../../places.ts';
-import { emulatorDeadlineMs, interrogate } from '../../qemu/interrogate.ts';
+import { emulatorDeadlineMs, idle, interrogate } from '../../qemu/interrogate.ts';
 import { known, type Reading, unknown } from '../../reading.ts';
 import type {
   Account,
@@ -64,7 +64,7 @@ async function readEmulator(path: string, user: { uid: number; gid: number } | n
   try {
     const asking = { deadlineMs: emulatorDeadlineMs, user: user && { uid: user.uid, gid: user.gid } };
     const { version, asyncTeardown, kvm } = await interrogate(path, asking);
-    const preload = await takesPreload({ emulator: path, ...asking });
+    const preload = await takesPreload({ emulator: path, idle, ...asking });
     return { path, answers: known({ version, asyncTeardown, kvm, preload }) };
   } catch (error) {
     return { path, answers: unknown(messageOf(error)) };

@@ -43,9 +43,12 @@ export interface MemoryWatch {
   onProgress(): void;
 }
 
+/** With no process left nothing tells of the end but the next reading. */
 const shortPauseMs = 20;
+/** While one is left its end wakes us, and readings show progress only: they take processor time from who frees. */
+const watchPauseMs = 60;
 const longPauseMs = 200;
-/** Short pauses while the drain is young: most are over by then. */
+/** Shorter pauses while the drain is young: most are over by then. */
 const youngMs = 3000;
 const nameEveryMs = 2000;
 /** What cannot be dropped at once (dirty pages) is tried again, no oftener than this. */
@@ -67,7 +70,7 @@ export async function watchMemory(watch: MemoryWatch): Promise<Exclude<MemoryVer
       if (verdict.kind !== 'held') return verdict;
       watch.tracker.add({ atMs: performance.now(), heldBytes: verdict.bytes });
       await stall.consider(watch.tracker.progress, verdict.populated);
-      await pause.next();
+      await pause.next(verdict.populated);
     }
   } finally {
     pause.stop();
@@ -135,24 +138,30 @@ class StallTeller {
 }
 
 /** Waits for the next reading: a short or a long while, or until cgroup.events changes, or until told to end. */
-function pauses(watch: MemoryWatch): { next(): Promise<void>; stop(): void } {
+function pauses(watch: MemoryWatch): { next(populated: boolean): Promise<void>; stop(): void } {
   const startedMs = performance.now();
   let wake = (): void => undefined;
+  /** Something changed while nobody waited. */
+  let hinted = false;
   const onHint = (): void => {
+    hinted = true;
     wake();
   };
   const unwatch = watchHints(watch.cgroup, onHint);
   watch.signal.addEventListener('abort', onHint);
   return {
-    async next() {
-      const pauseMs = performance.now() - startedMs < youngMs ? shortPauseMs : longPauseMs;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, pauseMs);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+    async next(populated) {
+      const isYoung = performance.now() - startedMs < youngMs;
+      const pauseMs = isYoung ? (populated ? watchPauseMs : shortPauseMs) : longPauseMs;
+      if (!hinted)
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, pauseMs);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      hinted = false;
       watch.signal.throwIfAborted();
     },
     stop() {

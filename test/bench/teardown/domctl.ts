@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '../../../lib/client/client.ts';
+import { followEvents } from '../../../lib/client/events.ts';
 import { closeFd, pidfdOpen, pidfdSignal } from '../../../native/index.ts';
 import { type Contender, type Live, nowMs, until } from './contender.ts';
 import { atEnd } from './ending.ts';
@@ -82,7 +83,9 @@ export function domctl(options: { policy: string; killed?: boolean }, { client, 
     return {
       pid,
       image,
-      stop: killed ? async () => kill(pid, isOff) : async () => void (await client.destroy(name, { wait: 'off' })),
+      stop: killed
+        ? async () => kill(pid, client, name)
+        : async () => void (await client.destroy(name, { wait: 'off' })),
       prepareRestart: async () => void (await define({ ...guest, touched: false })),
       restart: async () => {
         const began = nowMs();
@@ -103,9 +106,14 @@ export function domctl(options: { policy: string; killed?: boolean }, { client, 
 /** The two parts of each restart. */
 export const restarts: { destroyMs: number; startMs: number }[] = [];
 
-async function kill(pid: number, isOff: () => Promise<boolean>): Promise<void> {
+/** Hears that it is off: who asks again and again takes processor time that the free needs. */
+async function kill(pid: number, client: Client, name: string): Promise<void> {
+  const ending = new AbortController();
   const pidfd = pidfdOpen(pid);
+  const query = { domain: name, events: ['released'], sinceMs: Date.now(), follow: true };
+  const released = followEvents(client, query, { signal: ending.signal }).next();
   pidfdSignal(pidfd, constants.signals.SIGKILL);
   closeFd(pidfd);
-  await until('it is off', isOff, 2);
+  await released;
+  ending.abort();
 }

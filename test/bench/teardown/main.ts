@@ -1,7 +1,7 @@
 /**
  * `npm run bench:teardown -- [--quick] [--guests|--programs] [--only PART,...] [--add FILE] [--json FILE] [--svg FILE]
  * [--minutes N]`: how guests' memory comes back, domctl's against libvirt's and QEMU's own. `--add` takes up what an
- * earlier run wrote with `--json`. Goes into a mount namespace of its own first; needs root.
+ * earlier run wrote with `--json`, or was about to when it was ended. After `--minutes` it is over, whatever is still due. Goes into a mount namespace of its own first; needs root.
  */
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,9 @@ import { draw } from './plot.ts';
 import { enterPrivateRoot } from './private-root.ts';
 import { benchPrograms } from './programs.ts';
 import { report, type Report } from './report.ts';
-import { allParts, benchGuests, type Part } from './run.ts';
+import { allParts, type Part } from './plan.ts';
+import { benchGuests } from './run.ts';
+import { nowMs } from './contender.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -25,7 +27,7 @@ const { values: options } = parseArgs({
     guests: { type: 'boolean', default: false },
     json: { type: 'string' },
     svg: { type: 'string' },
-    minutes: { type: 'string', default: '20' },
+    minutes: { type: 'string', default: '55' },
     only: { type: 'string' },
     add: { type: 'string' },
   },
@@ -62,22 +64,28 @@ async function inside(packages: Packages): Promise<void> {
   useThp('madvise');
   const before = load();
   console.log(`machine: ${describeMachine()}; load before ${before.toFixed(2)}`);
-  const save = (sofar: unknown): void => {
-    if (options.json !== undefined) writeFileSync(resolve(options.json), `${JSON.stringify({ guests: sofar })}\n`);
-  };
   const parts = options.only === undefined ? allParts : options.only.split(',').map(partOf);
   const earlier = options.add === undefined ? null : (JSON.parse(readFileSync(resolve(options.add), 'utf8')) as Report);
-  const settings = {
-    parts,
-    before: earlier?.guests ?? null,
-    scratch,
-    packages,
-    quick: options.quick,
-    minutes: Number(options.minutes),
-    save,
+  const sofar: { guests: Report['guests']; programs: Report['programs'] } = {
+    guests: earlier?.guests ?? null,
+    programs: earlier?.programs ?? null,
   };
-  const guests = options.programs && !options.guests ? null : await benchGuests(settings);
-  const programs = options.guests && !options.programs ? null : await benchPrograms(settings);
+  const save = (more: Partial<typeof sofar>): void => {
+    Object.assign(sofar, more);
+    if (options.json !== undefined) writeFileSync(resolve(options.json), `${JSON.stringify(sofar)}\n`);
+  };
+  const endMs = nowMs() + Number(options.minutes) * 60_000;
+  const common = { scratch, quick: options.quick, endMs };
+  // The programs have few rounds; what time is left is for the guests.
+  if (!options.guests || options.programs) {
+    const saved = (programs: Report['programs']): void => save({ programs });
+    save({ programs: await benchPrograms({ ...common, before: sofar.programs, save: saved }) });
+  }
+  if (!options.programs || options.guests) {
+    const saved = (guests: Report['guests']): void => save({ guests });
+    save({ guests: await benchGuests({ ...common, parts, packages, before: sofar.guests, save: saved }) });
+  }
+  const { guests, programs } = sofar;
   const results = {
     machine: describeMachine(),
     load: { before, after: load() },

@@ -42,10 +42,7 @@ export function raw(options: RawOptions, place: RawPlace): Contender {
         await next.qmp.execute('cont');
         nexts.push(next);
       },
-      clear: async () => {
-        for (const next of nexts.splice(0)) await end(next, 'SIGKILL');
-        await sweep();
-      },
+      clear: clearNexts,
     };
   };
   return { name: options.name, start };
@@ -53,16 +50,30 @@ export function raw(options: RawOptions, place: RawPlace): Contender {
 
 const nexts: Running[] = [];
 
-/** The least a restart takes: spawn, QMP, vCPUs told to run. */
-export async function floor(place: RawPlace, guest: Guest): Promise<() => Promise<void>> {
+/** The least a restart takes: spawn, QMP, vCPUs told to run; nothing to end before. */
+export function floor(place: RawPlace): Contender {
   const image = makeImage(join(place.scratch, 'floor.raw'));
-  const next = await launch({ ...place, image, guest: { ...guest, touched: false }, asyncTeardown: false });
-  await next.qmp.execute('cont');
-  return async () => {
+  const start = async (guest: Guest): Promise<Live> => ({
+    pid: 0,
+    image,
+    stop: async () => Promise.reject(new Error('there is nothing to stop')),
+    prepareRestart: async () => undefined,
+    restart: async () => {
+      const next = await launch({ ...place, image, guest: { ...guest, touched: false }, asyncTeardown: false });
+      await next.qmp.execute('cont');
+      nexts.push(next);
+    },
+    clear: clearNexts,
+  });
+  return { name: 'floor: spawn to vCPUs running', start };
+}
+
+async function clearNexts(): Promise<void> {
+  for (const next of nexts.splice(0)) {
     next.qmp.close();
     await end(next, 'SIGKILL');
-    await sweep();
-  };
+  }
+  await sweep();
 }
 
 interface Running extends Spawned {

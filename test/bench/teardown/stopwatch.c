@@ -4,9 +4,11 @@
  *
  *   stopwatch IMAGE|- PID USAGE_FILE CPU_FILE FALL_BYTES HUGE_PAGES
  *
- * Says `ready`, looks every 250 us, and ends when the lock is free, the process is gone, and the usage has fallen by
+ * Says `ready`, looks every 250 us until lock and process are gone and then every 1 or 2 ms (what it uses itself is missing
+ * to those who free memory on all processors), and ends when the lock is free, the process is gone, and the usage has fallen by
  * FALL_BYTES and as many huge pages are free again; or when its input ends. Then it prints one line of JSON; times are
- * nanoseconds of CLOCK_MONOTONIC, -1 is never. Samples: [time, usage or -1, CPU us or -1, free huge pages].
+ * nanoseconds of CLOCK_MONOTONIC, -1 is never. Samples: [time, usage or -1, CPU us or -1, free huge pages]; -1 is not known,
+ * or not looked at: CPU time costs the kernel a sum, and huge pages a look at all memory.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -22,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { most_samples = 100000, pause_ns = 250000, sample_ns = 1000000 };
+enum { most_samples = 100000, pause_ns = 250000, sample_ns = 1000000, young_ns = 100000000, cpu_every = 4 };
 
 struct sample {
   long long at, usage, cpu_us, free_huge;
@@ -66,12 +68,18 @@ static int must_open(const char *path) {
   return fd;
 }
 
+/* `cpu` and `meminfo` -1: not looked at. */
 static struct sample look(int usage, int cpu, int meminfo) {
-  struct sample s = {.at = now()};
+  struct sample s = {.at = now(), .cpu_us = -1};
   s.usage = number(usage, "");
-  s.cpu_us = number(cpu, "usage_usec ");
-  s.free_huge = number(meminfo, "HugePages_Free:");
+  if (cpu >= 0) s.cpu_us = number(cpu, "usage_usec ");
+  if (meminfo >= 0) s.free_huge = number(meminfo, "HugePages_Free:");
   return s;
+}
+
+static long pause_of(int waiting, long long since) {
+  if (waiting) return pause_ns;
+  return now() - since < young_ns ? sample_ns : 2 * sample_ns;
 }
 
 static void report(long long free_at, long long gone_at, int count) {
@@ -91,8 +99,8 @@ int main(int argc, char **argv) {
   int image = strcmp(argv[1], "-") ? must_open(argv[1]) : -1;
   int process = (int)syscall(SYS_pidfd_open, atoi(argv[2]), 0);
   if (process < 0) return perror("pidfd_open"), 1;
-  int usage = must_open(argv[3]), cpu = must_open(argv[4]), meminfo = must_open("/proc/meminfo");
   long long fall = atoll(argv[5]), huge = atoll(argv[6]);
+  int usage = must_open(argv[3]), cpu = must_open(argv[4]), meminfo = huge ? must_open("/proc/meminfo") : -1;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_TIMERSLACK, 1000);
   sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
@@ -106,13 +114,16 @@ int main(int argc, char **argv) {
   for (int turn = 1; !(free_at >= 0 && gone_at >= 0 && back); turn += 1) {
     if (free_at < 0 && (image < 0 || !is_locked(image))) free_at = now();
     if (gone_at < 0 && is_ready(process, 0)) gone_at = now();
-    if (now() - last.at >= sample_ns && count < most_samples) {
-      samples[count++] = last = look(usage, cpu, meminfo);
+    if (now() - last.at >= sample_ns - pause_ns / 2 && count < most_samples) {
+      last = look(usage, count % cpu_every ? -1 : cpu, meminfo);
+      samples[count++] = last;
       back = (last.usage < 0 || last.usage <= first.usage - fall) && last.free_huge >= first.free_huge + huge;
     }
     if (turn % 16 == 0 && is_ready(0, 0)) break;
-    nanosleep(&(struct timespec){.tv_nsec = pause_ns}, NULL);
+    long pause = pause_of(free_at < 0 || gone_at < 0, free_at > gone_at ? free_at : gone_at);
+    nanosleep(&(struct timespec){.tv_nsec = pause}, NULL);
   }
+  if (count < most_samples) samples[count++] = look(usage, cpu, meminfo);
   report(free_at, gone_at, count);
   return 0;
 }

@@ -140,28 +140,16 @@ class StallTeller {
 /** Waits for the next reading: a short or a long while, or until cgroup.events changes, or until told to end. */
 function pauses(watch: MemoryWatch): { next(populated: boolean): Promise<void>; stop(): void } {
   const startedMs = performance.now();
-  let wake = (): void => undefined;
-  /** Something changed while nobody waited. */
-  let hinted = false;
+  const alarm = new Alarm();
   const onHint = (): void => {
-    hinted = true;
-    wake();
+    alarm.ring();
   };
   const unwatch = watchHints(watch.cgroup, onHint);
   watch.signal.addEventListener('abort', onHint);
   return {
     async next(populated) {
       const isYoung = performance.now() - startedMs < youngMs;
-      const pauseMs = isYoung ? (populated ? watchPauseMs : shortPauseMs) : longPauseMs;
-      if (!hinted)
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, pauseMs);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      hinted = false;
+      await alarm.sleep(isYoung ? (populated ? watchPauseMs : shortPauseMs) : longPauseMs);
       watch.signal.throwIfAborted();
     },
     stop() {
@@ -169,6 +157,30 @@ function pauses(watch: MemoryWatch): { next(populated: boolean): Promise<void>; 
       watch.signal.removeEventListener('abort', onHint);
     },
   };
+}
+
+/** A sleep that can be cut short, before it has begun, too. */
+class Alarm {
+  #rang = false;
+  #wake = (): void => undefined;
+
+  ring(): void {
+    this.#rang = true;
+    this.#wake();
+  }
+
+  async sleep(ms: number): Promise<void> {
+    if (!this.#rang) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#rang = false;
+  }
 }
 
 /** inotify may be used up (EMFILE, ENOSPC) or the directory gone: then the pauses alone do. */

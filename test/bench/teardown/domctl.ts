@@ -92,7 +92,7 @@ export function domctl(options: { policy: string; killed?: boolean }, { client, 
         await client.destroy(name, {});
         const freed = nowMs();
         await client.start(name, { force: true });
-        restarts.push({ destroyMs: freed - began, startMs: nowMs() - freed });
+        restarts.push({ gib: guest.gib, destroyMs: freed - began, startMs: nowMs() - freed });
       },
       clear: async () => {
         if (!(await isOff())) await client.destroy(name, { wait: 'off' });
@@ -104,7 +104,7 @@ export function domctl(options: { policy: string; killed?: boolean }, { client, 
 }
 
 /** The two parts of each restart. */
-export const restarts: { destroyMs: number; startMs: number }[] = [];
+export const restarts: { gib: number; destroyMs: number; startMs: number }[] = [];
 
 /** Hears that it is off: who asks again and again takes processor time that the free needs. */
 async function kill(pid: number, client: Client, name: string): Promise<void> {

@@ -6,6 +6,7 @@ import type { Pages } from './machine.ts';
 export const allParts = [
   'small',
   'key',
+  'killed',
   'restart',
   'restart8',
   'middle',
@@ -53,7 +54,8 @@ export function plan(of: Contenders, quick: boolean): Planned[] {
     ];
   return [
     { ...anonymous, part: 'small', times: 15, sizes: [1], contenders: all },
-    { ...anonymous, part: 'key', times: 15, sizes: [12], contenders: [kill, fast, killed] },
+    { ...anonymous, part: 'key', times: 15, sizes: [12], contenders: [kill, fast] },
+    { ...anonymous, part: 'killed', times: 5, sizes: [12], contenders: [killed] },
     { ...again, part: 'restart', times: 15, sizes: [1], contenders: restarted },
     { ...again, part: 'restart8', times: 5, sizes: [8], contenders: restarted },
     { ...anonymous, part: 'middle', times: 5, sizes: [4, 8], contenders: usual },

@@ -16,9 +16,11 @@ function rateOf(teardowns: readonly Teardown[], contender: string): number {
   return (biggest * GiB) / (ms / 1000);
 }
 
+/** Says so where one of the two that it stands on was not measured. */
 export function projection(teardowns: readonly Teardown[]): string {
   const one = rateOf(teardowns, 'QEMU, SIGKILL');
   const two = rateOf(teardowns, 'domctl fast');
+  if (Number.isNaN(one + two)) return 'Not to be had: what it stands on was not measured.';
   // Amdahl's serial share that the two measured points have.
   const threads = Math.min(2, cpus().length);
   const serial = threads < 2 ? 1 : Math.max(0, 2 * (one / two) - 1);

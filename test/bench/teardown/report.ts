@@ -4,7 +4,7 @@ import type { Teardown } from './measure.ts';
 import { type ProgramResults, programTables } from './program-report.ts';
 import { projection } from './projection.ts';
 import type { Results } from './run.ts';
-import { spread, words } from './statistics.ts';
+import { figure, spread, words } from './statistics.ts';
 import { targets } from './targets.ts';
 
 export interface Report {
@@ -113,15 +113,23 @@ function teardownRow(runs: readonly Teardown[]): string[] {
 }
 
 function restartTable({ restarts, restartParts }: Results): string {
-  const floor = spread(restarts.filter(({ contender }) => contender.startsWith('floor')).map(({ ms }) => ms)).median;
-  const rows = groups(restarts, ({ contender }) => contender).map((runs) => {
-    const ms = spread(runs.map((run) => run.ms));
-    return [runs[0]!.contender, `${runs[0]!.gib} GiB`, `${runs.length}`, words(ms), (ms.median / floor).toFixed(1)];
+  const floorOf = (wanted: number): number =>
+    spread(restarts.filter(({ contender, gib }) => contender.startsWith('floor') && gib === wanted).map(({ ms }) => ms))
+      .median;
+  const rows = groups(restarts, ({ gib, contender }) => `${gib} ${contender}`)
+    .toSorted(([a], [b]) => a!.gib - b!.gib)
+    .map((runs) => {
+      const { contender, gib } = runs[0]!;
+      const ms = spread(runs.map((run) => run.ms));
+      return [contender, `${gib} GiB`, `${runs.length}`, words(ms), figure(ms.median / floorOf(gib))];
+    });
+  const parts = groups(restartParts, ({ gib }) => String(gib)).map((runs) => {
+    const destroy = words(spread(runs.map(({ destroyMs }) => destroyMs)));
+    const start = words(spread(runs.map(({ startMs }) => startMs)));
+    return `Of domctl's at ${runs[0]!.gib} GiB: destroy answered after ${destroy} ms, force-start after ${start} ms more.`;
   });
-  const destroy = words(spread(restartParts.map(({ destroyMs }) => destroyMs)));
-  const start = words(spread(restartParts.map(({ startMs }) => startMs)));
-  const parts = `Of domctl's, all helpers: destroy answered after ${destroy} ms, force-start after ${start} ms more.`;
-  return `${table(['contender', 'guest that ends', 'n', 'stop request to the next vCPUs running, ms', 'x floor'], rows)}\n\n${parts}`;
+  const head = ['contender', 'guest that ends', 'n', 'stop request to the next vCPUs running, ms', 'x floor'];
+  return [table(head, rows), ...parts].join('\n\n');
 }
 
 /** So much of a CPU may be busy with other things before the machine-wide figure is believed. */

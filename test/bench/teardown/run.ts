@@ -32,7 +32,7 @@ export interface Results {
   readonly notMeasured: readonly string[];
   readonly teardowns: readonly Teardown[];
   readonly restarts: readonly Restart[];
-  readonly restartParts: readonly { destroyMs: number; startMs: number }[];
+  readonly restartParts: typeof restarts;
 }
 
 class Bench {

@@ -28,9 +28,10 @@ function all(results: Results): Target[] {
         .filter((each) => each.contender === contender && each.gib === gib && each.pages === pages)
         .map((each) => each[key]),
     ).median;
-  const restart = (contender: string): number =>
-    spread(results.restarts.filter((each) => each.contender === contender).map(({ ms }) => ms)).median;
-  const shared = Math.max(0, ...results.teardowns.filter(({ pages }) => pages === 'memfd').map(({ gib }) => gib));
+  const restart = (contender: string, gib: number): number =>
+    spread(results.restarts.filter((each) => each.contender === contender && each.gib === gib).map(({ ms }) => ms))
+      .median;
+  const shared = sizes(results.teardowns.filter(({ pages }) => pages === 'memfd'));
   const lock = (gib: number): number => of('domctl fast', gib, 'lockFreeMs');
   return [
     {
@@ -57,26 +58,34 @@ function all(results: Results): Target[] {
       of('QEMU, SIGKILL', 12, 'backMs'),
       1 / 1.6,
     ),
-    ratio(
-      `the same, memfd of ${shared} GiB`,
-      of('domctl fast', shared, 'backMs', 'memfd'),
-      of('QEMU, SIGKILL', shared, 'backMs', 'memfd'),
-      1.05,
+    ...shared.map((gib) =>
+      ratio(
+        `the same, memfd of ${gib} GiB`,
+        of('domctl fast', gib, 'backMs', 'memfd'),
+        of('QEMU, SIGKILL', gib, 'backMs', 'memfd'),
+        1.05,
+      ),
     ),
-    ratio(
-      'destroy and force-start against the floor',
-      restart('domctl fast'),
-      restart('floor: spawn to vCPUs running'),
-      3,
-    ),
-    ratio('the same against libvirt whose QEMU is reaped at once', restart('domctl fast'), restart('libvirt'), 0.5),
-    ratio(
-      'the same against libvirt with its async teardown, reaped at once',
-      restart('domctl fast'),
-      restart('libvirt async-teardown'),
-      0.5,
-    ),
+    ...sizes(results.restarts).flatMap((gib) => {
+      const ours = restart('domctl fast', gib);
+      const what = `destroy and force-start of ${gib} GiB against`;
+      return [
+        ratio(`${what} the floor`, ours, restart('floor: spawn to vCPUs running', gib), 3),
+        ratio(`${what} libvirt whose QEMU is reaped at once`, ours, restart('libvirt', gib), 0.5),
+        ratio(
+          `${what} libvirt with its async teardown, reaped at once`,
+          ours,
+          restart('libvirt async-teardown', gib),
+          0.5,
+        ),
+      ];
+    }),
   ];
+}
+
+/** GiB, the smallest first. */
+function sizes(runs: readonly { readonly gib: number }[]): number[] {
+  return [...new Set(runs.map(({ gib }) => gib))].toSorted((a, b) => a - b);
 }
 
 function ratio(what: string, ours: number, theirs: number, most: number): Target {

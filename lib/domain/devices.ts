@@ -293,6 +293,8 @@ export interface Video {
   readonly accel3d: boolean | null;
   readonly blob: boolean | null;
   readonly virtio: VirtioOptions;
+  /** Number by which firmware tells the guest of it; null: none. */
+  readonly acpiIndex: number | null;
   readonly address: Address | null;
 }
 
@@ -370,5 +372,7 @@ export interface Filesystem {
   readonly queueSize: number | null;
   readonly model: VirtioModel;
   readonly virtio: VirtioOptions;
+  /** Of virtiofsd's, from which firmware can read a kernel. */
+  readonly bootOrder: number | null;
   readonly address: Address | null;
 }

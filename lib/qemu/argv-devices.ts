@@ -32,7 +32,7 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...moduleArguments(domain),
     ...hubArguments(domain, usb),
     ...diskParts(domain, disks, boot),
-    ...filesystemParts(domain, launch.filesystemSockets),
+    ...filesystemParts(domain, launch.filesystemSockets, boot),
     ...interfaceParts(domain, launch.taps, boot),
     ...smartcardArguments(domain, { socketDir: launch.socketDir, usb }),
     ...lineParts(domain, launch.socketDir, usb),

@@ -29,8 +29,9 @@ export function videoParts({ videos }: Domain): Part[] {
   const primary = cards.find((each) => each.primary) ?? cards[0];
   return cards.flatMap((video, index): Part[] => {
     const first = video === primary;
+    const named = given('acpi-index', video.acpiIndex);
     const turn: Turn = first ? 'primaryVideo' : 'video';
-    const properties = { driver: driverOf(video, first), id: `video${index}`, ...cardProperties(video) };
+    const properties = { driver: driverOf(video, first), id: `video${index}`, ...cardProperties(video), ...named };
     return video.model === 'ramfb' ? device(properties) : [pciDevice(turn, video.address, properties)];
   });
 }

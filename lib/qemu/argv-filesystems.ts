@@ -2,23 +2,35 @@
 import type { Domain } from '../domain/definition.ts';
 import type { Filesystem } from '../domain/devices.ts';
 import type { Plan9 } from '../domain/filesystems.ts';
+import type { BootOrder } from './argv-boot.ts';
 import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { type Part, given, pciDevice, text } from './arguments.ts';
 
 /** Each behind the socket of its virtiofsd, by index in `filesystems`, or served by the hypervisor itself. */
-export function filesystemParts({ filesystems }: Domain, sockets: ReadonlyMap<number, string>): Part[] {
+export function filesystemParts(
+  { filesystems }: Domain,
+  sockets: ReadonlyMap<number, string>,
+  boot: BootOrder,
+): Part[] {
   return filesystems.flatMap((one, index) => {
-    return one.plan9 === null ? behindServer(one, index, sockets.get(index)) : servedBy9p(one, one.plan9, index);
+    if (one.plan9 !== null) return servedBy9p(one, one.plan9, index);
+    return behindServer(one, { index, socket: sockets.get(index), order: boot.get(one) ?? null });
   });
 }
 
-function behindServer({ target, queueSize, address }: Filesystem, index: number, socket: string | undefined): Part[] {
+interface Served {
+  readonly index: number;
+  readonly socket: string | undefined;
+  readonly order: number | null;
+}
+
+function behindServer({ target, queueSize, address }: Filesystem, { index, socket, order }: Served): Part[] {
   if (socket === undefined) throw new Error(`the directory ${target} has no socket`);
   const chardev = `chr-vu-fs${index}`;
   const properties = { driver: 'vhost-user-fs-pci', id: `fs${index}`, chardev, ...given('queue-size', queueSize) };
   return [
     ...['-chardev', `socket,id=${chardev},path=${text(socket)}`],
-    pciDevice('filesystem', address, { ...properties, tag: target }),
+    pciDevice('filesystem', address, { ...properties, tag: target, ...given('bootindex', order) }),
   ];
 }
 

@@ -2,6 +2,7 @@
 import type { Filesystem } from '../domain/devices.ts';
 import type { Plan9 } from '../domain/filesystems.ts';
 import { addressTag } from './addresses.ts';
+import { bootTag } from './emit-disks.ts';
 import { mark, onOff, tag, type Tag } from './serialize.ts';
 import { virtioAttributes } from './virtio-driver.ts';
 
@@ -15,6 +16,7 @@ export function filesystem(one: Filesystem): Tag {
     tag('source', { dir: one.source }),
     tag('target', { dir: one.target }),
     mark('readonly', one.readonly),
+    bootTag(one.bootOrder),
     addressTag(one.address),
   ]);
 }

@@ -2,6 +2,7 @@
 import type { Video } from '../domain/devices.ts';
 import type { Graphics, Spice, Vnc } from '../domain/graphics.ts';
 import { addressTag } from './addresses.ts';
+import { acpiTag } from './emit-disks.ts';
 import { onOff, tag, yesNo, type Tag } from './serialize.ts';
 import { driverTag } from './virtio-driver.ts';
 
@@ -60,7 +61,7 @@ function spiceParts(spice: Spice): (Tag | null)[] {
 
 /** `<video>`. */
 export function video(one: Video): Tag {
-  const { model: type, heads, primary, resolution, accel3d, blob, virtio, address } = one;
+  const { model: type, heads, primary, resolution, accel3d, blob, virtio, acpiIndex, address } = one;
   const kib = (bytes: number | null): number | null => (bytes === null ? null : Math.ceil(bytes / 1024));
   const memory = {
     ram: kib(one.ramBytes),
@@ -72,5 +73,5 @@ export function video(one: Video): Tag {
     accel3d === null ? null : tag('acceleration', { accel3d: yesNo(accel3d) }),
     resolution === null ? null : tag('resolution', resolution),
   ]);
-  return tag('video', {}, [driverTag(virtio), model, addressTag(address)]);
+  return tag('video', {}, [driverTag(virtio), model, acpiTag(acpiIndex), addressTag(address)]);
 }

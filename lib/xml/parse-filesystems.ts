@@ -19,6 +19,7 @@ export function readFilesystems(domain: Known): Filesystem[] {
     queueSize: valueAt(filesystem, `${key}/driver/@queue`) ?? null,
     model: valueAt(filesystem, `${key}/@model`) ?? 'virtio',
     virtio: readDriver(filesystem),
+    bootOrder: valueAt(filesystem, `${key}/boot/@order`) ?? null,
     address: readAddress(filesystem, key),
   }));
 }

@@ -122,6 +122,7 @@ const impliedVideo: Video = {
   accel3d: null,
   blob: null,
   virtio: plainVirtio,
+  acpiIndex: null,
   address: null,
 };
 
@@ -140,6 +141,7 @@ function readVideo(video: Known): Video {
     accel3d: readAcceleration(video),
     blob: valueAt(video, `${model}/@blob`) ?? null,
     virtio: readDriver(video),
+    acpiIndex: valueAt(video, '/domain/devices/video/acpi/@index') ?? null,
     address: readAddress(video, '/domain/devices/video'),
   };
 }

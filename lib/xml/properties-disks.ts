@@ -35,7 +35,8 @@ export const disks = {
     '/driver/@discard_no_unref': value(flag('on', 'off')),
     ...under('/driver', virtioDriver),
     ...diskSources,
-    '/mirror': missing(),
+    // A job of libvirt's on a running machine; libvirt passes over it in what is defined, too.
+    '/mirror': ignored({ ...holder, opaque: true }),
     '/target': required(holder),
     '/target/@dev': required(part(diskName)),
     '/target/@bus': only('virtio', 'scsi', 'sata', 'ide', 'usb', 'fdc'),
@@ -81,6 +82,7 @@ export const disks = {
     '/target': required(holder),
     '/target/@dir': required(part(mountTag)),
     '/readonly': holder,
+    ...boot,
     ...onPci,
   }),
 } as const;

@@ -1,7 +1,7 @@
 /** Lines of the table: graphics servers and cards. */
 import { vncPort, wholeNumber } from './numbers.ts';
 import { driverLines } from './properties-driver.ts';
-import { alias, onPci } from './properties-shapes.ts';
+import { acpiIndex, alias, onPci } from './properties-shapes.ts';
 import { by, first, holder, ignored, missing, only, part, required, several, under, value, words } from './property.ts';
 import { flag, hostName, keymap, orDefault, path, socketPath, supported, supportedBut } from './values.ts';
 
@@ -96,6 +96,7 @@ export const graphics = {
     '/model/acceleration/@accel3d': yesNo,
     '/model/acceleration/@accel2d': ignored(value(supported('no'))),
     ...driverLines,
+    ...acpiIndex,
     ...onPci,
   }),
 } as const;

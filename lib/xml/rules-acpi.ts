@@ -3,12 +3,13 @@ import { devicesAt, type Known } from './known.ts';
 import type { Problem } from './problems.ts';
 import { repeats, when, type Ruled } from './rule.ts';
 
+const keys = ['/domain/devices/disk', '/domain/devices/interface', '/domain/devices/video'] as const;
+
 /** Each number once. */
-export function brokenAcpi(known: Known, { disks, interfaces }: Ruled): Problem[] {
-  const isRepeated = repeats([...disks, ...interfaces].map(({ acpiIndex }) => acpiIndex));
-  const elements = [...devicesAt(known, '/domain/devices/disk'), ...devicesAt(known, '/domain/devices/interface')];
-  return elements.flatMap((element, index) => {
-    const key = index < disks.length ? '/domain/devices/disk/acpi' : '/domain/devices/interface/acpi';
-    return when(isRepeated(index), element, key, 'another device has this index', 'give each its own number');
-  });
+export function brokenAcpi(known: Known, { disks, interfaces, videos }: Ruled): Problem[] {
+  const isRepeated = repeats([...disks, ...interfaces, ...videos].map(({ acpiIndex }) => acpiIndex));
+  const elements = keys.flatMap((key) => devicesAt(known, key).map((element) => ({ element, key })));
+  return elements.flatMap(({ element, key }, index) =>
+    when(isRepeated(index), element, `${key}/acpi`, 'another device has this index', 'give each its own number'),
+  );
 }

@@ -89,11 +89,17 @@ function ownPlace({ kind, address }: Console): { readonly address: Address | nul
   return { address: kind === 'virtio' ? address : null };
 }
 
-function brokenOrder(known: Known, { disks, interfaces, redirdevs, os }: Ruled): Problem[] {
-  const orders = [...disks, ...interfaces, ...redirdevs].map(({ bootOrder }) => bootOrder);
+const bootKeys = [
+  '/domain/devices/disk',
+  '/domain/devices/interface',
+  '/domain/devices/redirdev',
+  '/domain/devices/filesystem',
+] as const;
+
+function brokenOrder(known: Known, { disks, interfaces, redirdevs, filesystems, os }: Ruled): Problem[] {
+  const orders = [...disks, ...interfaces, ...redirdevs, ...filesystems].map(({ bootOrder }) => bootOrder);
   const isRepeated = repeats(orders);
-  const keys = ['/domain/devices/disk', '/domain/devices/interface', '/domain/devices/redirdev'] as const;
-  const elements = keys.flatMap((key) => devicesAt(known, key).map((element) => ({ element, key })));
+  const elements = bootKeys.flatMap((key) => devicesAt(known, key).map((element) => ({ element, key })));
   const isMixed = os.boot.length > 0 && orders.some((order) => order !== null);
   const mixed = 'a boot order of devices and <boot> in <os> cannot be had together';
   const problems = elements.flatMap(({ element, key }, index) => {

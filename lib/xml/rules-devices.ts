@@ -73,13 +73,16 @@ function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
 function brokenVideos(known: Known, { videos }: Ruled): Problem[] {
   const isRepeated = repeats(videos.map(({ primary }) => (primary ? 'primary' : null)));
   const isAlone = videos.length === 1;
-  return each(known, '/domain/devices/video', videos, ({ model, resolution, accel3d, virtio }, index) => [
+  return each(known, '/domain/devices/video', videos, ({ model, resolution, accel3d, virtio, acpiIndex }, index) => [
     !isPlainVirtio(virtio) && model !== 'virtio' ? ['only a virtio card has such a <driver>', 'remove it'] : null,
     accel3d === true && model !== 'virtio'
       ? [`a ${model} card has no 3D acceleration`, "use <model type='virtio'>"]
       : null,
     resolution !== null && !/^(?:vga|qxl|virtio|bochs)$/.test(model)
       ? [`a ${model} card has no resolution to be told`, 'remove <resolution>']
+      : null,
+    acpiIndex !== null && (model === 'ramfb' || model === 'none')
+      ? ['what sits on no PCI bus has no index for the firmware', 'remove <acpi>']
       : null,
     isRepeated(index) ? ['another video is the primary one', "write primary='no'"] : null,
     model === 'none' && !isAlone ? ["model 'none' says that there is no video at all", 'remove the others'] : null,

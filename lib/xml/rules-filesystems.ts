@@ -47,8 +47,10 @@ function brokenWords(element: Known, one: Filesystem | undefined): Problem[] {
 const plan9TagBytes = 31;
 
 /** What only virtiofsd can do, and what 9p cannot. */
-function brokenPlan9({ plan9, queueSize, binary, server, target }: Filesystem): Told | null {
+function brokenPlan9({ plan9, queueSize, binary, server, target, bootOrder }: Filesystem): Told | null {
   if (plan9 === null) return null;
+  if (bootOrder !== null)
+    return ['firmware reads no kernel over 9p', "remove <boot>, or write <driver type='virtiofs'/>"];
   const { xattr, cache, sandbox, threads } = server;
   const isServed = [queueSize, binary, xattr, cache, sandbox, threads].some((each) => each !== null);
   if (isServed) return ['only virtiofs has a <binary> and a queue', "remove them, or write <driver type='virtiofs'/>"];

@@ -456,7 +456,10 @@ const plan9 = fc.record({
 });
 
 const filesystem: fc.Arbitrary<Filesystem> = fc
-  .tuple(fc.record({ source: path, target: word, readonly: fc.boolean(), address: nowhere }), fc.oneof(served, plan9))
+  .tuple(
+    fc.record({ source: path, target: word, readonly: fc.boolean(), bootOrder: nowhere, address: nowhere }),
+    fc.oneof(served, plan9),
+  )
   .map(([what, how]) => ({ ...what, ...how }));
 
 /** The devices. */

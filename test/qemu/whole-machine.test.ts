@@ -106,7 +106,8 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
       const launch = await launchOf(qemu, directory);
       const up = await start(bareDomain, { ...launch, firmware: { ...chips, secure: true } });
       for (const [typename, properties] of [
-        ['vhost-user-fs-pci', ['chardev', 'queue-size', 'tag']],
+        ['vhost-user-fs-pci', ['bootindex', 'chardev', 'queue-size', 'tag']],
+        ['cirrus-vga', ['acpi-index']],
         ['tpm-crb', ['tpmdev']],
         ['tpm-tis', ['tpmdev']],
         ['virtio-net-pci', ['mq', 'vectors', 'host_mtu']],

@@ -328,7 +328,7 @@ describe('what serves the guest', () => {
   });
 
   const shared = {
-    filesystems: [directory('/s', { target: 'ta,g', queueSize: 1024 })],
+    filesystems: [directory('/s', { target: 'ta,g', queueSize: 1024, bootOrder: 3 })],
   } as const;
   const filesystemSockets = new Map([[0, '/run/fs0']]);
 
@@ -341,6 +341,7 @@ describe('what serves the guest', () => {
       chardev: 'chr-vu-fs0',
       'queue-size': 1024,
       tag: 'ta,g',
+      bootindex: 3,
     });
     expect(objectsOf('-object', argv)).toMatchObject([{ 'qom-type': 'memory-backend-memfd', share: true }]);
   });

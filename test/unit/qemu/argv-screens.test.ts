@@ -74,6 +74,8 @@ describe('a card', () => {
     const argv = argvOf({ videos: [{ ...gpu, primary: true }, gpu] });
     expect(deviceOf('video0', argv)).toMatchObject({ driver: 'virtio-vga-gl', blob: true });
     expect(deviceOf('video1', argv)).toMatchObject({ driver: 'virtio-gpu-gl-pci' });
+    const named = argvOf({ videos: [video('cirrus', { acpiIndex: 1729 })] });
+    expect(deviceOf('video0', named)).toMatchObject({ driver: 'cirrus-vga', 'acpi-index': 1729 });
     expect(deviceOf('video0', argvOf({ videos: [video('ramfb')] }))).toEqual({ driver: 'ramfb', id: 'video0' });
   });
 });

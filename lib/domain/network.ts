@@ -1,7 +1,7 @@
 /** What a network card is, and what is behind it, beyond a tap. Pure data. */
 import type { VirtioModel } from './virtio.ts';
 
-/** Cards for a PCI slot, in libvirt's words, which but for virtio are QEMU's too. */
+/** Cards for a PCI slot, and the last one for USB, in libvirt's words, which but for virtio are QEMU's too. */
 export const cardModels = [
   'virtio',
   'virtio-transitional',
@@ -20,6 +20,7 @@ export const cardModels = [
   'rtl8139',
   'tulip',
   'vmxnet3',
+  'usb-net',
 ] as const;
 
 export type CardModel = (typeof cardModels)[number];
@@ -27,6 +28,11 @@ export type CardModel = (typeof cardModels)[number];
 /** Whether the guest drives it by virtio. */
 export function isVirtio(model: CardModel): model is VirtioModel {
   return model.startsWith('virtio');
+}
+
+/** Whether it is plugged into a USB port. */
+export function isUsbCard(model: CardModel): boolean {
+  return model === 'usb-net';
 }
 
 /** Work that is left to the host, or to the guest, instead of being done for every packet. */

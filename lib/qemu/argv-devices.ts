@@ -33,7 +33,7 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...hubArguments(domain, usb),
     ...diskParts(domain, disks, boot),
     ...filesystemParts(domain, launch.filesystemSockets, boot),
-    ...interfaceParts(domain, launch.taps, boot),
+    ...interfaceParts(domain, launch.taps, { boot, usb }),
     ...smartcardArguments(domain, { socketDir: launch.socketDir, usb }),
     ...lineParts(domain, launch.socketDir, usb),
     ...tpmArguments(domain, launch.tpmSocket),

@@ -1,9 +1,11 @@
 /** Network cards as QEMU's arguments. Pure: taps are opened by others and come as descriptor numbers. */
 import type { Domain } from '../domain/definition.ts';
 import type { Interface, PortForward } from '../domain/devices.ts';
+import { isUsbCard } from '../domain/network.ts';
 import type { BootOrder } from './argv-boot.ts';
 import { cardProperties, romProperties, socketProperties } from './argv-cards.ts';
-import { type Part, given, impossible, json, pciDevice, text } from './arguments.ts';
+import type { UsbPlaces } from './argv-usb.ts';
+import { type Part, device, given, impossible, json, pciDevice, text } from './arguments.ts';
 
 /** Descriptors of one card as numbered in the hypervisor: one of each for a queue. */
 export interface Tap {
@@ -13,7 +15,11 @@ export interface Tap {
 }
 
 /** Each card, `netN`, behind its back end, `hostnetN`. Its link is up: taking it down is a command. */
-export function interfaceParts(domain: Domain, taps: ReadonlyMap<number, Tap>, boot: BootOrder): Part[] {
+export function interfaceParts(
+  domain: Domain,
+  taps: ReadonlyMap<number, Tap>,
+  { boot, usb }: { readonly boot: BootOrder; readonly usb: UsbPlaces },
+): Part[] {
   return domain.interfaces.flatMap((nic, index) => {
     const netdev = `hostnet${index}`;
     const properties = {
@@ -26,7 +32,10 @@ export function interfaceParts(domain: Domain, taps: ReadonlyMap<number, Tap>, b
       ...romProperties(nic.rom),
     };
     const behind = json('-netdev', backend(nic, { id: netdev, index, tap: taps.get(index) }));
-    return [...companion(nic, index), ...behind, pciDevice('interface', nic.address, properties)];
+    const card = isUsbCard(nic.model)
+      ? device({ ...properties, ...usb.get(nic) })
+      : [pciDevice('interface', nic.address, properties)];
+    return [...companion(nic, index), ...behind, ...card];
   });
 }
 

@@ -1,6 +1,6 @@
 /** XML -> network cards. */
 import type { Interface, PortForward } from '../domain/devices.ts';
-import { readAddress } from './addresses.ts';
+import { readPlace } from './addresses.ts';
 import { devicesAt, need, valueAt, type Known } from './known.ts';
 import { readCardDriver, readRom, readSocket } from './parse-cards.ts';
 import { readDriver } from './virtio-driver.ts';
@@ -26,7 +26,7 @@ function readInterface(card: Known, makeMac: () => string): Interface {
     driver: readCardDriver(card),
     rom: readRom(card),
     ...readSettings(card),
-    address: readAddress(card, '/domain/devices/interface'),
+    address: readPlace(card),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Lines of the table: network cards. */
 import { cardModels } from '../domain/network.ts';
 import { wholeNumber } from './numbers.ts';
-import { acpiIndex, boot, onPci } from './properties-shapes.ts';
+import { acpiIndex, boot, onPciOrUsb } from './properties-shapes.ts';
 import { virtioDriver } from './properties-virtio.ts';
 import {
   by,
@@ -141,5 +141,5 @@ export const interfaces = under('/domain/devices/interface', {
   '/bandwidth': missing('remove it; shape the traffic of the tap with tc'),
   ...boot,
   ...acpiIndex,
-  ...onPci,
+  ...onPciOrUsb,
 } as const);

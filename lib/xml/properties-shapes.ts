@@ -30,7 +30,7 @@ const usb = {
   '/address[usb]/@port': required(value(usbPort)),
 } as const;
 
-/** An input device. */
+/** A device that is for either. */
 export const onPciOrUsb = {
   ...alias,
   '/address': whole(by('type', null, holder)),

@@ -1,6 +1,6 @@
 /** Rules on network cards. */
 import type { Interface } from '../domain/devices.ts';
-import { hasTap, isVirtio } from '../domain/network.ts';
+import { hasTap, isUsbCard, isVirtio } from '../domain/network.ts';
 import { isPlainVirtio } from '../domain/virtio.ts';
 import { devicesAt, valueAt, type Known } from './known.ts';
 import { maxForwards } from './parse-interfaces.ts';
@@ -23,6 +23,7 @@ export function brokenInterfaces(known: Known, domain: Ruled): Problem[] {
       brokenTap(card),
       brokenVirtio(card),
       brokenRom(card),
+      brokenPlace(card),
       brokenSocket(card),
       brokenVhostUser(card, isShared),
       brokenDriver(card),
@@ -73,6 +74,15 @@ function brokenVirtio({ model, driver, virtio }: Interface): Told | null {
 function brokenRom({ rom }: Interface): Told | null {
   if (rom === null || rom.enabled || (rom.bar === null && rom.file === null)) return null;
   return ['a card without code has no file and no bar for it', "remove them, or enabled='no'"];
+}
+
+function brokenPlace({ model, address, rom, acpiIndex }: Interface): Told | null {
+  const expected = isUsbCard(model) ? 'usb' : 'pci';
+  if (address !== null && address.type !== expected)
+    return [`a card of model ${model} has no ${address.type} address`, `write <address type='${expected}' .../>`];
+  return isUsbCard(model) && (rom !== null || acpiIndex !== null)
+    ? ['a card on a USB port has no code for the firmware, and no index', 'remove <rom> and <acpi>']
+    : null;
 }
 
 function brokenSocket({ socket }: Interface): Told | null {

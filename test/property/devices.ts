@@ -20,6 +20,7 @@ import {
   type CardSocket,
   type CardType,
   hasTap,
+  isUsbCard,
   isVirtio,
   plainCardDriver,
 } from '../../lib/domain/network.ts';
@@ -247,7 +248,7 @@ const card: fc.Arbitrary<Interface> = fc
     socket: socketOf(one),
     virtio: isVirtio(one.model) ? one.virtio : plainVirtio,
     driver: isVirtio(one.model) ? one.driver : plainCardDriver,
-    rom: one.rom?.enabled === false ? { enabled: false, bar: null, file: null } : one.rom,
+    rom: isUsbCard(one.model) ? null : one.rom?.enabled === false ? { enabled: false, bar: null, file: null } : one.rom,
     queues: isVirtio(one.model) ? one.queues : null,
     backend: isVirtio(one.model) && hasTap(one) ? one.backend : null,
   }));

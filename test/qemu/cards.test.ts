@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Domain } from '../../lib/domain/definition.ts';
 import type { Interface } from '../../lib/domain/devices.ts';
-import { cardModels } from '../../lib/domain/network.ts';
+import { cardModels, isUsbCard } from '../../lib/domain/network.ts';
 import { buildArgv } from '../../lib/qemu/argv.ts';
 import { probeCapabilities } from '../../lib/qemu/capabilities.ts';
 import { quit, ready } from '../../lib/qemu/commands.ts';
@@ -26,7 +26,9 @@ function cards(devices: readonly string[], rom: string): Interface[] {
   const models = cardModels.filter((model) => model.startsWith('virtio') || devices.includes(model));
   const plain = { rom: { enabled: false, bar: null, file: null } };
   return [
-    ...models.map((model, index) => nic({ ...plain, model, mac: `52:54:00:00:01:${String(index + 10)}` })),
+    ...models.map((model, index) =>
+      nic({ ...(isUsbCard(model) ? {} : plain), model, mac: `52:54:00:00:01:${String(index + 10)}` }),
+    ),
     nic({ driver, acpiIndex: 9, rom: { enabled: true, bar: false, file: rom } }),
     nic({ ...plain, type: 'server', socket: place }),
     nic({ ...plain, type: 'mcast', socket: { ...place, address: '230.0.0.1', port: 11_111 } }),

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Interface } from '../../../lib/domain/devices.ts';
 import { plainCardDriver } from '../../../lib/domain/network.ts';
-import { bareDomain, directory, nic, qemu10 } from '../../fixtures/qmp/domains.ts';
+import { bareDomain, directory, disk, nic, qemu10 } from '../../fixtures/qmp/domains.ts';
 import { argvOf, deviceOf, objectsOf, onMachine, valuesOf } from './argv-of.ts';
 
 const invalid = expect.objectContaining({ code: 'INVALID_XML', hint: expect.any(String) });
@@ -28,6 +28,19 @@ describe('a network card', () => {
     ['ne2k_pci', 'ne2k_pci'],
   ] as const)('of model %s is %s', (model, driver) => {
     expect(cardOf({ model })).toMatchObject({ driver });
+  });
+
+  test('on a USB port has the first that is free, after disks', () => {
+    const stick = disk('/a.raw', { bus: 'usb', target: 'sda', address: { type: 'usb', bus: 0, port: '1' } });
+    const argv = argvOf({
+      ...onMachine('q35'),
+      controllers: [],
+      disks: [stick],
+      interfaces: [nic({ model: 'usb-net', bootOrder: 2 })],
+    });
+    const { mac } = nic();
+    const names = { driver: 'usb-net', netdev: 'hostnet0', id: 'net0', mac, bootindex: 2 };
+    expect(deviceOf('net0', argv)).toEqual({ ...names, bus: 'usb.0', port: '2' });
   });
 
   test('that the emulator has not is refused by name', () => {

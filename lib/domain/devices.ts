@@ -204,7 +204,8 @@ export type Controller = { readonly index: number; readonly address: Address | n
       readonly startPort: number | null;
     }
   | ScsiController
-  | { readonly type: 'sata' | 'ide' | 'fdc' }
+  /** `ccid`: a reader of smart cards, on USB. */
+  | { readonly type: 'sata' | 'ide' | 'fdc' | 'ccid' }
   | {
       readonly type: 'virtio-serial';
       readonly model: VirtioModel;

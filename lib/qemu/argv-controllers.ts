@@ -130,6 +130,7 @@ function partsOf(controller: Controller, family: MachineFamily): Part[] {
     case 'scsi':
       return [scsiController(controller)];
     case 'fdc':
+    case 'ccid':
       return [];
     case 'ide':
     case 'sata':

@@ -4,6 +4,7 @@ import type { Redirdev, RedirRule, Smartcard } from '../domain/redirection.ts';
 import type { BootOrder } from './argv-boot.ts';
 import type { UsbPlaces } from './argv-usb.ts';
 import { device, given } from './arguments.ts';
+import { cardReaders, readerOf } from './card-readers.ts';
 import { chardev } from './chardev.ts';
 
 /** Hubs, which come before what is plugged into them. */
@@ -54,23 +55,12 @@ function versionNumber(version: string): number {
   return Number.parseInt(`${major.padStart(2, '0')}${minor.padEnd(2, '0')}`, 16);
 }
 
-/** Smart cards, each reader before its cards. */
-export function smartcardArguments({ smartcards }: Domain, { socketDir, usb }: Omit<Around, 'boot'>): string[] {
-  const readers = new Set<number>();
-  return smartcards.flatMap((card, index) => {
-    const controller = readerOf(card);
-    const isFirst = !readers.has(controller);
-    readers.add(controller);
-    return [
-      ...(isFirst ? device({ driver: 'usb-ccid', id: `ccid${controller}`, ...usb.get(card) }) : []),
-      ...smartcard(card, index, socketDir),
-    ];
-  });
-}
-
-/** Number of the reader a card is in. */
-function readerOf({ address }: Smartcard): number {
-  return address?.type === 'ccid' ? address.controller : 0;
+/** Readers, and the smart cards in them. */
+export function smartcardArguments(domain: Domain, { socketDir, usb }: Omit<Around, 'boot'>): string[] {
+  const readers = cardReaders(domain).flatMap((reader) =>
+    device({ driver: 'usb-ccid', id: `ccid${reader.index}`, ...usb.get(reader.device) }),
+  );
+  return [...readers, ...domain.smartcards.flatMap((card, index) => smartcard(card, index, socketDir))];
 }
 
 const usualDatabase = '/etc/pki/nssdb';

@@ -5,6 +5,7 @@ import { isUsbCard } from '../domain/network.ts';
 import type { Hub, Redirdev, Smartcard } from '../domain/redirection.ts';
 import type { Sound } from '../domain/sound.ts';
 import { type Part, given, impossible, pciDevice } from './arguments.ts';
+import { cardReaders } from './card-readers.ts';
 import type { MachineFamily } from './machine-family.ts';
 
 type UsbController = Extract<Controller, { type: 'usb' }>;
@@ -66,8 +67,8 @@ function onRootBus(slot: number, number: number): Address {
 /** Where the USB devices of a domain are plugged in, to be asked once for each of its devices. */
 export type UsbPlaces = ReadonlyMap<UsbDevice, object>;
 
-/** A smart card stands for the reader it is the first in. */
-type UsbDevice = Disk | Interface | Input | Sound | Serial | Hub | Redirdev | Smartcard;
+/** A smart card stands for the reader it is the first in, where the definition has none of that number. */
+type UsbDevice = Disk | Interface | Controller | Input | Sound | Serial | Hub | Redirdev | Smartcard;
 
 /**
  * `bus` and, as soon as one device names its port, `port` of each USB device: QEMU gives out ports in the order of the
@@ -89,25 +90,19 @@ export function usbPlaces(domain: Domain): UsbPlaces {
 }
 
 /** In the order of the command line, in which ports are given out. */
-function usbDevices({ hubs, disks, interfaces, smartcards, serials, inputs, sounds, redirdevs }: Domain): UsbDevice[] {
+function usbDevices(domain: Domain): UsbDevice[] {
+  const { hubs, disks, interfaces, serials, inputs, sounds, redirdevs } = domain;
   const onBus = ({ bus }: Disk | Input): boolean => bus === 'usb';
-  const readers = smartcards.filter(
-    (card, index) => smartcards.findIndex((one) => reader(one) === reader(card)) === index,
-  );
   return [
     ...hubs,
     ...disks.filter(onBus),
     ...interfaces.filter(({ model }) => isUsbCard(model)),
-    ...readers,
+    ...cardReaders(domain).map(({ device }) => device),
     ...serials.filter(({ model }) => model === 'usb-serial'),
     ...inputs.filter(onBus),
     ...sounds.filter(({ model }) => model === 'usb'),
     ...redirdevs,
   ];
-}
-
-function reader({ address }: Smartcard): number {
-  return address?.type === 'ccid' ? address.controller : 0;
 }
 
 function plug(bus: number, port: string | null): object {

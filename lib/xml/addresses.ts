@@ -3,8 +3,7 @@ import type { Address } from '../domain/devices.ts';
 import { valueAt, type Known } from './known.ts';
 import { tag, type Tag } from './serialize.ts';
 
-type OnPci =
-  `/domain/devices/${'controller' | 'filesystem' | 'video' | 'watchdog' | 'memballoon' | 'rng'}`;
+type OnPci = `/domain/devices/${'filesystem' | 'video' | 'watchdog' | 'memballoon' | 'rng'}`;
 type OnPciOrUsb = OnPci | '/domain/devices/input' | '/domain/devices/sound' | '/domain/devices/disk';
 
 /** The address of the device at `key`; null: none given, or only its kind. */

@@ -1,6 +1,6 @@
 /** XML -> controllers. */
 import type { Controller, ScsiController } from '../domain/devices.ts';
-import { readAddress } from './addresses.ts';
+import { readPlace } from './addresses.ts';
 import { devicesAt, need, valueAt, type Known } from './known.ts';
 import { readDriver } from './virtio-driver.ts';
 
@@ -42,7 +42,7 @@ function freeIndex(
 
 function readController(controller: Known): Unnumbered {
   const type = need(controller, '/domain/devices/controller/@type');
-  const address = readAddress(controller, '/domain/devices/controller');
+  const address = readPlace(controller);
   switch (type) {
     case 'usb':
       return { type, address, ...readUsb(controller) };

@@ -1,6 +1,6 @@
 /** Lines of the table: controllers. */
 import { address, wholeNumber } from './numbers.ts';
-import { onPci } from './properties-shapes.ts';
+import { onPciOrUsb } from './properties-shapes.ts';
 import { virtioDriver, virtioModel } from './properties-virtio.ts';
 import { by, holder, missing, only, part, required, several, told, under, value } from './property.ts';
 import { flag, orDefault, supported } from './values.ts';
@@ -62,7 +62,7 @@ const pciDrivers = [
 
 export const controllers = under('/domain/devices/controller', {
   '': several(by('type', null, holder)),
-  '/@type': required(only('usb', 'scsi', 'sata', 'ide', 'fdc', 'virtio-serial', 'pci')),
+  '/@type': required(only('usb', 'scsi', 'sata', 'ide', 'fdc', 'ccid', 'virtio-serial', 'pci')),
   '/@index': small,
   '[usb]/@model': only(...usbModels),
   '[usb]/@ports': value(wholeNumber(1, 15)),
@@ -92,5 +92,5 @@ export const controllers = under('/domain/devices/controller', {
   '[pci]/target/node': missing(),
   '[pci]/pcihole64': value(wholeNumber(0, 999_999_999)),
   '[pci]/pcihole64/@unit': only('KiB'),
-  ...onPci,
+  ...onPciOrUsb,
 } as const);

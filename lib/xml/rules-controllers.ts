@@ -20,6 +20,7 @@ export function brokenControllers(known: Known, { controllers }: Ruled): Problem
     brokenMaster(one),
     brokenScsi(one),
     brokenTarget(one),
+    brokenPlace(one),
   ]);
 }
 
@@ -50,6 +51,12 @@ function brokenScsi(one: Controller): Told | null {
   return isTold || !isPlainVirtio(virtio)
     ? ['what <driver> says is for virtio-scsi only', "remove <driver>, or write model='virtio-scsi'"]
     : null;
+}
+
+function brokenPlace({ type, address }: Controller): Told | null {
+  const expected = type === 'ccid' ? 'usb' : 'pci';
+  if (address === null || address.type === expected) return null;
+  return [`a ${type} controller has no ${address.type} address`, `write <address type='${expected}' .../>`];
 }
 
 const slots: readonly string[] = ['pcie-root-port', 'pcie-switch-downstream-port'];

@@ -401,7 +401,7 @@ const controller: fc.Arbitrary<Controller> = fc.oneof(
     ports: maybe(number(1, 511)),
     vectors: maybe(number(0, 2048)),
   }),
-  fc.record({ type: oneOf('sata', 'ide'), index: number(0, 255), address: nowhere }),
+  fc.record({ type: oneOf('sata', 'ide', 'ccid'), index: number(0, 255), address: nowhere }),
   fc.record({
     type: fc.constant('pci' as const),
     index: number(1, 255),

@@ -1,6 +1,7 @@
 /** Gives devices of a domain their addresses and their places in the boot order. */
 import type { Domain } from '../../lib/domain/definition.ts';
 import type { Address } from '../../lib/domain/devices.ts';
+import { isUsbCard } from '../../lib/domain/network.ts';
 
 type Place = { readonly address: Address | null };
 
@@ -32,9 +33,9 @@ export function withAddresses(domain: Domain, has: () => boolean): Domain {
     serials: domain.serials.map((one) => (one.model === 'pci-serial' ? put(one, pci) : one)),
     hubs: domain.hubs.map((one) => put(one, usb)),
     redirdevs: domain.redirdevs.map((one) => put(one, usb)),
-    controllers: domain.controllers.map((one) => put(one, pci)),
+    controllers: domain.controllers.map((one) => put(one, one.type === 'ccid' ? usb : pci)),
     filesystems: domain.filesystems.map((one) => put(one, pci)),
-    interfaces: domain.interfaces.map((one) => put(one, pci)),
+    interfaces: domain.interfaces.map((one) => put(one, isUsbCard(one.model) ? usb : pci)),
     consoles: domain.consoles.map((one) => (one.kind === 'virtio' ? put(one, port) : one)),
     channels: domain.channels.map((one) => put(one, port)),
     inputs: domain.inputs.map((one) => put(one, () => onBus(one.bus))),
@@ -51,5 +52,6 @@ export function withBootOrder(domain: Domain, has: () => boolean): Domain {
   let count = 0;
   const put = <T extends { readonly bootOrder: number | null }>(device: T): T =>
     has() ? { ...device, bootOrder: ++count } : device;
-  return { ...domain, disks: domain.disks.map(put), interfaces: domain.interfaces.map(put) };
+  const filesystems = domain.filesystems.map((one) => (one.plan9 === null ? put(one) : one));
+  return { ...domain, filesystems, disks: domain.disks.map(put), interfaces: domain.interfaces.map(put) };
 }

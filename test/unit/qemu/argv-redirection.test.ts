@@ -109,6 +109,18 @@ describe('a smart card', () => {
     expect(deviceOf('ccid0', argv)).toEqual({ driver: 'usb-ccid', id: 'ccid0', bus: 'usb.0' });
   });
 
+  test('is in the reader that the definition has, at its place', () => {
+    const place = { type: 'usb', bus: 0, port: '3' } as const;
+    const controllers = [2, 1].map((index) => ({ type: 'ccid', index, address: index === 1 ? place : null }) as const);
+    const argv = argvOf({
+      controllers,
+      smartcards: [{ mode: 'host', address: { type: 'ccid', controller: 1, slot: 0 } }],
+    });
+    expect(deviceOf('ccid2', argv)).toEqual({ driver: 'usb-ccid', id: 'ccid2', bus: 'usb.0', port: '1' });
+    expect(deviceOf('ccid1', argv)).toEqual({ driver: 'usb-ccid', id: 'ccid1', bus: 'usb.0', port: '3' });
+    expect(deviceOf('ccid0', argv)).toBeUndefined();
+  });
+
   test('is in the reader its address names', () => {
     const address = { type: 'ccid', controller: 1, slot: 0 } as const;
     const argv = argvOf({

@@ -13,7 +13,7 @@ function alone(name: string, groupOrder: number, timeouts: { testTimeout: number
   return { test: { name, include, fileParallelism: false, sequence: { groupOrder }, retry: retries, ...timeout } };
 }
 
-/** Each host of the end-to-end tests has places and cgroups of its own, and most of their time they wait for programs to start. */
+/** Each of these tests has directories, cgroups and networks of its own, and waits for programs to start. */
 function sideBySide(project: ReturnType<typeof alone>) {
   return { test: { ...project.test, fileParallelism: true, maxWorkers: Math.min(2, availableParallelism()) } };
 }
@@ -34,7 +34,7 @@ export default defineConfig({
       alone('native', 1, { testTimeout: 20_000, hookTimeout: 20_000 }),
       alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 }),
       // Its first run downloads the QEMU that the host has not.
-      alone('qemu', 3, { testTimeout: 60_000, hookTimeout: 300_000 }),
+      sideBySide(alone('qemu', 3, { testTimeout: 60_000, hookTimeout: 300_000 })),
       // Boots machines, and its first run downloads a kernel.
       alone('lab', 6, { testTimeout: 900_000, hookTimeout: 900_000 }),
       // Its first run downloads and builds the guests.

@@ -1,8 +1,10 @@
 /** Devices as people write them, started by real QEMUs and ended at once: each line is refused or understood whole. */
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { buildArgv } from '../../lib/qemu/argv.ts';
 import { probeCapabilities } from '../../lib/qemu/capabilities.ts';
 import { pollBalloon, quit, ready } from '../../lib/qemu/commands.ts';
@@ -13,6 +15,10 @@ import { findQemus } from '../setup/qemus.ts';
 import { startMachine, temporaryDirectory } from './machine.ts';
 
 const qemus = await findQemus();
+
+/** What an emulator can do is asked once. */
+const cache = await mkdtemp(path.join(tmpdir(), 'domctl-qemu-cache-'));
+afterAll(() => rm(cache, { recursive: true, force: true }));
 
 function definition(devices: string, machine: string): string {
   return `<domain type='qemu'><name>vm</name><memory unit='MiB'>64</memory>
@@ -105,7 +111,7 @@ describe.for(qemus)('QEMU $label', { timeout: 30_000 }, (qemu) => {
       const directory = await temporaryDirectory();
       const xml = definition(devices.replaceAll('DIR', directory), board);
       const { domain } = parseDomain(xml, { file: 'vm.xml', allowUnsupported: false, generate });
-      const capabilities = await probeCapabilities(qemu.emulator!, path.join(directory, 'cache'));
+      const capabilities = await probeCapabilities(qemu.emulator!, cache);
       const qmpSocket = path.join(directory, 'qmp');
       const argv = buildArgv(domain, { ...plainLaunch, capabilities, qmpSocket, socketDir: directory });
       const machine = startMachine(capabilities.emulator, argv, qmpSocket);

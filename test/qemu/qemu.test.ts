@@ -1,6 +1,7 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { Domain } from '../../lib/domain/definition.ts';
 import { buildArgv } from '../../lib/qemu/argv.ts';
 import { type Capabilities, probeCapabilities } from '../../lib/qemu/capabilities.ts';
@@ -17,6 +18,11 @@ import {
 } from './machine.ts';
 
 const qemus = await findQemus();
+
+/** What an emulator can do is asked once. */
+const cache = await mkdtemp(path.join(tmpdir(), 'domctl-qemu-cache-'));
+afterAll(() => rm(cache, { recursive: true, force: true }));
+
 const kvm = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
   () => true,
   () => false,
@@ -29,7 +35,7 @@ interface Setting {
 
 async function setUp({ emulator }: TestQemu): Promise<Setting> {
   const directory = await temporaryDirectory();
-  return { directory, capabilities: await probeCapabilities(emulator!, path.join(directory, 'cache')) };
+  return { directory, capabilities: await probeCapabilities(emulator!, cache) };
 }
 
 function start({ capabilities, directory }: Setting, domain: Domain, socket = 'qmp'): Machine {

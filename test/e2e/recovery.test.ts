@@ -39,7 +39,7 @@ describeEndToEnd('recovery', () => {
     expect(isAlive(pid!)).toBe(true);
     await host.nextDaemon();
     expect(await host.info('db1')).toMatchObject({ id: 1, pid, state: 'exiting', reason: 'destroyed' });
-    expect((await host.domctl(['start', 'db1'])).exit).toBe(4);
+    await expect(host.client().start('db1', {})).rejects.toMatchObject({ exit: 4 });
     const { lastOutcome } = await host.becomes('db1', 'shut off');
     expect(isAlive(pid!)).toBe(false);
     expect(lastOutcome).toMatchObject({ id: 1, kind: 'destroyed', rung: 'SIGKILL' });

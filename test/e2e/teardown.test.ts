@@ -86,7 +86,7 @@ describeEndToEnd('the teardown helper', () => {
   });
 
   test('at its work is left to it, however long that takes, and drain names it', async () => {
-    await using host = await hostWith({ mode: 'gentle', gentleRate: '128MiB' }, { killAfter: '2s' });
+    await using host = await hostWith({ mode: 'gentle', gentleRate: '64MiB' }, { killAfter: '2s' });
     const running = await host.run({ name: 'db1', memoryMiB: 512, touched: true });
     const { pid } = helperOf(running);
     await host.ok('destroy', 'db1');
@@ -97,7 +97,7 @@ describeEndToEnd('the teardown helper', () => {
     await host.ok('destroy', 'db1', '--wait').catch(() => undefined);
     await host.becomes('db1', 'shut off');
     const { released } = await host.json<DrainAnswer>('drain');
-    // 512 MiB at 128 MiB a second, less what exit frees at the end.
+    // 512 MiB at 64 MiB a second, less what exit frees at the end.
     expect(released[0]?.releasedAfterMs).toBeGreaterThan(2500);
     expect(released[0]?.freedAfterMs).toBeLessThan(released[0]!.releasedAfterMs / 2);
   });

@@ -28,7 +28,14 @@ export default defineConfig({
     reporters: ['default', './test/setup/reporter.ts'],
     projects: [
       // One process for all: starting one per file would take twice as long as the tests.
-      { test: { name: 'unit', include: ['test/{unit,property}/**/*.test.ts'], isolate: false } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{unit,property}/**/*.test.ts'],
+          isolate: false,
+          testTimeout: patient(60_000),
+        },
+      },
       // Processor time and nothing else; too much of it for the unit tests.
       onlyOnce(alone('fuzz', 7, { testTimeout: 120_000, hookTimeout: 20_000 })),
       alone('native', 1, { testTimeout: 20_000, hookTimeout: 20_000 }),

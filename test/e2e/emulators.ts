@@ -31,7 +31,7 @@ export const byGeneration = qemus.map((qemu) => [qemu.label, qemu] as const);
 /** Whichever QEMU this host has: for tests that are not about generations. */
 export const anyQemu = qemus.find(({ emulator }) => emulator !== null)?.emulator ?? null;
 
-/** Those of one test process, which ends with them. */
+/** Those of one test file. */
 export class Emulators {
   readonly #known = new Map<string, string>();
   #directory: string | null = null;
@@ -79,11 +79,15 @@ export class Emulators {
     for (const [name, text] of this.#known) writeFileSync(join(stateDir, 'capabilities', name), text);
   }
 
+  /** Removes what was written for all hosts. */
+  end(): void {
+    if (this.#directory !== null) rmSync(this.#directory, { recursive: true, force: true });
+  }
+
   #home(): string {
     if (this.#directory !== null) return this.#directory;
     const directory = mkdtempSync(join(realpathSync(tmpdir()), 'e2e-emulators-'));
     chmodSync(directory, 0o755);
-    process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
     this.#directory = directory;
     return directory;
   }

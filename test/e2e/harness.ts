@@ -22,7 +22,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, onTestFailed, onTestFinished } from 'vitest';
+import { afterAll, describe, onTestFailed, onTestFinished } from 'vitest';
 import { Client } from '../../lib/client/client.ts';
 import type { DomainInfo } from '../../lib/client/contract.ts';
 import { DomctlError, isErrno } from '../../lib/errors.ts';
@@ -98,6 +98,7 @@ export interface JournalLine {
 let hosts = 0;
 
 const emulators = new Emulators();
+afterAll(() => emulators.end());
 
 /** Makes the host; nothing runs yet. For `await using` inside a test. */
 export async function createHost(options: HostOptions = {}): Promise<Host> {

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import type { Domain } from '../domain/definition.ts';
 import type { HelperKind, Launch, ProcessIdentity } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
+import { weighHelper } from '../host/helper-weight.ts';
 import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
 import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
@@ -50,12 +51,18 @@ export async function launchHypervisor(supervisor: Supervisor, plan: LaunchPlan)
     logStart = await prepareFiles(supervisor, plan, log);
     await giveBirth(supervisor, plan, log, logStart);
     await completeLaunch(supervisor, plan.domain);
+    weigh(supervisor, plan.teardown);
   } catch (error) {
     const said = await lastWords(log, logStart);
     const failure = explain(supervisor, error, said);
     await supervisor.tell({ kind: 'launchFailed', detail: failure.message });
     throw failure;
   }
+}
+
+function weigh({ state, launch }: Supervisor, rule: TeardownRule): void {
+  if (launch.helper !== 'preload' || (state.kind !== 'running' && state.kind !== 'paused') || !state.helper) return;
+  weighHelper(state.helper, state.hypervisor, rule);
 }
 
 /** From a spawned hypervisor to a running guest; also how a new daemon finishes the launch of a dead one. */

@@ -1,5 +1,6 @@
 /** What gives the memory back: which helper an incarnation has, that it is in its sandbox, and what follows when it is not. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
 import type { DomainStats } from '../../lib/client/figures.ts';
 import type { DomainInfo, DrainAnswer } from '../../lib/client/contract.ts';
@@ -30,6 +31,11 @@ function zombiesOf(parent: number): string[] {
     .filter(Boolean)
     .map(Number);
   return children.filter((pid) => statusField(pid, 'State')?.startsWith('Z')).map(String);
+}
+
+/** Of the session, as the scheduler weighs it (sched(7), autogroup). */
+function sessionNice(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/autogroup`, 'utf8').split(' nice ')[1]);
 }
 
 describeEndToEnd('the teardown helper', () => {
@@ -74,6 +80,17 @@ describeEndToEnd('the teardown helper', () => {
     expect(refused.stderr).toContain(`policy asks for teardown.helper: preload, but ${emulator} `);
     host.writePolicy('mine', { teardown: sizes });
     await host.ok('start', 'db1');
+  });
+
+  test('has a share of the processors for each of its threads, unless it is to be gentle', async ({ skip }) => {
+    if (!existsSync('/proc/self/autogroup')) skip('this kernel does not schedule by sessions');
+    await using host = await hostWith({ threads: 2 });
+    host.writePolicy('slow', { teardown: { ...sizes, mode: 'gentle' } });
+    host.writeHostYaml({ defaultPolicy: 'mine', allowedPolicies: ['mine', 'slow'], security: { user: 'nobody' } });
+    const [fast, slow] = [await host.run({ name: 'a' }), await host.run({ name: 'b', policy: 'slow' })];
+    expect(sessionNice(helperOf(fast).pid)).toBe(availableParallelism() > 1 ? -3 : 0);
+    expect(sessionNice(helperOf(slow).pid)).toBe(0);
+    expect(sessionNice(fast.pid!)).toBe(0);
   });
 
   test('that was killed is lost, and the end is as it would be without', async () => {

@@ -23,6 +23,7 @@ import { companionsOf } from './companions.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { launchHypervisor } from './launcher.ts';
 import { becomesReleased, hasLostPort } from './lost-ports.ts';
+import { goingFirst } from './precedence.ts';
 import { type Preparation, prepare, withPorts } from './preparation.ts';
 import { refusedByClaim, refusedByLedger, refusedByState, refusedByTaken, type StartVerb } from './refusals.ts';
 import { isTaken } from './resources.ts';
@@ -90,7 +91,8 @@ export class Starter {
   async #launch(entry: Entry, order: StartOrder, admission: Admission): Promise<StartAnswer> {
     const supervisor = admittedIn(admission);
     try {
-      await launchHypervisor(supervisor, admission.preparation);
+      const { preparation } = admission;
+      await goingFirst(entry.supervisors, preparation.class, async () => launchHypervisor(supervisor, preparation));
       return this.#answer(entry, order, admission);
     } catch (error) {
       const again = (await hasLostPort(error, admission.preparation)) && (await becomesReleased(supervisor));

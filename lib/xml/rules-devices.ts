@@ -1,5 +1,5 @@
 /** Rules on what one looks at and types on, and the small devices. */
-import type { Address, Input } from '../domain/devices.ts';
+import type { Address, Input, Video } from '../domain/devices.ts';
 import type { Sound } from '../domain/sound.ts';
 import { isPlainVirtio } from '../domain/virtio.ts';
 import { devicesAt, valueAt, type Known } from './known.ts';
@@ -73,20 +73,26 @@ function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
 function brokenVideos(known: Known, { videos }: Ruled): Problem[] {
   const isRepeated = repeats(videos.map(({ primary }) => (primary ? 'primary' : null)));
   const isAlone = videos.length === 1;
-  return each(known, '/domain/devices/video', videos, ({ model, resolution, accel3d, virtio, acpiIndex }, index) => [
-    !isPlainVirtio(virtio) && model !== 'virtio' ? ['only a virtio card has such a <driver>', 'remove it'] : null,
-    accel3d === true && model !== 'virtio'
-      ? [`a ${model} card has no 3D acceleration`, "use <model type='virtio'>"]
-      : null,
+  return each(known, '/domain/devices/video', videos, (one, index) => [
+    ...brokenCard(one),
+    isRepeated(index) ? ['another video is the primary one', "write primary='no'"] : null,
+    one.model === 'none' && !isAlone ? ["model 'none' says that there is no video at all", 'remove the others'] : null,
+  ]);
+}
+
+/** What a card of its model has not. */
+function brokenCard({ model, resolution, accel3d, virtio, acpiIndex }: Video): (Told | null)[] {
+  const isVirtio = model === 'virtio';
+  return [
+    !isPlainVirtio(virtio) && !isVirtio ? ['only a virtio card has such a <driver>', 'remove it'] : null,
+    accel3d === true && !isVirtio ? [`a ${model} card has no 3D acceleration`, "use <model type='virtio'>"] : null,
     resolution !== null && !/^(?:vga|qxl|virtio|bochs)$/.test(model)
       ? [`a ${model} card has no resolution to be told`, 'remove <resolution>']
       : null,
-    acpiIndex !== null && (model === 'ramfb' || model === 'none')
+    acpiIndex !== null && /^(?:ramfb|none)$/.test(model)
       ? ['what sits on no PCI bus has no index for the firmware', 'remove <acpi>']
       : null,
-    isRepeated(index) ? ['another video is the primary one', "write primary='no'"] : null,
-    model === 'none' && !isAlone ? ["model 'none' says that there is no video at all", 'remove the others'] : null,
-  ]);
+  ];
 }
 
 function brokenSound(known: Known, { sounds, audios }: Ruled): Problem[] {

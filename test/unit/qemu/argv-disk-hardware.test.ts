@@ -178,4 +178,15 @@ describe('a controller', () => {
     expect(deviceOf('pci.5', argv)).toMatchObject({ bus: 'pci.3', addr: '0x1', port: 1 });
     expect(() => argvOf({ controllers: [...usb, upstream] })).toThrow(invalid);
   });
+
+  test('of a second switch is behind the first where root ports run out', () => {
+    const downstream = [3, 4].map((index) => bridge(index, 'pcie-switch-downstream-port'));
+    const switches = [2, 5].map((index) => bridge(index, 'pcie-switch-upstream-port'));
+    const argv = argvOf({
+      controllers: [...bareDomain.controllers, bridge(1, 'pcie-root-port'), ...switches, ...downstream],
+    });
+    expect(deviceOf('pci.2', argv)).toMatchObject({ bus: 'pci.1' });
+    expect(deviceOf('pci.5', argv)).toMatchObject({ bus: 'pci.3', addr: '0x0' });
+    expect(deviceOf('pci.4', argv)).toMatchObject({ bus: 'pci.2', addr: '0x1' });
+  });
 });

@@ -57,7 +57,8 @@ describe.for(await findQemus())('QEMU $label', { timeout: 30_000 }, (qemu) => {
     const launch = { ...plainLaunch, capabilities, qmpSocket: path.join(files, 'qmp'), socketDir: files };
     const os = { ...bareDomain.os, machine: 'pc', boot: [] };
     const interfaces = cards(capabilities.devices ?? [], path.join(files, 'rom'));
-    const argv = buildArgv({ ...bareDomain, os, interfaces, filesystems: directories(source) }, launch);
+    const domain = { ...bareDomain, os, controllers: [], interfaces, filesystems: directories(source) };
+    const argv = buildArgv(domain, launch);
     const machine = startMachine(qemu.emulator!, argv, launch.qmpSocket);
     const client = await machine.connect().catch((cause: unknown) => {
       throw new Error(machine.stderr(), { cause });

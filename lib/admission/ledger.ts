@@ -29,10 +29,15 @@ export interface LedgerEntry {
   readonly held: Reading<number>;
 }
 
+/** An entry whose held bytes are known. */
+export interface LedgerRow extends Omit<LedgerEntry, 'held'> {
+  readonly heldBytes: number;
+}
+
 export interface Ledger {
   readonly host: HostMemory;
   readonly rule: CapacityRule;
-  readonly entries: readonly LedgerEntry[];
+  readonly rows: readonly LedgerRow[];
   readonly foreignBytes: number;
   readonly capacityBytes: number;
   /** Sum over the live of max(promised, held): what they may claim at any time. */
@@ -60,11 +65,11 @@ function settle(
   entries: readonly LedgerEntry[],
   helds: readonly number[],
 ): Ledger {
-  const rows = entries.map((entry, index) => ({ ...entry, heldBytes: helds[index] ?? 0 }));
+  const rows = entries.map((entry, index) => toRow(entry, helds[index] ?? 0));
   const live = rows.filter((row) => row.phase === 'live');
   const heldLiveBytes = sum(live.map((row) => row.heldBytes));
   const heldDrainingBytes = sum(rows.filter((row) => row.phase === 'draining').map((row) => row.heldBytes));
-  const promisedLiveBytes = sum(live.map((row) => Math.max(row.promisedBytes, row.heldBytes)));
+  const promisedLiveBytes = sum(live.map(claimedBytes));
   const usedBytes = host.totalBytes - host.availableBytes - host.hugePoolBytes;
   const foreignBytes = Math.max(0, usedBytes - heldLiveBytes - heldDrainingBytes);
   const capacityBytes =
@@ -73,7 +78,7 @@ function settle(
   return {
     host,
     rule,
-    entries,
+    rows,
     foreignBytes,
     capacityBytes,
     promisedLiveBytes,
@@ -81,6 +86,10 @@ function settle(
     heldDrainingBytes,
     freeToPromiseBytes,
   };
+}
+
+function toRow({ incarnation, domain, phase, promisedBytes }: LedgerEntry, heldBytes: number): LedgerRow {
+  return { incarnation, domain, phase, promisedBytes, heldBytes };
 }
 
 /** An entry's held bytes, the unknown named by domain so that a refusal can say which. */
@@ -105,6 +114,11 @@ export function promisedBytes(
   return domain.inHugePages ? own : domain.memoryBytes + own;
 }
 
-function sum(values: readonly number[]): number {
+/** What a live one may claim at any time: its promise, or what it holds where the promise was too small. */
+export function claimedBytes({ promisedBytes, heldBytes }: Pick<LedgerRow, 'promisedBytes' | 'heldBytes'>): number {
+  return Math.max(promisedBytes, heldBytes);
+}
+
+export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }

@@ -15,12 +15,12 @@ export function shortfall(ledger: Ledger, incarnation: number, capacityBytes: nu
   return sum(before.map(claimedBytes)) + ledger.heldDrainingBytes + row.promisedBytes - capacityBytes;
 }
 
-/** S of one that is to be admitted now, after all that live; `structuralBytes`: what would stay once nothing drains. */
+/** S of one that is to be admitted now, after all that live or are queued; `structuralBytes`: what would stay once nothing drains. */
 export function shortfallOfNew(
   ledger: Ledger,
   promisedBytes: number,
 ): { readonly shortfallBytes: number; readonly structuralBytes: number } {
-  const structuralBytes = ledger.promisedLiveBytes + promisedBytes - ledger.capacityBytes;
+  const structuralBytes = ledger.promisedLiveBytes + ledger.queuedBytes + promisedBytes - ledger.capacityBytes;
   return { shortfallBytes: structuralBytes + ledger.heldDrainingBytes, structuralBytes };
 }
 
@@ -55,21 +55,24 @@ export function limitOf(
   before: (Pick<Limit, 'capacityBytes'> & Partial<Limit>) | null,
 ): Limit {
   const row = liveRow(ledger, incarnation);
-  const capacityBytes = before?.capacityBytes ?? ledger.capacityBytes;
-  const shortfallBytes = shortfall(ledger, incarnation, capacityBytes);
-  const limitBytes = Math.max(before?.limitBytes ?? 0, limitUnder(row.promisedBytes, shortfallBytes));
+  const last = { ...unlimited, capacityBytes: ledger.capacityBytes, ...before };
+  const shortfallBytes = shortfall(ledger, incarnation, last.capacityBytes);
+  const limitBytes = Math.max(last.limitBytes, limitUnder(row.promisedBytes, shortfallBytes));
   const predecessors = ownDraining(ledger, row.domain);
   const place = predecessors.length > 0 ? 'domain' : 'incarnation';
   const fenceBytes = limitBytes + sum(predecessors.map(({ heldBytes }) => heldBytes));
   return {
-    capacityBytes,
+    capacityBytes: last.capacityBytes,
     shortfallBytes,
     limitBytes,
     place,
-    fenceBytes: before?.place === place ? Math.max(before.fenceBytes ?? 0, fenceBytes) : fenceBytes,
-    lifted: before?.lifted === true || limitBytes >= row.promisedBytes,
+    fenceBytes: last.place === place ? Math.max(last.fenceBytes, fenceBytes) : fenceBytes,
+    lifted: last.lifted || limitBytes >= row.promisedBytes,
   };
 }
+
+/** What nobody has said yet. */
+const unlimited = { limitBytes: 0, fenceBytes: 0, place: null, lifted: false };
 
 const leastMarginBytes = 40 * 2 ** 20;
 const marginShare = 0.02;

@@ -29,6 +29,12 @@ export interface LedgerEntry {
   readonly held: Reading<number>;
 }
 
+/** A start that waits for its turn: its promise is set aside, for whoever came later must not take it. */
+export interface QueuedStart {
+  readonly domain: string;
+  readonly promisedBytes: number;
+}
+
 /** An entry whose held bytes are known. */
 export interface LedgerRow extends Omit<LedgerEntry, 'held'> {
   readonly heldBytes: number;
@@ -44,28 +50,31 @@ export interface Ledger {
   readonly promisedLiveBytes: number;
   readonly heldLiveBytes: number;
   readonly heldDrainingBytes: number;
-  /** capacity - promised live - held draining; negative when over-promised. */
+  /** Set aside for starts that were queued before. */
+  readonly queued: readonly QueuedStart[];
+  readonly queuedBytes: number;
+  /** capacity - promised live - held draining - queued; negative when over-promised. */
   readonly freeToPromiseBytes: number;
 }
 
-/** The ledger, or why it cannot be drawn up. */
+/** The ledger, or why it cannot be drawn up. `queued`: starts that come before whoever asks. */
 export function drawUp(
   host: Reading<HostMemory>,
   rule: CapacityRule,
   entries: readonly LedgerEntry[],
+  queued: readonly QueuedStart[] = [],
 ): Reading<Ledger> {
   if (!host.known) return host;
   const helds = combine(entries.map(heldOf), (values) => values);
-  return helds.known ? known(settle(host.value, rule, entries, helds.value)) : helds;
+  return helds.known ? known(settle(host.value, rule, toRows(entries, helds.value), queued)) : helds;
 }
 
 function settle(
   host: HostMemory,
   rule: CapacityRule,
-  entries: readonly LedgerEntry[],
-  helds: readonly number[],
+  rows: readonly LedgerRow[],
+  queued: readonly QueuedStart[],
 ): Ledger {
-  const rows = entries.map((entry, index) => toRow(entry, helds[index] ?? 0));
   const live = rows.filter((row) => row.phase === 'live');
   const heldLiveBytes = sum(live.map((row) => row.heldBytes));
   const heldDrainingBytes = sum(rows.filter((row) => row.phase === 'draining').map((row) => row.heldBytes));
@@ -74,7 +83,8 @@ function settle(
   const foreignBytes = Math.max(0, usedBytes - heldLiveBytes - heldDrainingBytes);
   const capacityBytes =
     Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit) - rule.reserveBytes - foreignBytes;
-  const freeToPromiseBytes = capacityBytes - promisedLiveBytes - heldDrainingBytes;
+  const queuedBytes = sum(queued.map(({ promisedBytes }) => promisedBytes));
+  const freeToPromiseBytes = capacityBytes - promisedLiveBytes - heldDrainingBytes - queuedBytes;
   return {
     host,
     rule,
@@ -84,12 +94,16 @@ function settle(
     promisedLiveBytes,
     heldLiveBytes,
     heldDrainingBytes,
+    queued,
+    queuedBytes,
     freeToPromiseBytes,
   };
 }
 
-function toRow({ incarnation, domain, phase, promisedBytes }: LedgerEntry, heldBytes: number): LedgerRow {
-  return { incarnation, domain, phase, promisedBytes, heldBytes };
+function toRows(entries: readonly LedgerEntry[], helds: readonly number[]): LedgerRow[] {
+  return entries.map(({ incarnation, domain, phase, promisedBytes }, index) => {
+    return { incarnation, domain, phase, promisedBytes, heldBytes: helds[index] ?? 0 };
+  });
 }
 
 /** An entry's held bytes, the unknown named by domain so that a refusal can say which. */

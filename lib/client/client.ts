@@ -8,6 +8,7 @@ import { DomctlError, isErrno, isErrorCode } from '../errors.ts';
 import {
   apiVersion,
   type AutostartAnswer,
+  type CancelAnswer,
   type CreateRequest,
   type DefineAnswer,
   type DefineRequest,
@@ -143,6 +144,10 @@ export class Client {
 
   async start(domain: string, body: StartRequestBody): Promise<StartAnswer> {
     return (await this.#wait(`${domainPath(domain)}/start`, body)) as StartAnswer;
+  }
+
+  async cancelStart(domain: string): Promise<CancelAnswer> {
+    return (await this.#ask('DELETE', `${domainPath(domain)}/start`)) as CancelAnswer;
   }
 
   async shutdown(domain: string, body: ShutdownRequestBody): Promise<StopAnswer> {

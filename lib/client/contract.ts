@@ -123,6 +123,8 @@ export interface DomainRow extends HeldFields, DrainFields {
   readonly memoryBytes: number;
   readonly persistent: boolean;
   readonly autostart: boolean;
+  /** null: no start of it waits. */
+  readonly queued: QueuedInfo | null;
 }
 
 export interface IncarnationInfo extends HeldFields, DrainFields {
@@ -197,6 +199,28 @@ export interface GuestAnswer {
   readonly reason: string;
 }
 
+/** A start that waits for its turn. */
+export interface QueuedInfo {
+  /** 1: the next. */
+  readonly position: number;
+  readonly name: string;
+  readonly verb: 'start' | 'force-start';
+  /** Set aside for it. */
+  readonly promisedBytes: number;
+  readonly since: string;
+  readonly waitingMs: number;
+  /** When it gives up; null: never. */
+  readonly deadline: string | null;
+  readonly requester: Requester;
+  /** Why it was not admitted when it was last looked at; null: it was not yet. */
+  readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
+}
+
+export interface CancelAnswer {
+  readonly name: string;
+  readonly cancelled: true;
+}
+
 /** Also the answer of a dry run: then nothing was started, and `admitted` says whether it would be. */
 export interface StartAnswer {
   readonly name: string;
@@ -240,6 +264,8 @@ export interface ResourcesAnswer {
     readonly promisedLiveBytes: number;
     readonly heldLiveBytes: number;
     readonly heldDrainingBytes: number;
+    /** Set aside for starts that wait. */
+    readonly queuedBytes: number;
     readonly freeToPromiseBytes: number;
   } | null;
   readonly memoryUnknown?: string;
@@ -247,6 +273,8 @@ export interface ResourcesAnswer {
   readonly drainingIncarnations: number;
   readonly drainRateBytes: number | null;
   readonly drainEtaMs: number | null;
+  /** In their order. */
+  readonly queued: readonly QueuedInfo[];
   readonly incarnations: readonly (HeldFields & {
     readonly id: number;
     readonly name: string;

@@ -1,6 +1,6 @@
 /** The ledger as of now: what each incarnation holds, and the host around it. Reads; decides nothing. */
 import type { Decision } from '../admission/decision.ts';
-import { drawUp, type Ledger, type LedgerEntry } from '../admission/ledger.ts';
+import { drawUp, type Ledger, type LedgerEntry, type QueuedStart } from '../admission/ledger.ts';
 import type { HeldKinds } from '../client/contract.ts';
 import type { ForcedStart } from '../domain/incarnation.ts';
 import type { Progress } from '../drain/progress.ts';
@@ -49,12 +49,17 @@ export function outlook({ tracker, holder }: Supervisor): Pick<Progress, 'rateBy
   return { rateBytes, etaMs: holder === null ? etaMs : null };
 }
 
-export async function readLedger(fleet: Fleet, host: HostConfig): Promise<Reading<Ledger>> {
+/** The ledger for who comes after `queued`. */
+export async function readLedger(
+  fleet: Fleet,
+  host: HostConfig,
+  queued: readonly QueuedStart[],
+): Promise<Reading<Ledger>> {
   const memory = await readHostMemory();
   if (!memory.known) return memory;
   const entries = fleet.supervisors.map(toEntry);
   const reserveBytes = resolveReserve(host.capacity.reserve, memory.value.totalBytes);
-  return drawUp(memory, { overcommit: host.capacity.overcommit, reserveBytes }, entries);
+  return drawUp(memory, { overcommit: host.capacity.overcommit, reserveBytes }, entries, queued);
 }
 
 function toEntry(supervisor: Supervisor): LedgerEntry {
@@ -69,10 +74,18 @@ function toEntry(supervisor: Supervisor): LedgerEntry {
 }
 
 /** What a force-start of this decision starts over, for its record. */
-export function forcedStart({ arithmetic }: Decision, ownDraining: readonly Supervisor[]): ForcedStart {
+export function forcedStart({ arithmetic, limitBytes }: Decision, ownDraining: readonly Supervisor[]): ForcedStart {
   return {
     overIncarnations: ownDraining.map(({ launch }) => launch.id),
     heldDrainingBytes: heldBy(ownDraining),
     shortfallBytes: arithmetic?.shortfallBytes ?? 0,
+    sum: arithmetic && {
+      promisedLiveBytes: arithmetic.promisedLiveBytes,
+      queuedBytes: arithmetic.queuedBytes,
+      allDrainingBytes: arithmetic.heldDrainingBytes,
+      promisedNewBytes: arithmetic.promisedNewBytes,
+      capacityBytes: arithmetic.capacityBytes,
+      limitBytes,
+    },
   };
 }

@@ -9,6 +9,7 @@ import type { Incarnation, IncarnationState, Launch } from '../domain/incarnatio
 import { currentIncarnation, isUnreleased } from '../domain/words.ts';
 import { DomctlError } from '../errors.ts';
 import type { Reading } from '../reading.ts';
+import type { Waiter } from './start-queue.ts';
 import { type Services, Supervisor } from './supervisor.ts';
 
 /** A domain as the daemon keeps it. */
@@ -25,8 +26,8 @@ export interface Entry {
   /** Not released yet, oldest first. */
   supervisors: Supervisor[];
   lastReleased: Incarnation | null;
-  /** Someone waits to start it. */
-  waiting: boolean;
+  /** A start of it that waits for its turn. */
+  queued: Waiter | null;
 }
 
 /** How a finished drain went; kept for those who watch. */
@@ -80,7 +81,7 @@ export class Fleet {
       autostart: false,
       supervisors: [],
       lastReleased: null,
-      waiting: false,
+      queued: null,
     };
     this.#entries.set(name, entry);
     return entry;

@@ -6,6 +6,7 @@ import { copyFile, type FileHandle, mkdir, open, readFile, rename, writeFile } f
 import { dirname, join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Incarnation } from '../domain/incarnation.ts';
+import type { Ticket } from '../domain/ticket.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { type JournalRecord, journalRecord, journalVersion, type NewRecord } from './records.ts';
 
@@ -16,6 +17,8 @@ const compactAboveBytes = 4 * 1024 * 1024;
 export interface Remembered {
   readonly incarnations: readonly Incarnation[];
   readonly lastId: number;
+  /** Starts that were waiting, in their order. */
+  readonly tickets: readonly Ticket[];
   /** One sentence for each thing that could not be read. */
   readonly damage: readonly string[];
 }
@@ -150,7 +153,22 @@ function parseLine(line: string, where: string): JournalRecord | string {
   return parsed.success ? parsed.data : `${where}: ${parsed.error.issues[0]?.message ?? 'not a journal record'}`;
 }
 
-function fold(records: readonly JournalRecord[]): { incarnations: Incarnation[]; lastId: number } {
+type Folded = Omit<Remembered, 'damage'>;
+
+/** A start that was begun is no longer waiting, whether that was written down or not. */
+function foldTickets(records: readonly JournalRecord[]): Ticket[] {
+  const tickets = new Map<number, Ticket>();
+  for (const record of records) {
+    if (record.kind === 'queued') tickets.set(record.ticket.number, record.ticket);
+    else if (record.kind === 'dequeued') tickets.delete(record.ticket);
+    else if (record.kind === 'launch') {
+      for (const { number, domain } of tickets.values()) if (domain === record.launch.domain) tickets.delete(number);
+    }
+  }
+  return [...tickets.values()].toSorted((a, b) => a.number - b.number);
+}
+
+function fold(records: readonly JournalRecord[]): Folded {
   const incarnations = new Map<number, Incarnation>();
   let lastId = 0;
   for (const record of records) {
@@ -158,21 +176,17 @@ function fold(records: readonly JournalRecord[]): { incarnations: Incarnation[];
     else if (record.kind === 'launch') {
       lastId = Math.max(lastId, record.launch.id);
       incarnations.set(record.launch.id, { launch: record.launch, state: record.state });
-    } else {
+    } else if (record.kind === 'state') {
       lastId = Math.max(lastId, record.incarnation);
       const before = incarnations.get(record.incarnation);
       if (before) incarnations.set(record.incarnation, { launch: before.launch, state: record.state });
     }
   }
-  return { incarnations: [...incarnations.values()], lastId };
+  return { incarnations: [...incarnations.values()], lastId, tickets: foldTickets(records) };
 }
 
-/** Keeps every incarnation that is not released and the last one of each domain; returns the number of lines. */
-async function compact(
-  path: string,
-  folded: { incarnations: readonly Incarnation[]; lastId: number },
-  clock: Clock,
-): Promise<number> {
+/** Keeps every incarnation that is not released, the last one of each domain, and the queue; returns the number of lines. */
+async function compact(path: string, folded: Folded, clock: Clock): Promise<number> {
   const last = new Map(folded.incarnations.map((one) => [one.launch.domain, one.launch.id]));
   const kept = folded.incarnations.filter(
     ({ launch, state }) => state.kind !== 'released' || last.get(launch.domain) === launch.id,
@@ -180,6 +194,7 @@ async function compact(
   const records: NewRecord[] = [
     { kind: 'opened', lastId: folded.lastId },
     ...kept.map(({ launch, state }) => ({ kind: 'launch' as const, launch, state })),
+    ...folded.tickets.map((ticket) => ({ kind: 'queued' as const, ticket })),
   ];
   await writeDurably(path, records.map((record, index) => writeLine(record, index + 1, clock)).join(''));
   return records.length;

@@ -72,6 +72,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   };
   await fold(fleet, services, remembered, definitions);
   const starter = new Starter(fleet, services);
+  await starter.waiting.restore(remembered.tickets);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
   const hardware = new Hardware({ fleet, definitions, events });
@@ -85,12 +86,14 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   process.on('SIGINT', stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
+  starter.waiting.serve();
   void autostart(fleet, { starter, services, metrics });
   manager.ready(summarize(fleet));
 
   function stop(): void {
     clearInterval(trimming);
     manager.stopping();
+    starter.close();
     void app
       .close()
       .then(async () => {

@@ -113,6 +113,10 @@ export const operations: Readonly<Record<string, Operation>> = {
     request: startRequest,
     answer: json(named('StartAnswer')),
   },
+  'DELETE /v1/domains/{domain}/start': {
+    summary: 'Take a queued start out of the queue',
+    answer: json(named('CancelAnswer')),
+  },
   'POST /v1/domains/{domain}/shutdown': {
     summary: 'Ask the guest to shut down',
     request: shutdownRequest,

@@ -46,6 +46,8 @@ export interface Preparation {
   /** Huge pages are missing: MEMORY_SHORT; time may lift it. */
   readonly shortage: DomctlError | null;
   readonly promisedBytes: number;
+  /** Of the promise, the hypervisor's own. */
+  readonly overheadBytes: number;
   readonly class: AdmissionClass;
   readonly helper: HelperKind;
   readonly teardown: TeardownRule;
@@ -79,6 +81,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   const claims = await claimResources(domain, variablesOf(firmware));
   requireUnprivilegedPorts(claims, user === null && process.getuid?.() === 0);
   const { ordinaryBytes } = memoryByPages(domain);
+  const overheadBytes = promisedBytes({ ...domain, inHugePages: true }, host.value.overhead);
   return {
     domain,
     host,
@@ -90,7 +93,8 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
     vncPorts: new Map(),
     firmware,
     shortage: findShortage(domain),
-    promisedBytes: promisedBytes({ ...domain, inHugePages: true }, host.value.overhead) + ordinaryBytes,
+    promisedBytes: overheadBytes + ordinaryBytes,
+    overheadBytes,
     class: admissionClass(domain, ordinaryBytes),
     helper: await chooseHelper(domain, policy.value, { capabilities, user }),
     teardown: policy.value.teardown,

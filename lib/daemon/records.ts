@@ -1,6 +1,7 @@
 /** What the journal's lines may look like: checked when read, since a file outlives the program that wrote it. */
 import { z } from 'zod';
 import type { IncarnationState, Launch } from '../domain/incarnation.ts';
+import type { Ticket, TicketEnd } from '../domain/ticket.ts';
 
 const process = z.strictObject({ pid: z.int(), startTicks: z.int() });
 const ramFiles = z.array(z.strictObject({ name: z.string(), device: z.int(), inode: z.int() }));
@@ -92,6 +93,8 @@ const claim = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const requester = z.strictObject({ uid: z.int().nullable(), pid: z.int().nullable() });
+
 const launch: z.ZodType<Launch> = z.strictObject({
   id: z.int().positive(),
   domain: z.string(),
@@ -120,10 +123,38 @@ const launch: z.ZodType<Launch> = z.strictObject({
   emulatorVersion: z.string(),
   policy: z.string(),
   xml: z.string(),
-  requester: z.strictObject({ uid: z.int().nullable(), pid: z.int().nullable() }),
+  requester,
   forced: z
-    .strictObject({ overIncarnations: z.array(z.int()), heldDrainingBytes: z.int(), shortfallBytes: z.int() })
+    .strictObject({
+      overIncarnations: z.array(z.int()),
+      heldDrainingBytes: z.int(),
+      shortfallBytes: z.int(),
+      sum: z
+        .strictObject({
+          promisedLiveBytes: z.int(),
+          queuedBytes: z.int(),
+          allDrainingBytes: z.int(),
+          promisedNewBytes: z.int(),
+          capacityBytes: z.int(),
+          limitBytes: z.int().nullable(),
+        })
+        .nullable()
+        .default(null),
+    })
     .nullable(),
+});
+
+const ticket: z.ZodType<Ticket> = z.strictObject({
+  number: z.int().positive(),
+  domain: z.string(),
+  uuid: z.string(),
+  bootId: z.string(),
+  force: z.boolean(),
+  paused: z.boolean(),
+  promisedBytes: z.int().nonnegative(),
+  sinceMs: z.int(),
+  deadlineMs: z.int().nullable(),
+  requester,
 });
 
 /** Version of the line format; a line of a later one must not be guessed at. */
@@ -133,11 +164,18 @@ const head = { v: z.literal(journalVersion), seq: z.int().positive(), at: z.iso.
 
 /**
  * opened: the highest incarnation id ever used, first line of a compacted file. launch: before anything of it exists.
- * state: after each transition, the whole new state and the event that led to it.
+ * queued: before it counts; dequeued: it counts no more, and how its wait ended. state: after each transition, the whole new state and the event that led to it.
  */
 export const journalRecord = z.discriminatedUnion('kind', [
   z.strictObject({ ...head, kind: z.literal('opened'), lastId: z.int().nonnegative() }),
   z.strictObject({ ...head, kind: z.literal('launch'), launch, state }),
+  z.strictObject({ ...head, kind: z.literal('queued'), ticket }),
+  z.strictObject({
+    ...head,
+    kind: z.literal('dequeued'),
+    ticket: z.int().positive(),
+    end: z.enum(['started', 'refused', 'cancelled', 'timed out']) satisfies z.ZodType<TicketEnd>,
+  }),
   z.strictObject({ ...head, kind: z.literal('state'), incarnation: z.int().positive(), event: z.string(), state }),
 ]);
 

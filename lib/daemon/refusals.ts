@@ -1,5 +1,6 @@
 /** The sentences of refusals: what stands in the way, by how much, and the way out. One place, so that they agree. */
-import type { Arithmetic, Refusal } from '../admission/decision.ts';
+import type { Arithmetic, PolicyRule, Refusal } from '../admission/decision.ts';
+import type { QueuedStart } from '../admission/ledger.ts';
 import type { Incarnation, IncarnationState } from '../domain/incarnation.ts';
 import { type Claim, type ClaimConflict, conflictRemedy, describeClaim } from '../domain/claims.ts';
 import type { RefusalCode } from '../domain/transition-effect.ts';
@@ -158,7 +159,8 @@ function wayOut(verb: string, domain: string, state: IncarnationState): string |
 export interface RefusedStart {
   readonly verb: StartVerb;
   readonly domain: string;
-  readonly refusal: Refusal;
+  /** NEEDS_BRAKE: the decision admits it, but nothing holds a new incarnation back yet. */
+  readonly refusal: Refusal | { readonly code: 'NEEDS_BRAKE' };
   readonly arithmetic: Arithmetic | null;
   readonly policy: Loaded<Policy>;
   readonly memoryBytes: number;
@@ -166,6 +168,8 @@ export interface RefusedStart {
   readonly ownDraining: readonly Supervisor[];
   /** All of the host's draining; null when nothing can be said. */
   readonly rateBytes: number | null;
+  /** Starts that came before. */
+  readonly queue: readonly QueuedStart[];
 }
 
 /** A decision's refusal in words; its details carry the arithmetic. */
@@ -208,6 +212,7 @@ function wordsOf(start: RefusedStart): Words {
       };
     }
     case 'MEMORY_SHORT':
+      if (refusal.of === 'queue') return queueWords(start, refusal.missingBytes);
       return {
         message: `${cannot}: ${formatBytes(refusal.missingBytes)} of ${refusal.of} missing, draining or not`,
         hint: "'domctl resources' shows where the memory is; end another domain, or define this one smaller",
@@ -222,7 +227,14 @@ function wordsOf(start: RefusedStart): Words {
   }
 }
 
-type PolicyRule = Extract<Refusal, { code: 'POLICY_FORBIDS' }>['rule'];
+/** There is room, but it is set aside for starts that came before. */
+function queueWords({ verb, domain, queue }: RefusedStart, missingBytes: number): Words {
+  const names = queue.map((one) => `'${one.domain}'`).join(', ');
+  return {
+    message: `cannot ${verb} domain '${domain}': ${formatBytes(missingBytes)} short beside what is set aside for ${names}, queued before`,
+    hint: `'domctl ${verb} ${domain} --wait' queues behind; 'domctl start ${queue[0]?.domain ?? 'DOMAIN'} --cancel' takes that one out`,
+  };
+}
 
 /** Names the rule and where it stands, so that its owner can be asked. */
 function policyWords(start: RefusedStart, rule: PolicyRule): Words {
@@ -251,7 +263,23 @@ function policyWords(start: RefusedStart, rule: PolicyRule): Words {
         hint: `${whenAdmitted(missing(arithmetic) - allowedBytes, start.rateBytes)}${wait}; ${where}`,
       };
     }
+    case 'forceStart.maxDrainTime':
+      return { message: `${refused}: ${drainTime(start)}`, hint: `${wait}; ${where}` };
+    case 'forceStart.maxPressure':
+      return {
+        message: `${refused}: ${formatBytes(missing(arithmetic))} short, and the host is under memory pressure: more than ${forceStart.maxPressurePercent}% of the last 10 s`,
+        hint: `${wait}; ${where}`,
+      };
   }
+}
+
+/** How long what drains goes on, against what is allowed. */
+function drainTime({ arithmetic, rateBytes, policy }: RefusedStart): string {
+  const draining = arithmetic?.heldDrainingBytes ?? 0;
+  const allowed = formatRemaining(policy.value.forceStart.maxDrainTimeMs ?? 0);
+  if (!rateBytes) return `nobody knows how long ${formatBytes(draining)} will drain, allowed ${allowed}`;
+  const left = formatRemaining((draining / rateBytes) * 1000);
+  return `${formatBytes(draining)} drain for about ${left} more, allowed ${allowed}`;
 }
 
 function missing(arithmetic: Arithmetic | null): number {

@@ -123,7 +123,7 @@ function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: D
   app.get('/version', () => about);
   app.get('/openapi.json', async (_request, reply) => reply.type('application/json').send(await readApiDocument()));
   app.get('/domains', () => listDomains(fleet));
-  app.get('/domains/:domain', (request) => domainInfo(fleet.locate(nameOf(request)).entry));
+  app.get('/domains/:domain', (request) => domainInfo(fleet, fleet.locate(nameOf(request)).entry));
   app.get('/domains/:domain/xml', (request, reply) => {
     const { inactive } = check(inactiveQuery, request.query);
     return reply.type('application/xml').send(verbs.xml(nameOf(request), inactive === 'true'));
@@ -193,6 +193,7 @@ function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void 
     };
     return starter.start(nameOf(request), order);
   });
+  app.delete('/domains/:domain/start', (request) => starter.cancel(nameOf(request)));
   app.post('/domains/:domain/shutdown', async (request) => {
     const { wait = null, ...order } = check(shutdownRequest, request.body ?? {});
     const { timeoutMs, forceAfterMs, modes, resume } = order;

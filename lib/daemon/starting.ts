@@ -6,13 +6,13 @@
 import { Mutex } from 'async-mutex';
 import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { decide, type Decision } from '../admission/decision.ts';
-import type { StartAnswer } from '../client/contract.ts';
+import type { CancelAnswer, StartAnswer } from '../client/contract.ts';
 import { findConflict } from '../domain/claims.ts';
 import type { Launch, Requester } from '../domain/incarnation.ts';
 import { cgroupName } from '../domain/names.ts';
 import { transition } from '../domain/transition.ts';
-import { DomctlError, type ErrorCode, isErrno } from '../errors.ts';
-import { readBootId } from '../host/inventory.ts';
+import { DomctlError, isErrno } from '../errors.ts';
+import { readBootId, readMemoryPressure } from '../host/inventory.ts';
 import { claimMadeTaps } from '../host/taps.ts';
 import { formatShare, resolveShare } from '../policy/values.ts';
 import { agentSocket } from '../qemu/chardev.ts';
@@ -29,7 +29,8 @@ import { refusedByClaim, refusedByLedger, refusedByState, refusedByTaken, type S
 import { isTaken } from './resources.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { errorEnvelope } from '../client/envelope.ts';
-import { withDeadline } from './waiting.ts';
+import { endOfWait, StartQueue } from './start-queue.ts';
+import { WaitingStarts } from './waiting-starts.ts';
 import { drainRate } from './views.ts';
 
 export interface StartOrder {
@@ -44,22 +45,8 @@ export interface StartOrder {
   readonly signal: AbortSignal;
 }
 
-/** Refusals that time may lift: a queued start looks again. */
-const mayPass: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'INCARNATION_EXITING',
-  'INCARNATION_LOST',
-  'INCARNATION_DRAINING',
-  'READING_UNKNOWN',
-  'CLAIM_CONFLICT',
-  'MEMORY_DRAINING',
-  'MEMORY_SHORT',
-  'NEEDS_BRAKE',
-]);
-
-/** Memory falls without an event: a queued start looks this often, and at every change of state. */
-const lookAgainMs = 1000;
-
-interface Admission {
+/** A start that was tried: registered, or refused with the reason. */
+export interface Admission {
   readonly preparation: Preparation;
   readonly decision: Decision;
   readonly error: DomctlError | null;
@@ -69,18 +56,47 @@ interface Admission {
 export class Starter {
   readonly #fleet: Fleet;
   readonly #services: Services;
+  readonly #queue: StartQueue;
+  readonly #waiting: WaitingStarts;
   readonly #admission = new Mutex();
 
   constructor(fleet: Fleet, services: Services) {
     this.#fleet = fleet;
     this.#services = services;
+    this.#queue = new StartQueue(fleet, services);
+    this.#waiting = new WaitingStarts({
+      fleet,
+      services,
+      queue: this.#queue,
+      attempt: async (entry, order) => this.#attempt(entry, order),
+      launch: async (entry, order, admission) => this.#launch(entry, order, admission),
+    });
+  }
+
+  /** Starts that were queued when an earlier daemon ended: their places first, then the waiting. */
+  get waiting(): Pick<WaitingStarts, 'restore' | 'serve'> {
+    return this.#waiting;
+  }
+
+  /** Takes a queued start out; whoever waits for it is told. Throws WRONG_STATE where there is none. */
+  cancel(reference: string): CancelAnswer {
+    const entry = this.#fleet.find(reference);
+    if (!entry.queued) throw new DomctlError('WRONG_STATE', `no start of domain '${entry.name}' is queued`);
+    entry.queued.stop('cancelled');
+    return { name: entry.name, cancelled: true };
+  }
+
+  /** The daemon ends; what is queued is the next one's. */
+  close(): void {
+    this.#queue.close();
   }
 
   /** Starts the domain, or says what starting would cost. Throws the refusal. */
   async start(reference: string, order: StartOrder): Promise<StartAnswer> {
     const entry = this.#fleet.find(reference);
     if (order.dryRun) return this.#answer(entry, order, await this.#attempt(entry, order));
-    return this.#launch(entry, order, order.wait ? await this.#queue(entry, order) : await this.#attempt(entry, order));
+    if (order.wait) return this.#waiting.start(entry, order);
+    return this.#launch(entry, order, await this.#attempt(entry, order));
   }
 
   /** Starts a domain that was reserved and has no definition: it goes with this incarnation. Throws the refusal. */
@@ -105,48 +121,6 @@ export class Starter {
     return this.#answer(entry, order, second);
   }
 
-  /** One waiter a domain; tries again whenever something changed. */
-  async #queue(entry: Entry, order: StartOrder): Promise<Admission> {
-    if (entry.waiting) {
-      throw new DomctlError('ALREADY_WAITING', `a start of domain '${entry.name}' is queued already`, {
-        hint: 'one waiter at a time; the first one is served',
-      });
-    }
-    entry.waiting = true;
-    try {
-      return await this.#tryUntilAdmitted(entry, order);
-    } finally {
-      entry.waiting = false;
-      this.#fleet.changed();
-    }
-  }
-
-  async #tryUntilAdmitted(entry: Entry, order: StartOrder): Promise<Admission> {
-    const first = await this.#attempt(entry, order);
-    if (!this.#isWorthWaiting(first)) return first;
-    let last = first;
-    const { queueTimeoutMs } = first.preparation.policy.value.start;
-    const wait = async (signal: AbortSignal): Promise<Admission> => {
-      while (this.#isWorthWaiting(last)) {
-        await this.#fleet.nextChange(lookAgainMs, signal);
-        last = await this.#attempt(entry, order);
-      }
-      return last;
-    };
-    try {
-      return await withDeadline(order.timeoutMs ?? queueTimeoutMs, order.signal, wait);
-    } catch (error) {
-      if (error instanceof DomctlError && !order.signal.aborted) throw error;
-      throw endOfWait(entry, order, last);
-    }
-  }
-
-  #isWorthWaiting({ error, decision }: Admission): boolean {
-    if (!error) return false;
-    if (decision.refusal?.code === 'POLICY_FORBIDS') return decision.refusal.rule !== 'forceStart.allow';
-    return mayPass.has(error.code);
-  }
-
   /** Decides, and unless it is a dry run registers the launch. Refusals come back as values: a waiter may go on. */
   async #attempt(entry: Entry, order: StartOrder): Promise<Admission> {
     const definition = entry.definition ?? entry.reserved;
@@ -168,7 +142,7 @@ export class Starter {
   async #decide(entry: Entry, order: StartOrder, preparation: Preparation): Promise<Admission> {
     const verb = verbOf(order);
     const ownDraining = entry.supervisors.filter(isDraining);
-    const ledger = await readLedger(this.#fleet, preparation.host.value);
+    const ledger = await readLedger(this.#fleet, preparation.host.value, this.#queue.before(entry));
     const { forceStart } = preparation.policy.value;
     const allowedBytes = resolveShare(forceStart.maxShortfall, preparation.promisedBytes);
     const decision = decide(
@@ -177,12 +151,16 @@ export class Starter {
         domain: entry.name,
         verb,
         promisedBytes: preparation.promisedBytes,
+        overheadBytes: preparation.overheadBytes,
         class: preparation.class,
         ownDraining: ownDraining.map(({ launch }) => launch.id),
       },
-      { allow: forceStart.allow, maxShortfallBytes: allowedBytes, maxPredecessors: forceStart.maxPredecessors },
+      { ...forceStart, maxShortfallBytes: allowedBytes },
+      { drainRateBytes: drainRate(this.#fleet), pressurePercent: await readMemoryPressure() },
     );
-    const { refusal, arithmetic } = decision;
+    const { arithmetic } = decision;
+    // Nothing holds a new incarnation back yet.
+    const refusal = decision.refusal ?? (decision.limitBytes === null ? null : ({ code: 'NEEDS_BRAKE' } as const));
     const error =
       this.#refuseByState(entry, verb) ??
       (await this.#refuseByClaims(entry, preparation)) ??
@@ -198,9 +176,10 @@ export class Starter {
             allowedBytes,
             ownDraining,
             rateBytes: drainRate(this.#fleet),
+            queue: this.#queue.before(entry),
           })
         : null);
-    if (order.wait && order.signal.aborted) throw cancelled(entry);
+    refuseStopped(entry, order);
     const supervisor =
       error || order.dryRun ? null : await this.#register(entry, order, preparation, decision, ownDraining);
     return { preparation, decision, error, supervisor };
@@ -272,6 +251,8 @@ export class Starter {
       throw error;
     }
     const supervisor = this.#fleet.adopt(launch, state, this.#services);
+    // Counted as live from now on, and not set aside as well.
+    entry.queued = null;
     this.#fleet.changed();
     return supervisor;
   }
@@ -318,21 +299,11 @@ function admittedIn({ error, supervisor }: Admission): Supervisor {
   return supervisor;
 }
 
-/** The caller is gone, or its time is up: nothing was started. */
-function endOfWait(entry: Entry, order: StartOrder, { error }: Admission): DomctlError {
-  if (order.signal.aborted) return cancelled(entry);
-  return new DomctlError(
-    'DEADLINE_PASSED',
-    `deadline passed; ${error?.message ?? `domain '${entry.name}' was not started`}`,
-    {
-      hint: 'nothing was undone',
-      details: error?.details,
-    },
-  );
-}
-
-function cancelled(entry: Entry): DomctlError {
-  return new DomctlError('INTERRUPTED', `queued start of domain '${entry.name}' cancelled: its caller is gone`);
+/** Whoever waited for it is gone: nothing may begin any more. */
+function refuseStopped(entry: Entry, order: StartOrder): void {
+  if (entry.queued?.stopped) throw endOfWait(entry, entry.queued);
+  if (order.wait && order.signal.aborted)
+    throw new DomctlError('INTERRUPTED', `queued start of domain '${entry.name}' cancelled: its caller is gone`);
 }
 
 /** No domain of ours has it, but somebody has. */

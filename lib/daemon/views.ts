@@ -7,6 +7,7 @@ import type {
   DrainRow,
   HeldFields,
   IncarnationInfo,
+  QueuedInfo,
   ResourcesAnswer,
 } from '../client/contract.ts';
 import type { Claim } from '../domain/claims.ts';
@@ -21,10 +22,27 @@ import { formatShare } from '../policy/values.ts';
 import { isDraining, outlook, readHeld, readHeldKinds, readLedger } from './accounts.ts';
 import { readCompanions } from './companions.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
+import { waitersOf } from './start-queue.ts';
 import type { Supervisor } from './supervisor.ts';
 
 export function listDomains(fleet: Fleet): DomainRow[] {
-  return fleet.entries.map(domainRow).sort(byIdThenName);
+  const queued = queuedView(fleet);
+  return fleet.entries.map((entry) => domainRow(entry, queued)).sort(byIdThenName);
+}
+
+/** The starts that wait, in their order. */
+function queuedView(fleet: Fleet): QueuedInfo[] {
+  return waitersOf(fleet).map(({ ticket, refusal }, index) => ({
+    position: index + 1,
+    name: ticket.domain,
+    verb: ticket.force ? 'force-start' : 'start',
+    promisedBytes: ticket.promisedBytes,
+    since: isoTime(ticket.sinceMs),
+    waitingMs: Math.max(0, Date.now() - ticket.sinceMs),
+    deadline: ticket.deadlineMs === null ? null : isoTime(ticket.deadlineMs),
+    requester: ticket.requester,
+    refusal: refusal && { code: refusal.code, message: refusal.message },
+  }));
 }
 
 /** As virsh: active ones by id, then the others by name whatever their case. */
@@ -34,7 +52,7 @@ function byIdThenName(a: DomainRow, b: DomainRow): number {
   return a.id === null ? 1 : -1;
 }
 
-export function domainRow(entry: Entry): DomainRow {
+export function domainRow(entry: Entry, queued: readonly QueuedInfo[] = []): DomainRow {
   const current = currentOf(entry.supervisors);
   const last: Incarnation | null = current ?? entry.lastReleased;
   const { uuid, memoryBytes } = shapeOf(entry, current);
@@ -47,6 +65,7 @@ export function domainRow(entry: Entry): DomainRow {
     memoryBytes,
     persistent: entry.definition !== null,
     autostart: entry.autostart,
+    queued: queued.find(({ name }) => name === entry.name) ?? null,
     ...heldFields(combine(entry.supervisors.map(readHeld), (values) => values.reduce((a, b) => a + b, 0))),
     ...drainFields(entry.supervisors),
   };
@@ -81,18 +100,18 @@ export function drainRate(fleet: Fleet): number | null {
   return drainFields(fleet.supervisors).drainRateBytes;
 }
 
-export function domainInfo(entry: Entry): DomainInfo {
+export function domainInfo(fleet: Fleet, entry: Entry): DomainInfo {
   const current = currentOf(entry.supervisors);
   const { vcpus, policy } = shapeOf(entry, current);
   return {
-    ...domainRow(entry),
+    ...domainRow(entry, queuedView(fleet)),
     vcpus,
     policy,
     pid: current && pidOf(current),
     cgroup: current && current.launch.cgroup,
     incarnations: entry.supervisors.toReversed().map(incarnationInfo),
     lastOutcome: entry.lastReleased && outcomeOf(entry.lastReleased),
-    queuedStart: entry.waiting,
+    queuedStart: entry.queued !== null,
     qemuArguments: entry.definition?.qemuCommandline?.args ?? [],
   };
 }
@@ -186,7 +205,11 @@ function stalledFor({ state, services }: Supervisor): number | null {
 }
 
 export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<ResourcesAnswer> {
-  const ledger = await readLedger(fleet, host);
+  const ledger = await readLedger(
+    fleet,
+    host,
+    waitersOf(fleet).map(({ ticket }) => ticket),
+  );
   const live = fleet.supervisors.filter((supervisor) => !isDraining(supervisor));
   const { drainRateBytes, drainEtaMs } = drainFields(fleet.supervisors);
   return {
@@ -201,6 +224,7 @@ export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<Res
           promisedLiveBytes: ledger.value.promisedLiveBytes,
           heldLiveBytes: ledger.value.heldLiveBytes,
           heldDrainingBytes: ledger.value.heldDrainingBytes,
+          queuedBytes: ledger.value.queuedBytes,
           freeToPromiseBytes: ledger.value.freeToPromiseBytes,
         }
       : null,
@@ -209,6 +233,7 @@ export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<Res
     drainingIncarnations: fleet.supervisors.length - live.length,
     drainRateBytes,
     drainEtaMs,
+    queued: queuedView(fleet),
     incarnations: [...fleet.supervisors].sort((a, b) => a.launch.id - b.launch.id).map(resourceRow),
   };
 }

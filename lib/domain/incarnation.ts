@@ -108,6 +108,15 @@ export interface ForcedStart {
   readonly overIncarnations: readonly number[];
   readonly heldDrainingBytes: number;
   readonly shortfallBytes: number;
+  /** What the sum was made of, and what it began with under a brake (null: all of its promise). null: not recorded. */
+  readonly sum: {
+    readonly promisedLiveBytes: number;
+    readonly queuedBytes: number;
+    readonly allDrainingBytes: number;
+    readonly promisedNewBytes: number;
+    readonly capacityBytes: number;
+    readonly limitBytes: number | null;
+  } | null;
 }
 
 export type OutcomeKind =

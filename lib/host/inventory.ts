@@ -1,6 +1,7 @@
 /** What the host has: memory, huge page pools, boot, processors. Facts only, as readings. */
 import { isErrno, messageOf } from '../errors.ts';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { cpu, mem } from 'systeminformation';
 import type { HostMemory } from '../admission/ledger.ts';
@@ -30,6 +31,16 @@ export async function readMemoryAndSwap(): Promise<{
   } catch (error) {
     const reason = unknown(messageOf(error));
     return { total: reason, swap: reason };
+  }
+}
+
+/** Share of the last ten seconds in which some task stood still for want of memory, in percent (PSI some avg10). */
+export async function readMemoryPressure(): Promise<Reading<number>> {
+  try {
+    const found = /^some avg10=(\d+(?:\.\d+)?) /m.exec(await readFile('/proc/pressure/memory', 'utf8'));
+    return found ? known(Number(found[1])) : unknown('/proc/pressure/memory has no such line');
+  } catch (error) {
+    return unknown(messageOf(error));
   }
 }
 

@@ -162,7 +162,10 @@ describeEndToEnd('draining', () => {
     ['within what the policy allows: needs the brake', '90%', 'NEEDS_BRAKE', /needs the brake/],
   ] as const)('a force-start with a shortfall %s', async (_title, maxShortfall, code, sentence) => {
     const { host } = await drainingHost(
-      { policies: { short: { forceStart: { maxShortfall } } }, hostYaml: { overhead: smallOverhead } },
+      {
+        policies: { short: { forceStart: { maxShortfall, maxDrainTime: 'unlimited', maxPressure: '100%' } } },
+        hostYaml: { overhead: smallOverhead },
+      },
       'short',
     );
     await using _ = host;

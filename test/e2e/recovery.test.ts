@@ -121,7 +121,7 @@ describeEndToEnd('recovery', () => {
     expect(host.history(1)).toEqual(['launching', 'exiting', 'draining', 'released']);
   });
 
-  test('a queued start ends with its daemon (9), and nothing is started by itself', async () => {
+  test('a queued start outlives its daemon: its client ends (9), the next daemon starts the domain', async () => {
     await using host = await createHost();
     const { pid } = await host.run({ name: 'db1', shared: true });
     const holder = await host.holdMemory(pid!);
@@ -131,13 +131,36 @@ describeEndToEnd('recovery', () => {
     await host.killDaemon();
     const { exit, stderr } = await waiting.done;
     expect(exit).toBe(9);
-    expect(stderr).toContain('error: the daemon went away before it answered\nhint: ');
+    expect(stderr).toContain('error: the daemon went away before it answered\nhint: a queued start stays queued');
     await host.nextDaemon();
-    expect(await host.info('db1')).toMatchObject({ state: 'draining', queuedStart: false });
+    expect(await host.info('db1')).toMatchObject({ state: 'draining', queuedStart: true });
+    const again = host.begin(['start', 'db1', '--wait']);
+    const third = await eventually('the queued start is waited for again', async () => {
+      const result = await host.domctl(['start', 'db1', '--wait', '--timeout', '100ms', '--json']);
+      return result.stdout.includes('ALREADY_WAITING') && result;
+    });
+    expect(third.exit).toBe(4);
+    await holder.letGo();
+    expect(await again.done).toMatchObject({ exit: 0, stdout: "Domain 'db1' started (Id 2)\n" });
+    expect(host.journal().filter(({ kind }) => kind === 'launch')).toHaveLength(2);
+  });
+
+  test("a queued start whose daemon was told to end is the next one's, too, and can be cancelled there", async () => {
+    await using host = await createHost();
+    const { pid } = await host.run({ name: 'db1', shared: true });
+    const holder = await host.holdMemory(pid!);
+    await host.ok('destroy', 'db1');
+    const waiting = host.begin(['start', 'db1', '--wait']);
+    await eventually('the start is queued', async () => (await host.info('db1')).queuedStart);
+    await host.ok('daemon', 'stop');
+    expect((await waiting.done).exit).toBe(9);
+    await host.nextDaemon();
+    expect(await host.ok('list')).toMatch(/^ +1 +db1 +start +0\.\d GiB .* incarnation 1 is still draining/m);
+    expect(await host.ok('start', 'db1', '--cancel')).toBe("Queued start of domain 'db1' cancelled\n");
+    await eventually('it is cancelled', async () => !(await host.info('db1')).queuedStart);
     await holder.letGo();
     await host.becomes('db1', 'shut off');
     expect(host.journal().filter(({ kind }) => kind === 'launch')).toHaveLength(1);
-    await host.ok('start', 'db1');
   });
 
   test('a hypervisor that died while nobody was there to see: shut off, its outcome unknown', async () => {

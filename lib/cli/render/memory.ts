@@ -1,5 +1,12 @@
 /** Memory in words: held, draining, the ledger, the arithmetic of a start. */
-import type { DomainRow, DrainFields, HeldFields, ResourcesAnswer, StartAnswer } from '../../client/contract.ts';
+import type {
+  DomainRow,
+  DrainFields,
+  HeldFields,
+  QueuedInfo,
+  ResourcesAnswer,
+  StartAnswer,
+} from '../../client/contract.ts';
 import { formatBytes, formatRate, formatRemaining, shownBytes } from '../../format.ts';
 import { renderTable } from './table.ts';
 
@@ -56,7 +63,8 @@ export function renderResources(answer: ResourcesAnswer): string {
     { title: 'Held', align: 'right' },
     { title: 'Exclusive resources' },
   ] as const;
-  if (answer.incarnations.length === 0) return ledger;
+  const queue = renderQueue(answer.queued);
+  if (answer.incarnations.length === 0) return `${ledger}${queue}`;
   const rows = answer.incarnations.map((row) => [
     String(row.id),
     row.name,
@@ -65,7 +73,37 @@ export function renderResources(answer: ResourcesAnswer): string {
     heldText(row),
     row.exclusiveFree ? 'all free' : exclusiveText(row),
   ]);
-  return `${ledger}\n${renderTable(columns, rows)}`;
+  return `${ledger}\n${renderTable(columns, rows)}${queue}`;
+}
+
+/** Starts that wait, in their order, and for what; nothing where none does. */
+export function renderQueue(queued: readonly QueuedInfo[]): string {
+  if (queued.length === 0) return '';
+  const columns = [
+    { title: 'Queued', align: 'right' },
+    { title: 'Name' },
+    { title: 'Verb' },
+    { title: 'Set aside', align: 'right' },
+    { title: 'Since', align: 'right' },
+    { title: 'Waits for' },
+  ] as const;
+  const rows = queued.map((one) => [
+    String(one.position),
+    one.name,
+    one.verb,
+    formatBytes(one.promisedBytes),
+    formatRemaining(one.waitingMs),
+    reasonOf(one),
+  ]);
+  return `\n${renderTable(columns, rows)}`;
+}
+
+/** What the refusal says, without who is refused. */
+function reasonOf({ refusal, name }: QueuedInfo): string {
+  if (refusal === null) return 'its turn';
+  const heads = ['start', 'force-start'].map((verb) => `cannot ${verb} domain '${name}': `);
+  const head = heads.find((one) => refusal.message.startsWith(one)) ?? '';
+  return refusal.message.slice(head.length);
 }
 
 /** `2 disks, 1 tap, 1 port`; what there is none of is left out. */
@@ -82,6 +120,8 @@ function exclusiveText(row: Pick<ResourcesAnswer['incarnations'][number], 'disks
 function renderLedger(answer: ResourcesAnswer, memory: NonNullable<ResourcesAnswer['memory']>): string {
   const pools: [string, number, string][] =
     memory.hugePoolBytes > 0 ? [[' - huge page pools', memory.hugePoolBytes, 'not for 4 KiB memory']] : [];
+  const queued: [string, number, string][] =
+    memory.queuedBytes > 0 ? [[' - set aside', memory.queuedBytes, countOf(answer.queued.length, 'queued start')]] : [];
   const lines: [string, number, string][] = [
     ['Host memory', memory.totalBytes, ''],
     ...pools,
@@ -98,6 +138,7 @@ function renderLedger(answer: ResourcesAnswer, memory: NonNullable<ResourcesAnsw
       memory.heldDrainingBytes,
       [countOf(answer.drainingIncarnations, 'incarnation'), ...speedParts(answer)].join(', '),
     ],
+    ...queued,
     [' = free to promise', memory.freeToPromiseBytes, ''],
   ];
   return lines
@@ -147,9 +188,12 @@ export function renderArithmetic(
     ownBytes < 0
       ? `overhead; ${formatBytes(answer.memoryBytes)} come in huge pages`
       : `${formatBytes(answer.memoryBytes)} + ${formatRest(arithmetic.promisedNewBytes, answer.memoryBytes)} overhead`;
+  const queued: [string, number, string][] =
+    arithmetic.queuedBytes > 0 ? [['+ set aside', arithmetic.queuedBytes, 'for starts queued before']] : [];
   const spare = arithmetic.shortfallBytes < 0 ? `${formatBytes(-arithmetic.shortfallBytes)} to spare, ` : '';
   const lines: [string, number, string][] = [
     ['  promised by live domains', arithmetic.promisedLiveBytes, ''],
+    ...queued,
     ['+ held by draining', arithmetic.heldDrainingBytes, [...own, ...others].join(', ')],
     [`+ promised to ${answer.name}`, arithmetic.promisedNewBytes, overhead],
     ['- capacity', arithmetic.capacityBytes, ''],

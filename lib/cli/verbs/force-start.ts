@@ -5,7 +5,7 @@ import { type Context, defineVerb } from '../command.ts';
 import { dryRunOption, showDryRun } from '../dry-run.ts';
 import { withWaitingNote } from '../progress.ts';
 import { renderArithmetic } from '../render/memory.ts';
-import { waitOptions, waitTimeout } from './start.ts';
+import { queued, waitOptions, waitTimeout } from './start.ts';
 
 export const forceStart = defineVerb({
   usage: 'force-start <domain>',
@@ -25,8 +25,8 @@ export const forceStart = defineVerb({
     const wait = options.wait === true && !options['dry-run'];
     const body = { force: true, dryRun: options['dry-run'], wait, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
     try {
-      const answer = await withWaitingNote(client, options.domain, context, wait, async () =>
-        client.start(options.domain, body),
+      const answer = await queued(options.domain, wait, async () =>
+        withWaitingNote(client, options.domain, context, wait, async () => client.start(options.domain, body)),
       );
       return options['dry-run'] ? showDryRun(answer, context) : showStarted(answer, context);
     } catch (error) {

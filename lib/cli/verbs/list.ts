@@ -1,6 +1,6 @@
-import type { DomainRow } from '../../client/contract.ts';
+import type { DomainRow, QueuedInfo } from '../../client/contract.ts';
 import { defineVerb } from '../command.ts';
-import { renderList } from '../render/memory.ts';
+import { renderList, renderQueue } from '../render/memory.ts';
 
 export const list = defineVerb({
   usage: 'list',
@@ -28,7 +28,8 @@ export const list = defineVerb({
       .option('id', { type: 'boolean', default: false, describe: 'Ids only' }),
   async run(options, context) {
     const client = await context.connect();
-    const rows = (await client.list()).filter((row) => isAsked(row, options));
+    const all = await client.list();
+    const rows = all.filter((row) => isAsked(row, options));
     const columns = [options.id, options.uuid, options.name];
     if (columns.includes(true)) {
       for (const row of rows) {
@@ -39,11 +40,17 @@ export const list = defineVerb({
         ];
         context.say(cells.filter((cell) => cell !== null).join(' '));
       }
-    } else context.say(renderList(rows).trimEnd());
+    } else context.say(`${renderList(rows)}${renderQueue(queueOf(all))}`.trimEnd());
     context.answer(rows);
     return 0;
   },
 });
+
+/** Whatever the filter: who waits may be shut off. */
+function queueOf(rows: readonly DomainRow[]): QueuedInfo[] {
+  const queued = rows.flatMap((row) => (row.queued ? [row.queued] : []));
+  return queued.toSorted((a, b) => a.position - b.position);
+}
 
 interface Filter {
   readonly all: boolean;

@@ -13,6 +13,7 @@ export const start = defineVerb({
     ['domctl start web1', 'now, or say why not'],
     ['domctl start web1 --wait --timeout 5m', 'at the first moment it is admitted'],
     ['domctl start web1 --console', 'and see all that it says'],
+    ['domctl start web1 --cancel', 'wait no longer'],
     ['domctl start web1 --dry-run', 'would it be admitted now, and why not'],
   ],
   build: (yargs) =>
@@ -21,12 +22,15 @@ export const start = defineVerb({
     )
       .option('paused', { type: 'boolean', default: false, describe: 'Leave the guest standing still' })
       .option('dry-run', dryRunOption)
+      .option('cancel', { type: 'boolean', default: false, describe: 'Take its queued start out of the queue' })
       .option('console', { type: 'boolean', default: false, describe: 'Connect this terminal to its console' }),
   run: async (options, context) => {
     refuseJsonConsole(options.console, context.json);
     if (options.console && options.domain.length > 1)
       throw new DomctlError('USAGE', '--console goes with one domain', { hint: 'there is one terminal' });
-    return forEachDomain(options.domain, context, async (domain) => startOne(domain, options, context));
+    return forEachDomain(options.domain, context, async (domain) =>
+      options.cancel ? cancelOne(domain, context) : startOne(domain, options, context),
+    );
   },
 });
 
@@ -57,6 +61,27 @@ export function waitTimeout(options: { wait: boolean | undefined; timeout: strin
   return durationOption('timeout', options.timeout);
 }
 
+async function cancelOne(domain: string, context: Context): Promise<number> {
+  const client = await context.connect();
+  const answer = await client.cancelStart(domain);
+  context.say(`Queued start of domain '${answer.name}' cancelled`);
+  context.answer(answer);
+  return 0;
+}
+
+/** A start whose daemon went away while it was queued is the next daemon's. */
+export async function queued<T>(domain: string, waits: boolean, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!waits || !(error instanceof DomctlError) || error.code !== 'DAEMON_LOST') throw error;
+    throw new DomctlError(error.code, error.message, {
+      hint: `a queued start stays queued for the next daemon: 'domctl start ${domain} --wait' waits for it again, 'domctl start ${domain} --cancel' takes it out`,
+      cause: error,
+    });
+  }
+}
+
 async function startOne(
   domain: string,
   options: {
@@ -71,13 +96,12 @@ async function startOne(
   const timeoutMs = waitTimeout(options);
   const client = await context.connect();
   if (options['dry-run']) return showDryRun(await client.start(domain, { dryRun: true }), context);
-  const answer = await withWaitingNote(client, domain, context, options.wait === true, async () =>
-    client.start(domain, {
-      wait: options.wait === true,
-      // Connected to before its guest runs: nothing that it says is missed.
-      paused: options.paused || options.console,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    }),
+  const waits = options.wait === true;
+  // With a console, connected to before its guest runs: nothing that it says is missed.
+  const paused = options.paused || options.console;
+  const body = { wait: waits, paused, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const answer = await queued(domain, waits, async () =>
+    withWaitingNote(client, domain, context, waits, async () => client.start(domain, body)),
   );
   context.say(`Domain '${answer.name}' started (Id ${answer.id})`);
   context.answer(answer);

@@ -6,6 +6,7 @@ import {
   type Ledger,
   type LedgerEntry,
   promisedBytes,
+  type QueuedStart,
 } from '../../../lib/admission/ledger.ts';
 import { known } from '../../../lib/reading.ts';
 
@@ -61,12 +62,18 @@ export const db1: LedgerEntry = {
 
 /** The ledger of known figures. */
 export function ledgerOf(
-  changes: { host?: Partial<HostMemory>; rule?: Partial<CapacityRule>; entries?: readonly LedgerEntry[] } = {},
+  changes: {
+    host?: Partial<HostMemory>;
+    rule?: Partial<CapacityRule>;
+    entries?: readonly LedgerEntry[];
+    queued?: readonly QueuedStart[];
+  } = {},
 ): Ledger {
   const ledger = drawUp(
     known({ ...host, ...changes.host }),
     { ...rule, ...changes.rule },
     changes.entries ?? [web1, web2, db1],
+    changes.queued,
   );
   if (!ledger.known) throw new Error(ledger.reason);
   return ledger.value;

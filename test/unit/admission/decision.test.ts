@@ -1,34 +1,62 @@
 /** Who may start on the host of the contract, and why not. */
 import { describe, expect, test } from 'vitest';
-import { decide, type ForceStartRule, type Refusal, type StartRequest } from '../../../lib/admission/decision.ts';
+import {
+  decide as decideAt,
+  type Decision,
+  type ForceStartRule,
+  type Moment,
+  type Refusal,
+  type StartRequest,
+} from '../../../lib/admission/decision.ts';
 import type { Ledger } from '../../../lib/admission/ledger.ts';
 import { formatBytes } from '../../../lib/format.ts';
-import { known, unknown } from '../../../lib/reading.ts';
+import { known, type Reading, unknown } from '../../../lib/reading.ts';
 import { db1, GiB, gib, ledgerOf, promised, web1, web2 } from './contract.ts';
 
 /** The shipped policies' say, for a promise of db1's size. */
 const policies = {
-  strict: { allow: false, maxShortfallBytes: 0, maxPredecessors: 0 },
-  balanced: { allow: true, maxShortfallBytes: Math.floor(promised.db1 * 0.25), maxPredecessors: 1 },
-  'restart-first': { allow: true, maxShortfallBytes: Math.floor(promised.db1 * 0.75), maxPredecessors: 2 },
+  strict: { allow: false, maxShortfallBytes: 0, maxPredecessors: 0, maxDrainTimeMs: 0, maxPressurePercent: 0 },
+  balanced: {
+    allow: true,
+    maxShortfallBytes: Math.floor(promised.db1 * 0.25),
+    maxPredecessors: 1,
+    maxDrainTimeMs: 60_000,
+    maxPressurePercent: 10,
+  },
+  'restart-first': {
+    allow: true,
+    maxShortfallBytes: Math.floor(promised.db1 * 0.75),
+    maxPredecessors: 2,
+    maxDrainTimeMs: null,
+    maxPressurePercent: 40,
+  },
 } as const satisfies Record<string, ForceStartRule>;
 
 const restart: StartRequest = {
   domain: 'db1',
   verb: 'start',
   promisedBytes: promised.db1,
+  overheadBytes: promised.db1 - 512 * GiB,
   class: 'lazy',
   ownDraining: [41],
 };
 const forced: StartRequest = { ...restart, verb: 'force-start' };
 const other: StartRequest = { ...restart, domain: 'db2', ownDraining: [] };
 
+/** As the contract has it: 24.2 GiB/s, and nobody stands still. */
+const calm: Moment = { drainRateBytes: gib(24.2), pressurePercent: known(0) };
+
+function decide(ledger: Reading<Ledger>, request: StartRequest, rule: ForceStartRule): Decision {
+  return decideAt(ledger, request, rule, calm);
+}
+
 function refusalOf(
   request: StartRequest,
   rule: ForceStartRule = policies.balanced,
   ledger: Ledger = ledgerOf(),
+  moment: Moment = calm,
 ): Refusal | null {
-  return decide(known(ledger), request, rule).refusal;
+  return decideAt(known(ledger), request, rule, moment).refusal;
 }
 
 describe('the arithmetic of the contract', () => {
@@ -111,8 +139,41 @@ describe('force-start', () => {
     expect(refusalOf(forced, policies.balanced)).toEqual({ code: 'POLICY_FORBIDS', rule: 'forceStart.maxShortfall' });
   });
 
-  test('of db1 is allowed by restart-first, and needs the brake that this version lacks', () => {
-    expect(refusalOf(forced, policies['restart-first'])).toEqual({ code: 'NEEDS_BRAKE' });
+  test('of db1 is admitted by restart-first, and begins with 294.2 GiB', () => {
+    const { refusal, limitBytes } = decide(known(ledgerOf()), forced, policies['restart-first']);
+    expect([refusal, formatBytes(limitBytes ?? 0)]).toEqual([null, '294.2 GiB']);
+  });
+
+  test('begins with all of it where nothing is short', () => {
+    expect(decide(known(ledgerOf()), { ...forced, promisedBytes: gib(200) }, policies.balanced).limitBytes).toBeNull();
+  });
+
+  test('that would have to be braked asks how long the draining takes, and the pressure', () => {
+    const short = { ...forced, promisedBytes: gib(400) };
+    const at = (moment: Partial<Moment>): Refusal | null =>
+      refusalOf(short, policies.balanced, ledgerOf(), { ...calm, ...moment });
+    expect(at({})).toBeNull();
+    expect(at({ drainRateBytes: gib(4.9) })).toEqual({ code: 'POLICY_FORBIDS', rule: 'forceStart.maxDrainTime' });
+    expect(at({ drainRateBytes: gib(5.1) })).toBeNull();
+    expect(at({ drainRateBytes: null })).toEqual({ code: 'POLICY_FORBIDS', rule: 'forceStart.maxDrainTime' });
+    expect(at({ pressurePercent: known(10.1) })).toEqual({ code: 'POLICY_FORBIDS', rule: 'forceStart.maxPressure' });
+    expect(at({ pressurePercent: unknown('no PSI') })).toMatchObject({ code: 'READING_UNKNOWN' });
+    const nobodyKnows = { drainRateBytes: null, pressurePercent: unknown('no PSI') };
+    expect(refusalOf({ ...forced, promisedBytes: gib(200) }, policies.balanced, ledgerOf(), nobodyKnows)).toBeNull();
+  });
+
+  test('needs the hypervisor its own memory at the beginning', () => {
+    const { freeToPromiseBytes } = ledgerOf();
+    const generous = { ...policies['restart-first'], maxShortfallBytes: 10_000 * GiB };
+    const tight = (overheadBytes: number): Refusal | null => refusalOf({ ...forced, overheadBytes }, generous);
+    expect(tight(freeToPromiseBytes)).toBeNull();
+    expect(tight(freeToPromiseBytes + 3)).toEqual({ code: 'MEMORY_DRAINING', missingBytes: 3 });
+  });
+
+  test('of an eager domain is never braked: it waits', () => {
+    expect(refusalOf({ ...forced, class: 'eager' }, policies['restart-first'])).toMatchObject({
+      code: 'MEMORY_DRAINING',
+    });
   });
 
   test('passes the own predecessor when there is room for both', () => {
@@ -128,7 +189,7 @@ describe('force-start', () => {
       );
     expect([short(0), short(100), short(101)]).toEqual([
       null,
-      { code: 'NEEDS_BRAKE' },
+      null,
       { code: 'POLICY_FORBIDS', rule: 'forceStart.maxShortfall' },
     ]);
   });
@@ -142,10 +203,31 @@ describe('force-start', () => {
   });
 
   test('of what would not fit when all is drained is refused, whatever the policy allows', () => {
-    const generous = { allow: true, maxShortfallBytes: 10_000 * GiB, maxPredecessors: 9 };
+    const generous = { ...policies['restart-first'], maxShortfallBytes: 10_000 * GiB, maxPredecessors: 9 };
     expect(refusalOf({ ...forced, promisedBytes: 700 * GiB }, generous)).toMatchObject({
       code: 'MEMORY_SHORT',
       of: 'capacity',
+    });
+  });
+});
+
+describe('what is set aside for starts queued before', () => {
+  const queued = [{ domain: 'big', promisedBytes: 280 * GiB }];
+
+  test('is no longer free to promise, and named as what stands in the way', () => {
+    const ledger = ledgerOf({ queued });
+    expect(ledger.freeToPromiseBytes).toBe(ledgerOf().freeToPromiseBytes - 280 * GiB);
+    expect(refusalOf({ ...other, promisedBytes: gib(14) }, policies.balanced, ledger)).toBeNull();
+    const missing = { code: 'MEMORY_DRAINING', missingBytes: expect.any(Number) };
+    expect(refusalOf({ ...other, promisedBytes: gib(15) }, policies.balanced, ledger)).toEqual(missing);
+  });
+
+  test('is all that is missing where it would fit without them', () => {
+    const ledger = ledgerOf({ queued, entries: [web1, web2] });
+    expect(refusalOf({ ...other, promisedBytes: ledger.freeToPromiseBytes + 7 }, policies.balanced, ledger)).toEqual({
+      code: 'MEMORY_SHORT',
+      missingBytes: 7,
+      of: 'queue',
     });
   });
 });
@@ -188,8 +270,8 @@ describe('an unknown ledger', () => {
 
   test('refuses every start with the reason, and no figures', () => {
     const refusal = { code: 'READING_UNKNOWN', reason: nothing.known ? '' : nothing.reason };
-    expect(decide(nothing, other, policies.balanced)).toEqual({ arithmetic: null, refusal });
-    expect(decide(nothing, forced, policies['restart-first'])).toEqual({ arithmetic: null, refusal });
+    expect(decide(nothing, other, policies.balanced)).toEqual({ arithmetic: null, refusal, limitBytes: null });
+    expect(decide(nothing, forced, policies['restart-first'])).toEqual({ arithmetic: null, refusal, limitBytes: null });
   });
 
   test('cannot tell that only the own predecessor stands in the way', () => {

@@ -12,6 +12,7 @@ test.each([
   const lines = renderArithmetic({
     name: 'db1',
     arithmetic: {
+      queuedBytes: 0,
       promisedLiveBytes: 0,
       heldDrainingBytes: 0,
       promisedNewBytes: promisedMib * mib,

@@ -39,6 +39,12 @@ function text(): string {
   return readFileSync(file(), 'utf8');
 }
 
+function queuedAs(number: number, domain: string): NewRecord {
+  const { uuid, bootId, requester } = launch;
+  const ticket = { number, domain, uuid, bootId, requester, force: false, paused: false };
+  return { kind: 'queued', ticket: { ...ticket, promisedBytes: 7, sinceMs: 1, deadlineMs: null } };
+}
+
 /** A daemon's life: opens, appends, closes; tells what it remembered at its start. */
 async function live(...records: NewRecord[]): Promise<Remembered> {
   const { journal, remembered } = await Journal.open(directory, clock);
@@ -68,7 +74,7 @@ describe('a journal', () => {
     const fresh = join(directory, 'state', 'journal');
     const { journal, remembered } = await Journal.open(fresh, clock);
     await journal.close();
-    expect(remembered).toEqual({ incarnations: [], lastId: 0, damage: [] });
+    expect(remembered).toEqual({ incarnations: [], lastId: 0, tickets: [], damage: [] });
     expect([fresh, join(fresh, 'journal.jsonl')].map((path) => (statSync(path).mode & 0o777).toString(8))).toEqual([
       '700',
       '600',
@@ -84,8 +90,18 @@ describe('a journal', () => {
         { launch: { ...launch, id: 8, domain: 'db1' }, state: unborn },
       ],
       lastId: 8,
+      tickets: [],
       damage: [],
     });
+  });
+
+  test('remembers who waits, in order: not who was taken out, nor whose start has begun', async () => {
+    const queue = [3, 1, 2, 4].map((number) => queuedAs(number, `db${number}`));
+    await live(...queue, { kind: 'dequeued', ticket: 1, end: 'cancelled' }, launched(9, 'db2'));
+    expect((await live()).tickets.map(({ number, domain }) => [number, domain])).toEqual([
+      [3, 'db3'],
+      [4, 'db4'],
+    ]);
   });
 
   test('remembers claims of every kind', async () => {

@@ -54,7 +54,7 @@ describe('a change of state', () => {
   });
 
   test('a force-start names what it was started over', () => {
-    const forced = { overIncarnations: [40, 41], heldDrainingBytes: 1, shortfallBytes: 0 };
+    const forced = { overIncarnations: [40, 41], heldDrainingBytes: 1, shortfallBytes: 0, sum: null };
     const [started] = happenings({ ...launch, forced }, states['launching, born'], states.running, figures);
     expect(started?.data).toEqual({ over: '40 41' });
   });

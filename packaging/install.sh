@@ -17,14 +17,16 @@ done
 
 put() { install -D -m "$1" "$source/$2" "$3"; }
 
-for bundle in domctl cli doctor policy convert domctld daemon; do
+for bundle in domctl cli doctor policy convert simulation domctld daemon; do
     put 755 "dist/$bundle.cjs" "$package/dist/$bundle.cjs"
 done
 put 644 dist/daemon.cjs.cache "$package/dist/daemon.cjs.cache"
 put 644 native/build/Release/domctl_native.node "$package/native/build/Release/domctl_native.node"
 put 755 native/build/Release/libasyncteardown.so "$package/native/build/Release/libasyncteardown.so"
 put 644 docs/openapi.json "$package/docs/openapi.json"
-for policy in "$source"/policies/*; do put 644 "policies/${policy##*/}" "$package/policies/${policy##*/}"; done
+for policy in "$source"/policies/*.* "$source"/policies/scenarios/*; do
+  put 644 "policies/${policy#"$source"/policies/}" "$package/policies/${policy#"$source"/policies/}"
+done
 put 644 LICENSE "$package/LICENSE"
 
 mkdir -p "$root$prefix/bin"

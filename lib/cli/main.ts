@@ -41,6 +41,7 @@ import { policy } from './verbs/policy.ts';
 import { resources } from './verbs/resources.ts';
 import { resume } from './verbs/resume.ts';
 import { setmem } from './verbs/setmem.ts';
+import { simulate } from './verbs/simulate.ts';
 import { shutdown } from './verbs/shutdown.ts';
 import { start } from './verbs/start.ts';
 import { suspend } from './verbs/suspend.ts';
@@ -196,6 +197,7 @@ function addVerbs(add: <Options>(verb: Verb<Options>) => unknown): void {
   add(domiflist);
   add(nodeinfo);
   add(resources);
+  add(simulate);
   add(drain);
   add(event);
   add(policy);

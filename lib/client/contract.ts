@@ -212,6 +212,8 @@ export interface QueuedInfo {
   /** When it gives up; null: never. */
   readonly deadline: string | null;
   readonly requester: Requester;
+  /** Somebody waits for its answer; nobody does to one that an earlier daemon left behind. */
+  readonly attended: boolean;
   /** Why it was not admitted when it was last looked at; null: it was not yet. */
   readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
 }

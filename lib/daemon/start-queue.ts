@@ -9,8 +9,8 @@ import { DomctlError } from '../errors.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import type { Services } from './supervisor.ts';
 
-/** Why a wait ends before its admission; what tells a deadline from it is that nobody aborted. */
-type Stop = 'cancelled' | 'daemon ends';
+/** Why a wait ends before its admission. */
+type Stop = 'cancelled' | 'timed out' | 'daemon ends';
 
 /** One start that waits. */
 export class Waiter {

@@ -32,7 +32,7 @@ export function listDomains(fleet: Fleet): DomainRow[] {
 
 /** The starts that wait, in their order. */
 function queuedView(fleet: Fleet): QueuedInfo[] {
-  return waitersOf(fleet).map(({ ticket, refusal }, index) => ({
+  return waitersOf(fleet).map(({ ticket, refusal, attended }, index) => ({
     position: index + 1,
     name: ticket.domain,
     verb: ticket.force ? 'force-start' : 'start',
@@ -41,6 +41,7 @@ function queuedView(fleet: Fleet): QueuedInfo[] {
     waitingMs: Math.max(0, Date.now() - ticket.sinceMs),
     deadline: ticket.deadlineMs === null ? null : isoTime(ticket.deadlineMs),
     requester: ticket.requester,
+    attended,
     refusal: refusal && { code: refusal.code, message: refusal.message },
   }));
 }

@@ -74,12 +74,14 @@ export class WaitingStarts {
     }
   }
 
-  /** A caller comes back for the start it had queued. Throws ALREADY_WAITING. */
+  /** A caller comes back for the start it had queued, for as long as it likes to wait. Throws ALREADY_WAITING. */
   async #takeUp(entry: Entry, waiter: Waiter, order: StartOrder): Promise<StartAnswer> {
     const left = this.#left.get(waiter);
     if (!left || waiter.ticket.force !== order.force) throw alreadyWaiting(entry);
     this.#parts.queue.attend(entry, waiter, order.signal);
-    return left;
+    const { timeoutMs } = order;
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => waiter.stop('timed out'), timeoutMs);
+    return left.finally(() => clearTimeout(timer));
   }
 
   #ticketOf(entry: Entry, order: StartOrder, { preparation }: Admission): Omit<Ticket, 'number'> {

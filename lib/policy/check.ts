@@ -9,8 +9,8 @@ import { invalidPolicy, nearest, type Position, type Problem } from './problem.t
 import { hostFile, hostHead, hostShape, policyFile, policyHead, policyShape } from './schema.ts';
 import { dotted, type Path, type Source, shown } from './source.ts';
 
-/** What one kind of file may hold. */
-interface Kind {
+/** What one kind of file may hold: `shape` for its keys and their wording, `file` with what may be left out. */
+export interface Kind {
   readonly file: z.ZodType;
   readonly shape: z.ZodRawShape;
 }
@@ -23,8 +23,8 @@ const kinds = {
 const top: Position = { line: 1, column: 1 };
 
 /** Throws INVALID_POLICY for the first mistake in a file, in the order of its lines. */
-export function checkSource(source: Source, kind: keyof typeof kinds): void {
-  const known: Kind = kinds[kind];
+export function checkSource(source: Source, kind: keyof typeof kinds | Kind): void {
+  const known: Kind = typeof kind === 'string' ? kinds[kind] : kind;
   const result = known.file.safeParse(source.data);
   const strangers = strangeKeys(source, known.shape);
   if (result.success && strangers.length === 0) return;

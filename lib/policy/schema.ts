@@ -136,7 +136,8 @@ export function toHostConfig(data: unknown): HostConfig {
   return { ...rest, overhead: { fixedBytes: fixed, perVcpuBytes: perVcpu, memoryPercent: memory } };
 }
 
-function optional(shape: z.ZodRawShape): z.ZodRawShape {
+/** The same keys, none of them required. */
+export function optional(shape: z.ZodRawShape): z.ZodRawShape {
   const entries = Object.entries(shape).map(([key, schema]) => [
     key,
     schema instanceof z.ZodObject ? schema.partial().optional() : (schema as z.ZodType).optional(),

@@ -41,12 +41,15 @@ const ownBundles = {
   'doctor/examine.ts': './doctor.cjs',
   'policy/inspect.ts': './policy.cjs',
   'convert/convert.ts': './convert.cjs',
+  'simulation/simulate.ts': './simulation.cjs',
 };
 const verbsBeside = {
   name: 'verbs-beside',
   setup({ onResolve }) {
-    onResolve({ filter: /\/(doctor\/examine|policy\/inspect|convert\/convert)\.ts$/ }, ({ path, kind }) =>
-      kind === 'dynamic-import' ? { path: ownBundles[path.replace('../../', '')], external: true } : undefined,
+    onResolve(
+      { filter: /\/(doctor\/examine|policy\/inspect|convert\/convert|simulation\/simulate)\.ts$/ },
+      ({ path, kind }) =>
+        kind === 'dynamic-import' ? { path: ownBundles[path.replace('../../', '')], external: true } : undefined,
     );
   },
 };
@@ -88,6 +91,7 @@ const programs = [
     { entryPoints: ['lib/convert/convert.ts'], outfile: 'dist/convert.cjs', banner: { js: moduleUrl } },
     { entryPoints: ['lib/daemon/main.ts'], outfile: 'dist/daemon.cjs', banner: { js: moduleUrl } },
     { entryPoints: ['lib/daemon/entry.ts'], outfile: 'dist/domctld.cjs', banner: { js: `${shebang}\n${moduleUrl}` } },
+    { entryPoints: ['lib/simulation/simulate.ts'], outfile: 'dist/simulation.cjs', banner: { js: moduleUrl } },
   ].map((program) => ({ ...program, define: { ...shared.define, 'import.meta.url': 'domctlModuleUrl' } })),
 ];
 

@@ -34,6 +34,7 @@ import { packageDir } from '../places.ts';
 import { countRefusals, type Metrics } from './metrics.ts';
 import { sendMonitorCommand } from './monitor-command.ts';
 import { readHostConfig } from './preparation.ts';
+import { requireRole } from './roles.ts';
 import type { Starter } from './starting.ts';
 import { domainStats, nodeView } from './stats.ts';
 import type { Services } from './supervisor.ts';
@@ -79,6 +80,10 @@ export function buildServer(daemon: Daemon): FastifyInstance {
     const failure = asHttpError(error);
     if (failure.code === 'FAILED') daemon.services.log.error({ err: error }, 'request');
     return reply.status(failure.http).send(errorEnvelope(failure));
+  });
+  app.addHook('onRequest', async (request) => {
+    const role = request.method === 'GET' ? 'observe' : 'control';
+    await requireRole(role, requesterOf(request), async () => readHostConfig(daemon.services.places));
   });
   app.setNotFoundHandler(async (request, reply) =>
     reply.status(404).send(errorEnvelope(new DomctlError('USAGE', `no such route: ${request.method} ${request.url}`))),
@@ -168,7 +173,7 @@ function addHardware(app: FastifyInstance, { fleet, hardware }: Daemon): void {
   });
 }
 
-function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void {
+function addVerbs(app: FastifyInstance, { starter, verbs, services, stop }: Daemon): void {
   app.post('/domains', async (request) => verbs.define(check(defineRequest, request.body)));
   app.post('/domains/create', async (request) =>
     verbs.create(check(createRequest, request.body), {
@@ -191,6 +196,8 @@ function addVerbs(app: FastifyInstance, { starter, verbs, stop }: Daemon): void 
       requester: requesterOf(request),
       signal: callerSignal(request),
     };
+    if (body.force && !body.dryRun)
+      await requireRole('forceStart', order.requester, async () => readHostConfig(services.places));
     return starter.start(nameOf(request), order);
   });
   app.delete('/domains/:domain/start', (request) => starter.cancel(nameOf(request)));

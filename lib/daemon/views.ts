@@ -206,11 +206,10 @@ function stalledFor({ state, services }: Supervisor): number | null {
 }
 
 export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<ResourcesAnswer> {
-  const ledger = await readLedger(
-    fleet,
-    host,
-    waitersOf(fleet).map(({ ticket }) => ticket),
-  );
+  // One moment's queue for both: the ledger takes a while.
+  const queued = queuedView(fleet);
+  const setAside = queued.map(({ name, promisedBytes }) => ({ domain: name, promisedBytes }));
+  const ledger = await readLedger(fleet, host, setAside);
   const live = fleet.supervisors.filter((supervisor) => !isDraining(supervisor));
   const { drainRateBytes, drainEtaMs } = drainFields(fleet.supervisors);
   return {
@@ -234,7 +233,7 @@ export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<Res
     drainingIncarnations: fleet.supervisors.length - live.length,
     drainRateBytes,
     drainEtaMs,
-    queued: queuedView(fleet),
+    queued,
     incarnations: [...fleet.supervisors].sort((a, b) => a.launch.id - b.launch.id).map(resourceRow),
   };
 }

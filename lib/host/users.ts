@@ -18,6 +18,17 @@ export async function findUser(name: string): Promise<User | null> {
   return uid === undefined || gid === undefined ? null : { name, uid: Number(uid), gid: Number(gid) };
 }
 
+/** The name of the user with that number, or null. */
+export async function findUserById(uid: number): Promise<string | null> {
+  return (await getent('passwd', String(uid)))?.[0] ?? null;
+}
+
+/** Names of the groups a user is in. */
+export async function groupsOf(name: string): Promise<string[]> {
+  const { stdout } = await run('id', ['-nGz', '--', name]);
+  return stdout.split('\0').filter((group) => group !== '');
+}
+
 /** The group's id, or null. */
 export async function findGroup(name: string): Promise<number | null> {
   const gid = (await find('group', name))?.[2];

@@ -1,6 +1,6 @@
 /** Starts that wait for memory: first come, first served; nobody takes what is set aside for who came before. */
 import { expect, test } from 'vitest';
-import type { DomainRow } from '../../lib/client/contract.ts';
+import type { DomainRow, ResourcesAnswer } from '../../lib/client/contract.ts';
 import { eventually, MiB } from './facts.ts';
 import { createHost, describeEndToEnd, type Host, type HostOptions, type Running } from './harness.ts';
 
@@ -107,6 +107,27 @@ describeEndToEnd('the queue', () => {
     await host.ok('destroy', 'a', '--wait');
     expect(host.journal().filter(({ kind }) => kind === 'launch')).toHaveLength(1);
     expect(await host.state('b')).toBe('shut off');
+  });
+
+  test('is seen by resources --watch, again and again', async () => {
+    await using host = await smallHost({ a: 15, b: 10 });
+    const watching = host.begin(['resources', '--watch', '--json']);
+    const answers = (): ResourcesAnswer[] =>
+      watching
+        .stdout()
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as ResourcesAnswer);
+    await eventually('it has said how it stands', () => answers().length > 0);
+    expect(answers()[0]).toMatchObject({ queued: [], memory: { queuedBytes: 0 } });
+    await host.ok('start', 'a', '--paused');
+    const waiting = await queue(host, 'b');
+    await eventually('it has seen who waits', () => answers().at(-1)?.queued[0]?.name === 'b');
+    expect(answers().at(-1)?.memory?.queuedBytes).toBe((10 * 1024 + 17) * MiB);
+    watching.kill('SIGINT');
+    expect((await watching.done).exit).toBe(130);
+    waiting.kill('SIGINT');
+    expect((await waiting.done).exit).toBe(130);
   });
 
   test('is not for a domain that fits this host in no case', async () => {

@@ -253,6 +253,12 @@ export interface StopAnswer {
   readonly unasked?: string;
 }
 
+/** Huge pages, in bytes. */
+export interface PoolFields {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
 export interface ResourcesAnswer {
   readonly memory: {
     readonly totalBytes: number;
@@ -271,6 +277,11 @@ export interface ResourcesAnswer {
     readonly freeToPromiseBytes: number;
   } | null;
   readonly memoryUnknown?: string;
+  /** Pools that have pages, by size, each with its parts by node. */
+  readonly hugePools: readonly (PoolFields & {
+    readonly pageBytes: number;
+    readonly nodes: readonly (PoolFields & { readonly node: number })[];
+  })[];
   readonly liveDomains: number;
   readonly drainingIncarnations: number;
   readonly drainRateBytes: number | null;
@@ -283,6 +294,8 @@ export interface ResourcesAnswer {
     readonly state: string;
     /** null when draining: only held counts then. */
     readonly promisedBytes: number | null;
+    /** null: unknown, or nothing is left. */
+    readonly heldAs: HeldKinds | null;
     /** Exclusive resources by kind. */
     readonly disks: number;
     readonly taps: number;

@@ -15,6 +15,7 @@ import type { Domain } from '../domain/definition.ts';
 import type { Incarnation, ProcessIdentity } from '../domain/incarnation.ts';
 import { isRebooting } from '../domain/transition-moves.ts';
 import { stateReason, stateWord } from '../domain/words.ts';
+import { readHugePools } from '../host/huge-pools.ts';
 import { readProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';
 import type { HostConfig } from '../policy/types.ts';
@@ -229,6 +230,7 @@ export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<Res
         }
       : null,
     ...(ledger.known ? {} : { memoryUnknown: ledger.reason }),
+    hugePools: readHugePools(),
     liveDomains: new Set(live.map(({ launch }) => launch.domain)).size,
     drainingIncarnations: fleet.supervisors.length - live.length,
     drainRateBytes,
@@ -246,6 +248,7 @@ function resourceRow(supervisor: Supervisor): ResourcesAnswer['incarnations'][nu
     name: launch.domain,
     state: stateWord(state),
     promisedBytes: draining ? null : launch.promisedBytes,
+    heldAs: readHeldKinds(supervisor),
     disks: countClaims(launch.claims, 'image', 'block'),
     taps: countClaims(launch.claims, 'tap'),
     ports: countClaims(launch.claims, 'port'),

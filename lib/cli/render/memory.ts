@@ -54,7 +54,7 @@ export function renderResources(answer: ResourcesAnswer): string {
   const ledger =
     answer.memory === null
       ? `error: the ledger cannot be drawn up: ${answer.memoryUnknown ?? 'unknown'}\n`
-      : renderLedger(answer, answer.memory);
+      : renderLedger(answer, answer.memory) + renderPools(answer.hugePools);
   const columns = [
     { title: 'Id' },
     { title: 'Name' },
@@ -144,6 +144,17 @@ function renderLedger(answer: ResourcesAnswer, memory: NonNullable<ResourcesAnsw
   return lines
     .map(([label, bytes, note]) => `${label.padEnd(19)}${formatBytes(bytes).padStart(12)}   ${note}`.trimEnd() + '\n')
     .join('');
+}
+
+/** A line a pool of huge pages: what of it is free, and on which node where there are several. */
+function renderPools(pools: ResourcesAnswer['hugePools']): string {
+  const lines = pools.map(({ pageBytes, totalBytes, freeBytes, nodes }) => {
+    const label = `Pages of ${pageBytes / 2 ** 20} MiB`.padEnd(19);
+    const parts = nodes.length > 1 ? nodes.map((one) => `node ${one.node}: ${formatBytes(one.freeBytes)}`) : [];
+    const note = [`${formatBytes(freeBytes)} free`, ...parts].join(', ');
+    return `${label}${formatBytes(totalBytes).padStart(12)}   ${note}\n`;
+  });
+  return lines.join('');
 }
 
 /** `2 disks`, `1 disk`. */

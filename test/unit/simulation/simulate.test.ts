@@ -1,7 +1,9 @@
 /** The shipped scenarios, by their arithmetic. */
 import { expect, test } from 'vitest';
+import { renderSimulation } from '../../../lib/cli/render/simulation.ts';
 import { packageDir } from '../../../lib/places.ts';
 import { type PolicyRun, simulateFile } from '../../../lib/simulation/simulate.ts';
+import { readTranscript } from '../../e2e/transcript.ts';
 
 const places = { configDir: '/nowhere', shippedDir: `${packageDir()}/policies` };
 
@@ -50,4 +52,13 @@ test('a drain that stands still holds back who began over it, for as long', () =
 
 test.each(names)('%s: the peak stays within the bound', (name) => {
   for (const run of Object.values(runsOf(name))) expect(run.peakBytes).toBeLessThanOrEqual(run.boundBytes);
+});
+
+test('docs/force-start.md: the table is what it is today, to the byte', () => {
+  const step = readTranscript(`${packageDir()}/docs/force-start.md`).find(({ command }) =>
+    command.includes('simulate'),
+  );
+  expect(step?.command).toBe('domctl simulate restart-1tib');
+  const simulation = simulations.get('restart-1tib');
+  expect(simulation && renderSimulation(simulation).trimEnd().split('\n')).toEqual(step?.output);
 });

@@ -9,8 +9,8 @@ import type { Incarnation, IncarnationState, Launch } from '../domain/incarnatio
 import { currentIncarnation, isUnreleased } from '../domain/words.ts';
 import { DomctlError } from '../errors.ts';
 import type { Reading } from '../reading.ts';
-import type { Waiter } from './start-queue.ts';
 import { type Services, Supervisor } from './supervisor.ts';
+import type { Waiter } from './waiter.ts';
 
 /** A domain as the daemon keeps it. */
 export interface Entry {

@@ -8,36 +8,7 @@ import type { Ticket, TicketEnd } from '../domain/ticket.ts';
 import { DomctlError } from '../errors.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import type { Services } from './supervisor.ts';
-
-/** Why a wait ends before its admission. */
-type Stop = 'cancelled' | 'timed out' | 'daemon ends';
-
-/** One start that waits. */
-export class Waiter {
-  readonly ticket: Ticket;
-  /** Why it was not admitted when it was last looked at. */
-  refusal: DomctlError | null = null;
-  /** Somebody listens for the answer; nobody does to one that an earlier daemon left behind. */
-  attended = false;
-  readonly #stopping = new AbortController();
-
-  constructor(ticket: Ticket) {
-    this.ticket = ticket;
-  }
-
-  /** Aborts when it is to wait no longer. */
-  get signal(): AbortSignal {
-    return this.#stopping.signal;
-  }
-
-  get stopped(): Stop | null {
-    return this.signal.aborted ? (this.signal.reason as Stop) : null;
-  }
-
-  stop(reason: Stop): void {
-    this.#stopping.abort(reason);
-  }
-}
+import { Waiter } from './waiter.ts';
 
 export class StartQueue {
   readonly #fleet: Fleet;

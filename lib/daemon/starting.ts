@@ -8,7 +8,7 @@ import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { decide, type Decision } from '../admission/decision.ts';
 import type { CancelAnswer, StartAnswer } from '../client/contract.ts';
 import { findConflict } from '../domain/claims.ts';
-import type { Launch, Requester } from '../domain/incarnation.ts';
+import type { Launch } from '../domain/incarnation.ts';
 import { cgroupName } from '../domain/names.ts';
 import { transition } from '../domain/transition.ts';
 import { DomctlError, isErrno } from '../errors.ts';
@@ -30,28 +30,9 @@ import { isTaken } from './resources.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { errorEnvelope } from '../client/envelope.ts';
 import { endOfWait, StartQueue } from './start-queue.ts';
+import type { Admission, StartOrder } from './start-order.ts';
 import { WaitingStarts } from './waiting-starts.ts';
 import { drainRate } from './views.ts';
-
-export interface StartOrder {
-  readonly force: boolean;
-  readonly dryRun: boolean;
-  readonly wait: boolean;
-  /** Its guest stands still until somebody resumes it. */
-  readonly paused: boolean;
-  readonly timeoutMs: number | undefined;
-  readonly requester: Requester;
-  /** Aborts when the caller is gone: a queued start is cancelled, one that was admitted goes on. */
-  readonly signal: AbortSignal;
-}
-
-/** A start that was tried: registered, or refused with the reason. */
-export interface Admission {
-  readonly preparation: Preparation;
-  readonly decision: Decision;
-  readonly error: DomctlError | null;
-  readonly supervisor: Supervisor | null;
-}
 
 export class Starter {
   readonly #fleet: Fleet;

@@ -4,8 +4,9 @@ import type { Ticket, TicketEnd } from '../domain/ticket.ts';
 import { DomctlError, type ErrorCode } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
 import type { Entry, Fleet } from './fleet.ts';
-import { alreadyWaiting, endOfWait, type StartQueue, type Waiter } from './start-queue.ts';
-import type { Admission, StartOrder } from './starting.ts';
+import { alreadyWaiting, endOfWait, type StartQueue } from './start-queue.ts';
+import type { Waiter } from './waiter.ts';
+import type { Admission, StartOrder } from './start-order.ts';
 import type { Services } from './supervisor.ts';
 import { withDeadline } from './waiting.ts';
 

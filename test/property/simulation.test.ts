@@ -81,7 +81,7 @@ describe('a simulated restart', () => {
   test.prop([scenarios], { numRuns: 30 })('overlaps under no policy that forbids it', (scenario) => {
     const [strict] = shipped;
     fc.pre(strict !== undefined && fits(scenario, strict));
-    const run = runPolicy(scenario, strict!, config, tickMs);
+    const run = runPolicy(scenario, strict, config, tickMs);
     const drainMs =
       (scenario.restart.memoryBytes * scenario.restart.heldPercent) / 100 / (scenario.drain.rateBytes / 1000);
     for (const { admittedMs, destroyedMs, brakedMs } of run.restarts) {

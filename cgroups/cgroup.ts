@@ -145,6 +145,27 @@ export class Cgroup {
     return writeLimits(directory, limitTexts(limits));
   }
 
+  /** Where memory is charged: files that a guard of it reads. */
+  get memoryDirectory(): string {
+    return this.twinDirectory ?? this.directory;
+  }
+
+  /**
+   * Directories whose `cgroup.freeze` holds these threads and no others: the threaded children they are in; those that are in
+   * none are moved to `name`.
+   */
+  async freezersOf(name: string, threadIds: readonly number[]): Promise<string[]> {
+    const groups = threadGroupsOf(this.directory).filter((group) =>
+      threadsIn(group).some((thread) => threadIds.includes(thread)),
+    );
+    const sorted = new Set(groups.flatMap(threadsIn));
+    const loose = threadIds.filter((thread) => !sorted.has(thread));
+    if (loose.length === 0) return groups;
+    const group = await makeThreadGroup(this.directory, name);
+    for (const thread of loose) await addThread(group, thread);
+    return [...groups.filter((other) => other !== group), group];
+  }
+
   /** Threads that are in no threaded child. */
   looseThreads(): number[] {
     return threadsIn(this.directory);

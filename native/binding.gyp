@@ -55,5 +55,19 @@
       'ldflags': ['-Wl,-z,now', '-Wl,-z,relro', '-Wl,-soname,libasyncteardown.so'],
       'conditions': [['target_arch=="arm64"', {'cflags': ['-mno-outline-atomics']}]],
     },
+    {
+      # A program of its own, without Node or anything else in it: see guard/README.md.
+      'target_name': 'domctl-brake',
+      'type': 'executable',
+      'sources': [
+        'guard/brake.c',
+        'guard/main.c',
+        'guard/memory.c',
+        'guard/words.c',
+      ],
+      'cflags': ['-Wall', '-Wextra', '-Werror'],
+      'cflags_c': ['-std=gnu11'],
+      'ldflags': ['-Wl,-z,now', '-Wl,-z,relro'],
+    },
   ],
 }

@@ -11,7 +11,7 @@ package=$root$prefix/lib/domctl
 units=$root$prefix/lib/systemd/system
 
 for built in dist/domctl.cjs dist/domctld.cjs dist/daemon.cjs.cache dist/man/domctl.1 native/build/Release/domctl_native.node \
-    native/build/Release/libasyncteardown.so; do
+    native/build/Release/libasyncteardown.so native/build/Release/domctl-brake; do
     [ -e "$source/$built" ] || { echo "install.sh: $built is missing: npm run setup" >&2; exit 8; }
 done
 
@@ -23,6 +23,7 @@ done
 put 644 dist/daemon.cjs.cache "$package/dist/daemon.cjs.cache"
 put 644 native/build/Release/domctl_native.node "$package/native/build/Release/domctl_native.node"
 put 755 native/build/Release/libasyncteardown.so "$package/native/build/Release/libasyncteardown.so"
+put 755 native/build/Release/domctl-brake "$package/native/build/Release/domctl-brake"
 put 644 docs/openapi.json "$package/docs/openapi.json"
 for policy in "$source"/policies/*.* "$source"/policies/scenarios/*; do
   put 644 "policies/${policy#"$source"/policies/}" "$package/policies/${policy#"$source"/policies/}"

@@ -374,7 +374,8 @@ export class Host implements AsyncDisposable {
   /** Words that run a copy of domctl and of what it needs as an ordinary user, for `through`. */
   asNobody(): string[] {
     const copy = this.at('install');
-    const products = ['domctl_native.node', 'libasyncteardown.so'].map((name) => `native/build/Release/${name}`);
+    const names = ['domctl_native.node', 'libasyncteardown.so', 'domctl-brake'];
+    const products = names.map((name) => `native/build/Release/${name}`);
     const built = ['dist', 'policies', ...products];
     for (const path of built) cpSync(join(dirname(dirname(program)), path), join(copy, path), { recursive: true });
     const who = `setpriv --reuid=${nobody} --regid=${nobody} --clear-groups env HOME=${this.at('home')}`;

@@ -26,6 +26,7 @@ describeEndToEnd('installed', () => {
     execFileSync(script, ['/usr'], { env: { ...process.env, DESTDIR: root } });
     for (const path of [
       ...['share/man/man1/domctl.1', 'lib/domctl/policies/host.yaml', 'lib/domctl/docs/openapi.json'],
+      'lib/domctl/native/build/Release/domctl-brake',
       ...['lib/libasyncteardown.so', 'share/man/man7/libasyncteardown.7'],
     ])
       expect.soft(existsSync(join(root, 'usr', path)), path).toBe(true);

@@ -201,9 +201,11 @@ function buildAddon() {
   return keepBuilt({
     what: 'the addon',
     stamp: 'native/build/inputs.sha256',
-    products: ['domctl_native.node', 'libasyncteardown.so'].map((name) => `native/build/Release/${name}`),
+    products: ['domctl_native.node', 'libasyncteardown.so', 'domctl-brake'].map(
+      (name) => `native/build/Release/${name}`,
+    ),
     inputs: fingerprint(
-      ['native/binding.gyp', 'native/src', 'native/teardown'],
+      ['native/binding.gyp', 'native/guard', 'native/src', 'native/teardown'],
       [process.version, process.arch, addonApi],
     ),
     build: () => {
@@ -219,6 +221,7 @@ function buildBundles() {
     'cgroups',
     'native/index.ts',
     'native/built.ts',
+    'native/guard.ts',
     'native/preload.ts',
     'package.json',
     'package-lock.json',

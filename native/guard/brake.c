@@ -1,0 +1,116 @@
+/*
+ * limit = bound - held by the draining, only ever raised. From the limit downwards lie
+ *   memory.max    the limit: the fence, which nothing should ever touch
+ *   memory.high   half a margin below: slows what the freezer does not stop (device emulation, page tables)
+ *   the freezer   a margin below: vCPUs stand still until they are a fifth of a margin under it
+ * The freezer comes first because memory.high puts threads of the hypervisor to sleep too, for up to two seconds, and one that
+ * waits there does not answer its monitor.
+ */
+#define _GNU_SOURCE
+#include "brake.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The fence is not written anew for less. */
+static const int64_t kRaise = 1 << 20;
+static const int64_t kResidue = 4 << 20;
+/* What a vCPU dirties in a millisecond where memory is fast: 4 GiB a second. */
+static const int64_t kDirtied = 4 << 20;
+/* A vCPU that is asked to stop needs microseconds to do so. */
+static const int64_t kPulse = 1 * 1000000;
+static const int64_t kPulsePeriod = 20 * 1000000;
+enum { kLongestTick = 20, kFrozenTick = 4 };
+
+void survey(struct Brake *brake) {
+  int64_t draining = 0;
+  for (int i = 0; i < brake->drainCount; i++) draining += readMemory(&brake->drains[i]);
+  brake->drainingHeld = draining;
+  readMemory(&brake->vm);
+  if (brake->bound - draining > brake->limit) brake->limit = brake->bound - draining;
+}
+
+/* Without a daemon nobody removes what has drained; a little stays charged to it. */
+static int areDrainsGone(const struct Brake *brake) {
+  if (brake->isOrphan && brake->drainingHeld < kResidue) return 1;
+  for (int i = 0; i < brake->drainCount; i++)
+    if (!brake->drains[i].isGone) return 0;
+  return 1;
+}
+
+int isLifted(const struct Brake *brake) { return brake->limit >= brake->need || areDrainsGone(brake); }
+
+static int64_t threshold(const struct Brake *brake) { return brake->limit - brake->margin; }
+
+/*
+ * A lease is for commands that wait until every vCPU has stopped. They are let run; past three quarters of the margin only
+ * for moments, which is all such a command needs, whatever a guest does meanwhile.
+ */
+static int shouldFreezeOnLease(const struct Brake *brake, int64_t now) {
+  if (brake->vm.held < brake->limit - brake->margin / 4) return 0;
+  return (now - brake->leaseFrom) % kPulsePeriod >= kPulse;
+}
+
+int shouldFreeze(const struct Brake *brake, int64_t now, int isSilent) {
+  if (isSilent || brake->isOrphan || brake->vm.isGone) return 0;
+  if (now < brake->leaseUntil) return shouldFreezeOnLease(brake, now);
+  const int64_t thawAt = threshold(brake) - brake->margin / 5;
+  return brake->vm.held >= (brake->isFrozen ? thawAt : threshold(brake));
+}
+
+int setFrozen(struct Brake *brake, int freeze, int64_t now) {
+  if (brake->isFrozen == freeze) return 0;
+  int error = 0;
+  for (int i = 0; i < brake->freezerCount; i++)
+    if (pwrite(brake->freezers[i], freeze ? "1" : "0", 1, 0) != 1 && errno != ENODEV) error = errno;
+  if (error) return error;
+  if (freeze) brake->frozenSince = now;
+  else brake->frozenFor += now - brake->frozenSince;
+  brake->isFrozen = freeze;
+  return 0;
+}
+
+static int writeText(int fd, const char *text) {
+  const size_t length = strlen(text);
+  return pwrite(fd, text, length, 0) == (ssize_t)length ? 0 : errno;
+}
+
+static int writeSize(int fd, int64_t bytes) {
+  char text[32];
+  snprintf(text, sizeof text, "%" PRId64, bytes);
+  return writeText(fd, text);
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/*
+ * Never below what is held: to lower memory.max there kills, to lower memory.high there makes this very write wait for the
+ * kernel to write out dirty pages.
+ */
+int writeFence(struct Brake *brake) {
+  if (brake->max < 0 || brake->vm.isGone || brake->limit - brake->fenced < kRaise) return 0;
+  const int64_t held = brake->vm.held;
+  const int64_t quarter = brake->margin / 4;
+  int error = writeSize(brake->max, larger(brake->limit, held + 2 * quarter));
+  if (!error) error = writeSize(brake->high, larger(brake->limit - 2 * quarter, held + quarter));
+  brake->fenced = brake->limit;
+  return error == ENODEV ? 0 : error;
+}
+
+void letGo(struct Brake *brake, int64_t now) {
+  setFrozen(brake, 0, now);
+  if (brake->max < 0) return;
+  writeText(brake->max, brake->maxAfter);
+  writeText(brake->high, brake->highAfter);
+}
+
+int patience(const struct Brake *brake, int64_t now) {
+  if (now < brake->leaseUntil) return 1;
+  if (brake->isFrozen) return kFrozenTick;
+  const int64_t room = threshold(brake) - brake->vm.held;
+  const int64_t ms = room / (kDirtied * brake->vcpus);
+  return ms < 1 ? 1 : ms > kLongestTick ? kLongestTick : (int)ms;
+}

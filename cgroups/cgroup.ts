@@ -181,6 +181,16 @@ export class Cgroup {
     }
   }
 
+  /** Lets all its threads run, whoever froze them. One that is gone needs it not. */
+  async thaw(): Promise<void> {
+    try {
+      for (const directory of [this.directory, ...threadGroupsOf(this.directory)])
+        await writeCgroupFile(`${directory}/cgroup.freeze`, '0');
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENODEV')) throw error;
+    }
+  }
+
   /** SIGKILL to everything inside: the last rung. The directory must never be used for a birth again. */
   async kill(): Promise<void> {
     await writeCgroupFile(`${this.directory}/cgroup.kill`, '1');

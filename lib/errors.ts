@@ -44,8 +44,6 @@ const meanings = {
   MEMORY_SHORT: { exit: 6, http: 409 },
   /** The policy does not allow this start or force-start. */
   POLICY_FORBIDS: { exit: 6, http: 403 },
-  /** A force-start with a shortfall, which only a brake could make safe. */
-  NEEDS_BRAKE: { exit: 6, http: 409 },
   INVALID_XML: { exit: 7, http: 422 },
   INVALID_POLICY: { exit: 7, http: 422 },
   /** The host lacks a feature, a program or a file the definition names. */

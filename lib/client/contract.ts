@@ -149,6 +149,13 @@ export interface IncarnationInfo extends HeldFields, DrainFields {
   readonly asked: { readonly to: 'shutdown' | 'reboot'; readonly destroyAt: string | null } | null;
   /** Ids it was force-started over. */
   readonly startedOver: readonly number[];
+  /** While it may not have all it was promised. Figures are null until they were read; frozenMs: how long its vCPUs stood still. */
+  readonly brake: {
+    readonly since: string;
+    readonly beganWithBytes: number;
+    readonly limitBytes: number | null;
+    readonly frozenMs: number | null;
+  } | null;
   readonly busy: readonly BusyResource[];
   readonly freed: readonly Proof[];
   readonly freedAfterMs: number | null;

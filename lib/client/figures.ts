@@ -82,6 +82,8 @@ export interface DomainStats {
   readonly domctl: HeldFields & {
     readonly promisedBytes: number;
     readonly drainingBytes: number | null;
+    /** Of the current incarnation: what it may hold while it is braked; null: it is not, or that is not known yet. */
+    readonly limitBytes: number | null;
     /** Processor time of giving memory back: of the incarnation that ends now, or of the last one that did; null: of none yet. */
     readonly teardownUs: number | null;
     readonly teardownUnknown?: string;

@@ -5,7 +5,7 @@ import type { HeldKinds } from '../client/contract.ts';
 import type { ForcedStart } from '../domain/incarnation.ts';
 import type { Progress } from '../drain/progress.ts';
 import { readHostMemory } from '../host/inventory.ts';
-import { known, type Reading } from '../reading.ts';
+import { combine, known, type Reading } from '../reading.ts';
 import type { HostConfig } from '../policy/types.ts';
 import { resolveReserve } from '../policy/values.ts';
 import type { Fleet } from './fleet.ts';
@@ -71,6 +71,19 @@ function toEntry(supervisor: Supervisor): LedgerEntry {
     promisedBytes: launch.promisedBytes,
     held: readHeldInLedger(supervisor),
   };
+}
+
+/**
+ * What a braked incarnation and all that drain may hold together: the capacity it was admitted under less what the live
+ * before it may claim.
+ */
+export function boundWith({ launch, services }: Supervisor, capacityBytes: number): Reading<number> {
+  const before = services.all().filter((other) => !isDraining(other) && other.launch.id < launch.id);
+  const claimed = before.map((other) => {
+    const held = readHeldInLedger(other);
+    return held.known ? known(Math.max(held.value, other.launch.promisedBytes)) : held;
+  });
+  return combine(claimed, (values) => capacityBytes - values.reduce((sum, value) => sum + value, 0));
 }
 
 /** What a force-start of this decision starts over, for its record. */

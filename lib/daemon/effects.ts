@@ -28,6 +28,8 @@ const handlers = {
   ...guestHandlers,
 
   async signalHypervisor(supervisor, { signal }) {
+    // A hypervisor ends itself by stopping its vCPUs first: they must be able to.
+    await supervisor.brake?.release();
     if (supervisor.handle) signalUnlessGone(supervisor.handle.pidfd, constants.signals[signal]);
     await supervisor.cgroup.unthrottle();
   },
@@ -60,6 +62,7 @@ const handlers = {
   },
 
   async endCompanions(supervisor) {
+    await supervisor.brake?.end();
     await endCompanions(supervisor);
     await supervisor.cgroup.unthrottle();
   },
@@ -94,6 +97,7 @@ const handlers = {
   },
 
   async watchMemory(supervisor) {
+    await keepFromSwap(supervisor);
     const verdict = await watchMemory({
       cgroup: supervisor.cgroup,
       ramFiles: supervisor.state.kind === 'draining' ? supervisor.state.ramFiles : [],
@@ -147,6 +151,8 @@ const handlers = {
       await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });
       return;
     }
+    // Whoever held its brake may have died with it: a hypervisor whose vCPUs stand still may not answer.
+    if (supervisor.launch.brake) await supervisor.cgroup.thaw();
     followCompanions(supervisor);
     await keepMonitor(supervisor);
   },
@@ -161,6 +167,15 @@ export async function runEffect(supervisor: Supervisor, effect: Effect): Promise
   // The one cast: TypeScript cannot correlate the handler's effect with its kind.
   const handler = handlers[effect.kind] as (supervisor: Supervisor, effect: Effect) => Promise<void>;
   await handler(supervisor, effect);
+}
+
+/** Memory that goes away must not be written out first, by whatever limit is above it. */
+async function keepFromSwap({ cgroup }: Supervisor): Promise<void> {
+  try {
+    await cgroup.limit({ swapMax: 0 });
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENODEV')) throw error;
+  }
 }
 
 /** One whose hypervisor died before it was up is known by its name alone. */

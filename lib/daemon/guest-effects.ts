@@ -10,8 +10,10 @@ import {
   systemReset,
   systemWakeup,
 } from '../qemu/commands.ts';
+import type { QmpClient } from '../qemu/qmp.ts';
 import { QmpError } from '../qemu/qmp-error.ts';
 import { afterPoweroff, askGuest, monitorOf } from './asking.ts';
+import { thawed } from './brake.ts';
 import type { Supervisor } from './supervisor.ts';
 
 type EffectOf<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
@@ -19,7 +21,7 @@ type EffectOf<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
 export const guestHandlers = {
   async askGuest(supervisor: Supervisor, { to, modes }: EffectOf<'askGuest'>): Promise<void> {
     try {
-      await askGuest(supervisor, to, modes);
+      await thawed(supervisor, async () => askGuest(supervisor, to, modes));
     } catch (error) {
       await supervisor.tell({ kind: 'askFailed' });
       throw error;
@@ -31,13 +33,7 @@ export const guestHandlers = {
   },
 
   async resetGuest(supervisor: Supervisor, { resume }: EffectOf<'resetGuest'>): Promise<void> {
-    const qmp = monitorOf(supervisor);
-    // on_reboot=destroy makes every reset an end; this one was asked for.
-    const isFinal = supervisor.launch.lifecycle.onReboot === 'destroy';
-    if (isFinal) await setAction(qmp, { reboot: 'reset' });
-    await systemReset(qmp);
-    await setAction(qmp, { shutdown: afterPoweroff(supervisor), ...(isFinal ? { reboot: 'shutdown' } : {}) });
-    if (resume) await contAfterReset(qmp);
+    await thawed(supervisor, async () => resetGuest(supervisor, resume));
   },
 
   async restoreActions(supervisor: Supervisor): Promise<void> {
@@ -45,28 +41,42 @@ export const guestHandlers = {
   },
 
   async stopGuest(supervisor: Supervisor): Promise<void> {
-    await stop(monitorOf(supervisor));
+    await thawed(supervisor, async () => stop(monitorOf(supervisor)));
   },
 
   async resumeGuest(supervisor: Supervisor): Promise<void> {
-    await cont(monitorOf(supervisor));
+    await thawed(supervisor, async () => cont(monitorOf(supervisor)));
   },
 
   async wakeGuest(supervisor: Supervisor): Promise<void> {
-    await systemWakeup(monitorOf(supervisor));
+    await thawed(supervisor, async () => systemWakeup(monitorOf(supervisor)));
   },
 
   async finishShutdown(supervisor: Supervisor): Promise<void> {
     const { qmp } = supervisor;
     if (!qmp) return;
     try {
-      if ((await queryStatus(qmp)).status === 'shutdown') await quit(qmp);
+      await thawed(supervisor, async () => quitAfterShutdown(qmp));
     } catch (error) {
       // It is ending by itself, as it should.
       if (!(error instanceof QmpError && error.kind === 'closed')) throw error;
     }
   },
 };
+
+async function resetGuest(supervisor: Supervisor, resume: boolean): Promise<void> {
+  const qmp = monitorOf(supervisor);
+  // on_reboot=destroy makes every reset an end; this one was asked for.
+  const isFinal = supervisor.launch.lifecycle.onReboot === 'destroy';
+  if (isFinal) await setAction(qmp, { reboot: 'reset' });
+  await systemReset(qmp);
+  await setAction(qmp, { shutdown: afterPoweroff(supervisor), ...(isFinal ? { reboot: 'shutdown' } : {}) });
+  if (resume) await contAfterReset(qmp);
+}
+
+async function quitAfterShutdown(qmp: QmpClient): Promise<void> {
+  if ((await queryStatus(qmp)).status === 'shutdown') await quit(qmp);
+}
 
 /** The wall clock has the say: it outlives the daemon, and a timer of this process may be a moment early. */
 function waitForDestroy(supervisor: Supervisor): void {

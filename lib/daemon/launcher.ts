@@ -8,6 +8,7 @@ import type { Domain } from '../domain/definition.ts';
 import type { HelperKind, Launch, ProcessIdentity } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { weighHelper } from '../host/helper-weight.ts';
+import { preRead } from '../host/pre-read.ts';
 import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
 import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
@@ -17,6 +18,7 @@ import type { Capabilities } from '../qemu/capabilities.ts';
 import { hypervisorEnvironment } from '../qemu/environment.ts';
 import { balloon, cont, pollBalloon } from '../qemu/commands.ts';
 import { bear, type HypervisorUser } from './birth.ts';
+import { engageBrake, followBrake } from './brake.ts';
 import { type CompanionSockets, startCompanions } from './companions.ts';
 import { applyLimits } from './limits.ts';
 import { connectMonitor, keepMonitor } from './monitor.ts';
@@ -82,9 +84,11 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   const { statsPeriodSeconds, model } = domain.memballoon;
   if (statsPeriodSeconds !== null && model !== 'none') await pollBalloon(qmp, statsPeriodSeconds);
   await tuneHypervisor(supervisor, domain, qmp);
+  const braked = await engageBrake(supervisor, domain, qmp);
   const { startPaused } = supervisor.launch;
   if (!startPaused) await cont(qmp);
-  await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: startPaused });
+  await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: startPaused, braked });
+  followBrake(supervisor);
   supervisor.inBackground('monitor', async () => keepMonitor(supervisor));
 }
 
@@ -117,6 +121,7 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
   await trimLog(log);
   await makeRuntimeDirectory(places, supervisor.launch.id, plan.user);
   await applyLimits(supervisor, plan.domain);
+  if (supervisor.launch.brake) await preRead(supervisor.launch.emulator);
   const { serials, parallels, consoles, channels } = plan.domain;
   for (const { backend } of [...serials, ...parallels, ...consoles, ...channels])
     if (backend.type === 'file') await makeOwnedFile(backend.path, plan.user);

@@ -64,6 +64,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
     places,
     events,
     runEffect,
+    all: () => fleet.supervisors,
     published: (supervisor, before) => {
       publish(fleet, supervisor, before);
       metrics.published(supervisor, before);

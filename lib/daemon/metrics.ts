@@ -24,6 +24,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #started = this.#counter('domctl_incarnations_started_total', 'Launches that came to run', []);
   readonly #ended = this.#counter('domctl_incarnations_ended_total', 'Incarnations released, by outcome', ['outcome']);
+  readonly #brakes = this.#counter('domctl_brakes_total', 'Machines that began braked', []);
+  readonly #unbraked = this.#counter('domctl_brakes_lifted_total', 'Brakes lifted', []);
   readonly #refused = this.#counter('domctl_start_refusals_total', 'Starts refused, by error code', ['verb', 'code']);
   readonly #drains = new Histogram({
     name: 'domctl_drain_duration_seconds',
@@ -39,6 +41,9 @@ export class Metrics {
   /** Counts a change of state; for `Services.published`. */
   published({ state }: Pick<Supervisor, 'state'>, before: IncarnationState): void {
     if (before.kind === 'launching' && state.kind === 'running') this.#started.inc();
+    const [was, is] = [isBraked(before), isBraked(state)];
+    if (is && !was) this.#brakes.inc();
+    if (was && !is && 'brakedSinceMs' in state) this.#unbraked.inc();
     if (state.kind !== 'released' || before.kind === 'released') return;
     this.#ended.inc({ outcome: state.outcome.kind });
     if (before.kind === 'draining') this.#drains.observe((state.sinceMs - before.sinceMs) / 1000);
@@ -54,7 +59,11 @@ export class Metrics {
     const stalled = drainView(fleet, null).draining.filter(({ stalledForMs }) => stalledForMs !== null).length;
     const now = new Registry();
     addStates(now, listDomains(fleet));
-    addGauges(now, [['domctl_stalled_incarnations', 'Drains without a byte falling', stalled]]);
+    const braked = fleet.supervisors.flatMap(({ brake }) => (brake ? [brake] : []));
+    addGauges(now, [
+      ['domctl_stalled_incarnations', 'Drains without a byte falling', stalled],
+      ['domctl_braked_incarnations', 'Held below what they were promised', braked.length],
+    ]);
     if (host) addGauges(now, gaugesOf(await resourcesView(fleet, host)));
     const text = await Registry.merge([now, this.#registry]).metrics();
     // A mean of nothing, and spelt as no parser is promised: what is not known is absent.
@@ -68,6 +77,10 @@ export class Metrics {
   #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
     return new Counter({ name, help, labelNames, registers: [this.#registry] });
   }
+}
+
+function isBraked(state: IncarnationState): boolean {
+  return 'brakedSinceMs' in state && state.brakedSinceMs !== null;
 }
 
 /** Counts what the start route refuses; a dry run starts nothing. */

@@ -7,6 +7,7 @@ import type { Requester } from '../domain/incarnation.ts';
 import { DomctlError } from '../errors.ts';
 import { QmpError } from '../qemu/qmp-error.ts';
 import { monitorOf } from './asking.ts';
+import { thawed } from './brake.ts';
 import type { Fleet } from './fleet.ts';
 import { requireGuest } from './refusals.ts';
 
@@ -21,7 +22,8 @@ export async function sendMonitorCommand(
   const audited = { command, arguments: withoutSecrets(args), requester };
   services.log.warn({ domain: launch.domain, incarnation: launch.id, ...audited }, 'qemu-monitor-command');
   try {
-    return { return: await monitorOf(supervisor).execute(command, args) };
+    const execute = async (): Promise<unknown> => monitorOf(supervisor).execute(command, args);
+    return { return: command.startsWith('query-') ? await execute() : await thawed(supervisor, execute) };
   } catch (error) {
     if (!(error instanceof QmpError)) throw error;
     throw new DomctlError('FAILED', error.message, { details: { command, class: error.class }, cause: error });

@@ -5,6 +5,7 @@ import { type QemuStatus, ready } from '../qemu/commands.ts';
 import { QmpClient } from '../qemu/qmp.ts';
 import type { QmpEvent } from '../qemu/qmp-messages.ts';
 import { announceHypervisor } from './announcements.ts';
+import { takeBrakeAgain } from './brake.ts';
 import { qmpSocket } from './runtime-files.ts';
 import type { NewEvent, Supervisor } from './supervisor.ts';
 
@@ -41,6 +42,7 @@ export async function keepMonitor(supervisor: Supervisor): Promise<void> {
       if (!supervisor.qmp) {
         const status = await connectMonitor(supervisor, reconnectDeadlineMs, supervisor.ending.signal);
         await supervisor.tell(eventOfStatus(status, supervisor.launch));
+        if (supervisor.qmp) await takeBrakeAgain(supervisor, supervisor.qmp);
       }
       await supervisor.qmp?.closed;
     } catch (error) {
@@ -85,11 +87,11 @@ function hear(supervisor: Supervisor, event: QmpEvent): void {
     data: event.data,
   });
   announceHypervisor(supervisor, event);
-  const told = translate(event, supervisor.launch);
+  const told = translate(event, supervisor);
   if (told) supervisor.inBackground(`QMP event ${event.name}`, async () => void (await supervisor.tell(told)));
 }
 
-function translate(event: QmpEvent, { lifecycle }: Launch): NewEvent | null {
+function translate(event: QmpEvent, { launch: { lifecycle }, brake }: Supervisor): NewEvent | null {
   switch (event.name) {
     case 'SHUTDOWN':
       return {
@@ -99,7 +101,7 @@ function translate(event: QmpEvent, { lifecycle }: Launch): NewEvent | null {
         action: event.data['reason'] === 'guest-shutdown' ? lifecycle.onPoweroff : 'destroy',
       };
     case 'STOP':
-      return { kind: 'guestPaused', reason: 'user' };
+      return { kind: 'guestPaused', reason: brake?.isPausing ? 'memory' : 'user' };
     case 'RESUME':
       return { kind: 'guestResumed' };
     case 'POWERDOWN':

@@ -13,7 +13,13 @@ const asked = z.strictObject({
   destroyAtMs: z.int().nullable(),
   lapsesAtMs: z.int().nullable().default(null), // an older record has none
 });
-const live = { hypervisor: process, helper: process.nullable(), ramFiles, asked: asked.nullable().default(null) };
+const live = {
+  hypervisor: process,
+  helper: process.nullable(),
+  ramFiles,
+  asked: asked.nullable().default(null),
+  brakedSinceMs: z.int().nullable().default(null),
+};
 
 const outcome = z.strictObject({
   kind: z.enum(['shutdown', 'destroyed', 'crashed', 'saved', 'migrated', 'failed', 'host-reboot', 'unknown']),
@@ -38,6 +44,7 @@ const known = [
       'panicked',
       'pmsuspended',
       'shutting down',
+      'memory',
       'unknown',
     ]),
     ...live,
@@ -142,6 +149,15 @@ const launch: z.ZodType<Launch> = z.strictObject({
         .default(null),
     })
     .nullable(),
+  brake: z
+    .strictObject({
+      capacityBytes: z.int(),
+      limitBytes: z.int(),
+      margin: z.union([z.literal('auto'), z.int()]),
+      onStall: z.enum(['keep', 'kill-helper', 'stop-new']),
+    })
+    .nullable()
+    .default(null),
 });
 
 const ticket: z.ZodType<Ticket> = z.strictObject({

@@ -148,6 +148,8 @@ export function requireGuest(
 function wayOut(verb: string, domain: string, state: IncarnationState): string | undefined {
   if (state.kind === 'paused' && state.reason === 'panicked')
     return `its kernel panicked: 'domctl reset ${domain}' boots it anew, 'domctl destroy ${domain}' ends it`;
+  if (state.kind === 'paused' && state.reason === 'memory' && verb === 'resume')
+    return `it goes on by itself as memory comes back; 'domctl drain' shows how fast, 'domctl suspend ${domain}' keeps it paused`;
   if (state.kind === 'paused' && (verb === 'shutdown' || verb === 'reboot'))
     return `a guest that stands still cannot be asked; 'domctl resume ${domain}' first, or 'domctl shutdown ${domain} --resume'`;
   if (verb === 'shutdown' || verb === 'reboot')
@@ -159,8 +161,7 @@ function wayOut(verb: string, domain: string, state: IncarnationState): string |
 export interface RefusedStart {
   readonly verb: StartVerb;
   readonly domain: string;
-  /** NEEDS_BRAKE: the decision admits it, but nothing holds a new incarnation back yet. */
-  readonly refusal: Refusal | { readonly code: 'NEEDS_BRAKE' };
+  readonly refusal: Refusal;
   readonly arithmetic: Arithmetic | null;
   readonly policy: Loaded<Policy>;
   readonly memoryBytes: number;
@@ -219,11 +220,6 @@ function wordsOf(start: RefusedStart): Words {
       };
     case 'POLICY_FORBIDS':
       return policyWords(start, refusal.rule);
-    case 'NEEDS_BRAKE':
-      return {
-        message: `force-start of '${domain}' refused: shortfall ${formatBytes(missing(arithmetic))} needs the brake, which this version of domctl does not have`,
-        hint: `${whenAdmitted(missing(arithmetic), rateBytes)}${wait}`,
-      };
   }
 }
 

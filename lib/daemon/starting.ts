@@ -8,12 +8,13 @@ import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { decide, type Decision } from '../admission/decision.ts';
 import type { CancelAnswer, StartAnswer } from '../client/contract.ts';
 import { findConflict } from '../domain/claims.ts';
-import type { Launch } from '../domain/incarnation.ts';
+import type { BrakeOrder, Launch } from '../domain/incarnation.ts';
 import { cgroupName } from '../domain/names.ts';
 import { transition } from '../domain/transition.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { readBootId, readMemoryPressure } from '../host/inventory.ts';
 import { claimMadeTaps } from '../host/taps.ts';
+import type { Policy } from '../policy/types.ts';
 import { formatShare, resolveShare } from '../policy/values.ts';
 import { agentSocket } from '../qemu/chardev.ts';
 import { emitDomain } from '../xml/emit.ts';
@@ -139,9 +140,7 @@ export class Starter {
       { ...forceStart, maxShortfallBytes: allowedBytes },
       { drainRateBytes: drainRate(this.#fleet), pressurePercent: await readMemoryPressure() },
     );
-    const { arithmetic } = decision;
-    // Nothing holds a new incarnation back yet.
-    const refusal = decision.refusal ?? (decision.limitBytes === null ? null : ({ code: 'NEEDS_BRAKE' } as const));
+    const { arithmetic, refusal } = decision;
     const error =
       this.#refuseByState(entry, verb) ??
       (await this.#refuseByClaims(entry, preparation)) ??
@@ -221,6 +220,7 @@ export class Starter {
       xml: emitDomain(domain),
       requester: order.requester,
       forced: order.force ? forcedStart(decision, ownDraining) : null,
+      brake: brakeOf(decision, policy.value),
     };
     const state = { kind: 'launching', sinceMs: this.#services.clock.now(), hypervisor: null } as const;
     // The cgroup comes before its record: a directory that exists already is somebody else's, and must never count as ours.
@@ -272,6 +272,13 @@ export class Starter {
       refusal: error ? errorEnvelope(error).error : null,
     };
   }
+}
+
+/** null: it begins with all of its promise. */
+function brakeOf({ arithmetic, limitBytes }: Decision, { brake }: Policy): BrakeOrder | null {
+  if (arithmetic === null || limitBytes === null) return null;
+  const capacityBytes = arithmetic.capacityBytes - arithmetic.queuedBytes;
+  return { capacityBytes, limitBytes, margin: brake.margin, onStall: brake.onStall };
 }
 
 /** Throws the refusal. */

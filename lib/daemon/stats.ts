@@ -68,6 +68,7 @@ function accountOf(entry: Entry, current: Supervisor | null): Omit<DomainStats['
     ...(heldUnknown === undefined ? {} : { heldUnknown }),
     promisedBytes: promised.reduce((sum, bytes) => sum + bytes, 0),
     drainingBytes,
+    limitBytes: current?.brake?.status?.limitBytes ?? null,
     ...named('pressurePercent', 'pressureUnknown', current && current.cgroup.memoryPressure()),
   };
 }

@@ -6,6 +6,7 @@
 import type { Mutex } from 'async-mutex';
 import type { Cgroup } from '../../cgroups/cgroup.ts';
 import type { CgroupRoot } from '../../cgroups/hierarchy.ts';
+import type { GuardStatus } from '../../native/guard.ts';
 import { closeFd, watchPidfd } from '../../native/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Incarnation, IncarnationState, Launch, ProcessIdentity } from '../domain/incarnation.ts';
@@ -30,6 +31,8 @@ export interface Services {
   readonly events: EventLog;
   /** Runs one effect; the returned promise ends when its work does. */
   runEffect(supervisor: Supervisor, effect: Effect): Promise<void>;
+  /** Every incarnation that is not released. */
+  all(): readonly Supervisor[];
   /** Called after each change of state. */
   published(supervisor: Supervisor, before: IncarnationState): void;
 }
@@ -60,6 +63,17 @@ interface Handle {
   readonly pidfd: number;
 }
 
+/** A brake in hand; `lib/daemon/brake.ts` is what it does. */
+interface Hold {
+  readonly status: GuardStatus | null;
+  readonly isPausing: boolean;
+  follow(): Promise<void>;
+  lease<T>(command: () => Promise<T>): Promise<T>;
+  release(): Promise<void>;
+  end(): Promise<void>;
+  abandon(): void;
+}
+
 export class Supervisor implements Incarnation {
   readonly launch: Launch;
   readonly cgroup: Cgroup;
@@ -78,6 +92,8 @@ export class Supervisor implements Incarnation {
   pinned: ReadonlySet<string> = new Set();
   qmp: QmpClient | null = null;
   handle: Handle | null = null;
+  /** While it may not have all that it was promised. */
+  brake: Hold | null = null;
   readonly #queue: Mutex;
   #state: IncarnationState;
   readonly #listeners = new Set<() => void>();
@@ -182,6 +198,7 @@ export class Supervisor implements Incarnation {
     this.ending.abort();
     for (const timer of this.timers.values()) clearTimeout(timer);
     this.timers.clear();
+    this.brake?.abandon();
     this.qmp?.close();
     this.qmp = null;
   }

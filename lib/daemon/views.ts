@@ -143,10 +143,17 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
     requester: launch.requester,
     asked: askedOf(supervisor),
     startedOver: launch.forced?.overIncarnations ?? [],
+    brake: brakeOf(supervisor),
     ...endFields(supervisor),
     ...heldFields(readHeld(supervisor)),
     ...drainFields([supervisor]),
   };
+}
+
+function brakeOf({ state, launch, brake }: Supervisor): IncarnationInfo['brake'] {
+  if (launch.brake === null || !('brakedSinceMs' in state) || state.brakedSinceMs === null) return null;
+  const { limitBytes = null, frozenMs = null } = brake?.status ?? {};
+  return { since: isoTime(state.brakedSinceMs), beganWithBytes: launch.brake.limitBytes, limitBytes, frozenMs };
 }
 
 function askedOf({ state, services }: Supervisor): IncarnationInfo['asked'] {

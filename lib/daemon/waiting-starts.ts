@@ -19,7 +19,6 @@ const mayPass: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CLAIM_CONFLICT',
   'MEMORY_DRAINING',
   'MEMORY_SHORT',
-  'NEEDS_BRAKE',
 ]);
 
 /** Memory falls without an event: a queued start looks this often, and at every change of state. */

@@ -28,6 +28,8 @@ export const eventNames = [
   'draining',
   'stalled',
   'released',
+  'braked',
+  'unbraked',
   'lost',
   'found',
   'autostart-refused',
@@ -63,7 +65,7 @@ export function happenings(
   if (after.kind === 'lost') return before.kind === 'lost' ? [] : [ours('lost', { reason: after.reason })];
   const was = before.kind === 'lost' ? before.was : before;
   const found = before.kind === 'lost' ? [ours('found', { state: after.kind })] : [];
-  return [...found, ...entered(launch, was, after, figures)];
+  return [...found, ...entered(launch, was, after, figures), ...braking(launch, was, after)];
 }
 
 function entered(launch: Launch, was: Was, after: Was, figures: Figures): readonly Happening[] {
@@ -83,6 +85,18 @@ function entered(launch: Launch, was: Was, after: Was, figures: Figures): readon
     case 'released':
       return was.kind === 'released' ? [] : released(was, after, figures);
   }
+}
+
+/** A brake that ends with its machine is not told: it was never lifted. */
+function braking(launch: Launch, was: Was, after: IncarnationState): readonly Happening[] {
+  if (!('brakedSinceMs' in after)) return [];
+  const before = 'brakedSinceMs' in was ? was.brakedSinceMs : null;
+  if (before === after.brakedSinceMs) return [];
+  const { limitBytes = null } = launch.brake ?? {};
+  const { promisedBytes } = launch;
+  return [
+    after.brakedSinceMs === null ? ours('unbraked', { promisedBytes }) : ours('braked', { limitBytes, promisedBytes }),
+  ];
 }
 
 /** libvirt says Resumed first; nobody takes a machine for resumed that has not started. */
@@ -116,6 +130,7 @@ const pausedWords: Readonly<Record<PauseReason, string>> = {
   panicked: 'Crashed Panicked',
   pmsuspended: 'PMSuspended Memory',
   'shutting down': 'Shutdown Finished after guest request',
+  memory: 'Suspended Memory',
   unknown: 'Suspended Paused',
 };
 
@@ -128,6 +143,7 @@ const resumedWords: Readonly<Record<PauseReason, string>> = {
   panicked: 'Resumed Unpaused',
   pmsuspended: 'Started Event wakeup',
   'shutting down': 'Resumed Unpaused',
+  memory: 'Resumed Unpaused',
   unknown: 'Resumed Unpaused',
 };
 

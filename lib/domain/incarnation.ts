@@ -68,6 +68,18 @@ export interface Launch {
   readonly requester: Requester;
   /** Present when it was force-started over draining memory. */
   readonly forced: ForcedStart | null;
+  /** Present when it began with less than it was promised. */
+  readonly brake: BrakeOrder | null;
+}
+
+/** How a force-start is held back while others give memory back; bytes. The policy's say is that of its launch. */
+export interface BrakeOrder {
+  /** Of the host when it was admitted, less what was set aside for starts queued before it: the bound stands on it until the brake is lifted. */
+  readonly capacityBytes: number;
+  /** What it began with. */
+  readonly limitBytes: number;
+  readonly margin: 'auto' | number;
+  readonly onStall: 'keep' | 'kill-helper' | 'stop-new';
 }
 
 /** preload: our own, inside the hypervisor's sandbox; qemu: that of the emulator; none: the hypervisor's own exit. */
@@ -152,6 +164,8 @@ export type PauseReason =
   | 'panicked'
   | 'pmsuspended'
   | 'shutting down'
+  /** Its brake has lasted: it goes on by itself when there is memory for it. */
+  | 'memory'
   | 'unknown';
 export type RunReason = 'booted' | 'unpaused';
 
@@ -175,6 +189,8 @@ export interface Live {
   readonly ramFiles: readonly RamFile[];
   /** What its guest was asked and has not done yet. */
   readonly asked: Asked | null;
+  /** Since when it may not have all it was promised, milliseconds since the epoch; null: it may. */
+  readonly brakedSinceMs: number | null;
 }
 
 /** destroyAtMs: when patience ends, milliseconds since the epoch; null: never. */

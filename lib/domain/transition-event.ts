@@ -21,7 +21,11 @@ export type Event = { readonly atMs: number } & (
       readonly helper: ProcessIdentity | null;
       readonly ramFiles: readonly RamFile[];
       readonly paused: boolean;
+      /** It may not have all it was promised yet. */
+      readonly braked: boolean;
     }
+  /** It may have all it was promised. */
+  | { readonly kind: 'unbraked' }
   | { readonly kind: 'launchFailed'; readonly detail: string }
   /** The guest was shown the power button: QMP's POWERDOWN. */
   | { readonly kind: 'powerdownSeen' }

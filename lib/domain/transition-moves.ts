@@ -121,10 +121,11 @@ export function pausedBy(reason: PauseReason, state: StateOf<'running' | 'paused
   return to({ ...live(state), kind: 'paused', sinceMs: state.kind === 'paused' ? state.sinceMs : atMs, reason });
 }
 
-/** What a guest that stands still needs to go on; one whose kernel panicked cannot. */
+/** What a guest that stands still needs to go on; one whose kernel panicked cannot, one that lacks memory does by itself. */
 export function resume(state: StateOf<'paused'>): Verdict {
   switch (state.reason) {
     case 'panicked':
+    case 'memory':
       return { kind: 'refused', code: 'WRONG_STATE' };
     case 'shutting down':
       return ignored;
@@ -133,6 +134,13 @@ export function resume(state: StateOf<'paused'>): Verdict {
     default:
       return to(state, 'resumeGuest');
   }
+}
+
+/** All it was promised is there: a guest that stood still for it goes on, and no other. */
+export function unbrake(state: StateOf<'running' | 'paused' | 'stopping'>): Verdict {
+  if (state.brakedSinceMs === null) return ignored;
+  const next = { ...state, brakedSinceMs: null };
+  return state.kind === 'paused' && state.reason === 'memory' ? to(next, 'resumeGuest') : to(next);
 }
 
 /** A guest that stood still for its owner stays so; one that could not go on begins anew. */
@@ -172,7 +180,7 @@ export function died(state: Live, event: EventOf<'hypervisorExited'>): Verdict {
 export function launched({ hypervisor }: StateOf<'launching'>, event: EventOf<'launched'>): Verdict {
   if (!hypervisor) return ignored;
   const { helper, ramFiles, atMs } = event;
-  const alive = { sinceMs: atMs, hypervisor, helper, ramFiles, asked: null };
+  const alive = { sinceMs: atMs, hypervisor, helper, ramFiles, asked: null, brakedSinceMs: event.braked ? atMs : null };
   return event.paused
     ? to({ kind: 'paused', reason: 'starting up', ...alive })
     : to({ kind: 'running', reason: 'booted', ...alive });
@@ -209,5 +217,6 @@ export function found(state: StateOf<'lost'>, event: EventOf<'factsRead'>): Verd
 }
 
 export function live(state: Live): Live {
-  return { hypervisor: state.hypervisor, helper: state.helper, ramFiles: state.ramFiles, asked: state.asked };
+  const { hypervisor, helper, ramFiles, asked, brakedSinceMs } = state;
+  return { hypervisor, helper, ramFiles, asked, brakedSinceMs };
 }

@@ -36,6 +36,7 @@ import {
   sigkill,
   to,
   unheard,
+  unbrake,
 } from './transition-moves.ts';
 
 type Cell<S extends StateKind, E extends EventKind> =
@@ -57,6 +58,7 @@ const table = {
       s.hypervisor ? destroy(s, e) : to({ ...exiting(s, e.atMs, outcome('destroyed', 'itself')), awaitsLaunch: true }),
     hypervisorSpawned: (s, e) => to({ ...s, hypervisor: e.hypervisor }),
     launched,
+    unbraked: 'ignore', // said before `launched`, it is said again after it
     launchFailed: failLaunch,
     powerdownSeen: 'ignore',
     guestPaused: 'ignore', // -S: it starts stopped
@@ -92,6 +94,7 @@ const table = {
     destroyRequested: destroy,
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
+    unbraked: unbrake,
     launchFailed: 'ignore',
     powerdownSeen: (s) => to(s), // kept in the journal: the guest was asked
     guestPaused: (s, e) => to({ ...s, kind: 'paused', sinceMs: e.atMs, reason: e.reason }),
@@ -122,11 +125,13 @@ const table = {
     shutdownRequested: 'WRONG_STATE', // a stopped guest cannot see the power button
     rebootRequested: 'WRONG_STATE',
     resetRequested: reset,
-    suspendRequested: 'ignore',
+    // Its owner wants it to stand still, also when there is memory again.
+    suspendRequested: (s) => (s.reason === 'memory' ? to({ ...s, reason: 'user' }) : ignored),
     resumeRequested: resume,
     destroyRequested: destroy,
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
+    unbraked: unbrake,
     launchFailed: 'ignore',
     powerdownSeen: 'ignore',
     // STOP follows what stopped it, and says nothing of the reason.
@@ -163,6 +168,7 @@ const table = {
     destroyRequested: destroy,
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
+    unbraked: unbrake,
     launchFailed: 'ignore',
     powerdownSeen: 'ignore',
     guestPaused: 'ignore',
@@ -202,6 +208,7 @@ const table = {
       to({ ...s, hypervisor: e.hypervisor, awaitsLaunch: false, outcome: { ...s.outcome, rung: 'SIGKILL' } }, sigkill),
     launched: 'ignore',
     // Only where no exit has started the proofs: a hypervisor that died while starting has said it already.
+    unbraked: 'ignore',
     launchFailed: (s) => (s.awaitsLaunch ? to({ ...s, awaitsLaunch: false }, ...afterHypervisor) : ignored),
     powerdownSeen: 'ignore',
     guestPaused: 'ignore',
@@ -252,6 +259,7 @@ const table = {
     destroyRequested: 'ignore',
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
+    unbraked: 'ignore',
     launchFailed: 'ignore',
     powerdownSeen: 'ignore',
     guestPaused: 'ignore',
@@ -289,6 +297,7 @@ const table = {
     destroyRequested: 'DOMAIN_NOT_RUNNING',
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
+    unbraked: 'ignore',
     launchFailed: 'ignore',
     powerdownSeen: 'ignore',
     guestPaused: 'ignore',
@@ -324,6 +333,7 @@ const table = {
     destroyRequested: 'INCARNATION_LOST',
     hypervisorSpawned: 'ignore',
     launched: 'ignore',
+    unbraked: 'ignore', // its guard is asked again when it is found
     launchFailed: 'ignore',
     powerdownSeen: 'ignore',
     guestPaused: 'ignore',

@@ -159,7 +159,6 @@ describeEndToEnd('draining', () => {
       'POLICY_FORBIDS',
       /shortfall 0\.\d GiB, allowed 0\.0 GiB/,
     ],
-    ['within what the policy allows: needs the brake', '90%', 'NEEDS_BRAKE', /needs the brake/],
   ] as const)('a force-start with a shortfall %s', async (_title, maxShortfall, code, sentence) => {
     const { host } = await drainingHost(
       {

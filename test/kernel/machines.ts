@@ -51,6 +51,7 @@ export async function fresh(context: TestContext, domain: Domain, change: Partia
     root,
     places,
     runEffect,
+    all: () => [],
     published: (supervisor) => void history.push(supervisor.state.kind),
   };
   const capabilities = await probeCapabilities(emulator, join(places.stateDir, 'capabilities'), {

@@ -20,7 +20,6 @@ const exits: Record<ErrorCode, number> = {
   MEMORY_DRAINING: 5,
   MEMORY_SHORT: 6,
   POLICY_FORBIDS: 6,
-  NEEDS_BRAKE: 6,
   INVALID_XML: 7,
   INVALID_POLICY: 7,
   HOST_LACKS: 8,

@@ -66,6 +66,7 @@ function renderIncarnation(one: IncarnationInfo): string {
     ),
     ['Emulator:', `${one.emulator} (QEMU ${one.emulatorVersion})`],
     ...one.startedOver.map((id): Field => ['Started over:', `incarnation ${id}`]),
+    ...brakeFields(one),
     ...one.busy.map(
       ({ resource, probe, holder }): Field => [
         'Not free:',
@@ -78,6 +79,13 @@ function renderIncarnation(one: IncarnationInfo): string {
     ...(one.holder === null ? [] : ([['Held by:', one.holder]] as Field[])),
   ];
   return renderFields(fields);
+}
+
+function brakeFields({ brake, promisedBytes }: IncarnationInfo): Field[] {
+  if (brake === null) return [];
+  const limit = brake.limitBytes === null ? '?' : formatBytes(brake.limitBytes);
+  const still = brake.frozenMs === null ? '' : `, stood still for ${formatElapsed(brake.frozenMs)}`;
+  return [['Braked:', `${limit} of ${formatBytes(promisedBytes)}${still}`]];
 }
 
 function askedFields({ asked }: IncarnationInfo): Field[] {

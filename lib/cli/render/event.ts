@@ -27,6 +27,8 @@ const ours: Readonly<Record<string, (data: Data) => readonly string[]>> = {
     `${bytes(data['heldBytes'])} held`,
     ...elapsed('exclusive resources free after', data['freedAfterMs']),
   ],
+  braked: (data) => [`${bytes(data['limitBytes'])} of ${bytes(data['promisedBytes'])}`],
+  unbraked: (data) => [`all of ${bytes(data['promisedBytes'])}`],
   stalled: (data) => [`${bytes(data['heldBytes'])} held`],
   released: (data) => [
     `${String(data['outcome'])}${data['oomKilled'] === true ? ', by the OOM killer' : ''}`,

@@ -120,6 +120,7 @@ function ownLines({ state, domctl }: DomainStats): Line[] {
     ['domctl.held', domctl.heldBytes],
     ['domctl.promised', domctl.promisedBytes],
     ['domctl.draining', domctl.drainingBytes],
+    ['domctl.limit', domctl.limitBytes],
     ['domctl.teardown.time', nanoseconds(domctl.teardownUs)],
     ['domctl.pressure', domctl.pressurePercent],
   ];

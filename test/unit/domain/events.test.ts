@@ -23,6 +23,7 @@ const ways: Record<PauseReason, string> = {
   panicked: 'Crashed Panicked',
   pmsuspended: 'PMSuspended Memory',
   'shutting down': 'Shutdown Finished after guest request',
+  memory: 'Suspended Memory',
   unknown: 'Suspended Paused',
 };
 
@@ -51,6 +52,17 @@ describe('a change of state', () => {
   test('a start is Started Booted, then Resumed Unpaused; one that stays paused is not resumed', () => {
     expect(told(states['launching, born'], states.running)).toEqual(['Started Booted', 'Resumed Unpaused']);
     expect(told(states['launching, born'], states.paused)).toEqual(['Started Booted', 'Suspended Paused']);
+  });
+
+  test('a brake is told when it begins and when it is lifted, not when it ends with its machine', () => {
+    const braked = states['running, braked'];
+    expect(told(states['launching, born'], braked)).toEqual(['Started Booted', 'Resumed Unpaused', 'braked']);
+    expect(told(braked, states['paused, for memory'])).toEqual(['Suspended Memory']);
+    expect(told(states['paused, for memory'], { ...states['paused, for memory'], brakedSinceMs: null })).toEqual([
+      'unbraked',
+    ]);
+    expect(told(braked, { ...braked, brakedSinceMs: null })).toEqual(['unbraked']);
+    expect(told(braked, states['exiting, alive'])).toEqual(['exiting']);
   });
 
   test('a force-start names what it was started over', () => {

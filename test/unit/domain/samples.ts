@@ -12,7 +12,7 @@ import type { Event, EventKind } from '../../../lib/domain/transition-event.ts';
 export const hypervisor = { pid: 4711, startTicks: 1000 };
 export const helper = { pid: 4712, startTicks: 1001 };
 export const ramFiles = [{ name: 'pc.ram', device: 1, inode: 77 }];
-export const live = { hypervisor, helper, ramFiles, asked: null };
+export const live = { hypervisor, helper, ramFiles, asked: null, brakedSinceMs: null };
 export const outcome: Outcome = {
   kind: 'destroyed',
   exitCode: null,
@@ -42,6 +42,8 @@ export const states = {
   paused: { kind: 'paused', sinceMs: 30, reason: 'user', ...live },
   'paused, panicked': { kind: 'paused', sinceMs: 30, reason: 'panicked', ...live },
   'paused, asleep': { kind: 'paused', sinceMs: 30, reason: 'pmsuspended', ...live },
+  'running, braked': { kind: 'running', sinceMs: 20, reason: 'booted', ...live, brakedSinceMs: 20 },
+  'paused, for memory': { kind: 'paused', sinceMs: 30, reason: 'memory', ...live, brakedSinceMs: 20 },
   'paused, shutting down': { kind: 'paused', sinceMs: 30, reason: 'shutting down', ...live },
   stopping: { kind: 'stopping', sinceMs: 40, byGuest: true, panicked: false, ...live },
   'exiting, alive': { ...exiting, hypervisor, killFollows: true },
@@ -99,7 +101,8 @@ export const eventOfKind: { readonly [K in EventKind]: Extract<Event, { kind: K 
   resumeRequested: { atMs, kind: 'resumeRequested' },
   destroyRequested: { atMs, kind: 'destroyRequested', graceful: false },
   hypervisorSpawned: { atMs, kind: 'hypervisorSpawned', hypervisor },
-  launched: { atMs, kind: 'launched', helper, ramFiles, paused: false },
+  launched: { atMs, kind: 'launched', helper, ramFiles, paused: false, braked: false },
+  unbraked: { atMs, kind: 'unbraked' },
   launchFailed: { atMs, kind: 'launchFailed', detail: 'no such machine' },
   powerdownSeen: { atMs, kind: 'powerdownSeen' },
   guestPaused: { atMs, kind: 'guestPaused', reason: 'I/O error' },
@@ -148,4 +151,5 @@ export const launch: Launch = {
   xml: "<domain type='qemu'><name>web1</name></domain>",
   requester: { uid: 0, pid: 4242 },
   forced: null,
+  brake: null,
 };

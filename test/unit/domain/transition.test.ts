@@ -266,6 +266,16 @@ const matrix: Record<Column, Expected> = {
     },
     ignore: [...aRunning.ignore.filter((row) => row !== 'guestReset' && row !== 'destroyDue'), 'askFailed'],
   },
+  'running, braked': { ...aRunning, does: { ...aRunning.does, unbraked: 'running' } },
+  'paused, for memory': {
+    does: {
+      ...aPaused.does,
+      suspendRequested: 'paused',
+      resumeRequested: 'WRONG_STATE',
+      unbraked: 'paused: resumeGuest',
+    },
+    ignore: aPaused.ignore.filter((row) => row !== 'suspendRequested'),
+  },
   paused: aPaused,
   'paused, panicked': { ...aPaused, does: { ...aPaused.does, resumeRequested: 'WRONG_STATE' } },
   'paused, asleep': { ...aPaused, does: { ...aPaused.does, resumeRequested: 'paused: wakeGuest' } },
@@ -451,6 +461,8 @@ function next(state: IncarnationState, event: Event): IncarnationState {
 describe('the table', () => {
   test.each(columns)('decides every event in %s', (column) => {
     const expected = {
+      // Of one that is not braked there is nothing to lift.
+      unbraked: 'ignore',
       ...Object.fromEntries(matrix[column].ignore.map((row) => [row, 'ignore'])),
       ...matrix[column].does,
     };
@@ -843,5 +855,24 @@ describe('a lost incarnation', () => {
       describeVerdict(transition(lost(was), eventOfKind.factsRead));
     expect.soft(effectsOf(states['exiting, alive'])).toContain('scheduleKill');
     expect.soft(effectsOf(states.draining)).toContain('scheduleStragglers');
+  });
+});
+
+describe('a brake', () => {
+  test('is told by `launched`, kept through pauses, and gone when all is there', () => {
+    const born = next(states['launching, born'], { ...eventOfKind.launched, braked: true });
+    expect(born).toMatchObject({ kind: 'running', brakedSinceMs: atMs });
+    const paused = next(born, { atMs: 2000, kind: 'guestPaused', reason: 'memory' });
+    expect(paused).toMatchObject({ kind: 'paused', reason: 'memory', brakedSinceMs: atMs });
+    expect(next(paused, { atMs: 3000, kind: 'guestResumed' })).toMatchObject({ kind: 'running', brakedSinceMs: atMs });
+    expect(next(paused, eventOfKind.unbraked)).toMatchObject({ kind: 'paused', brakedSinceMs: null });
+  });
+
+  test('STOP that follows does not take the reason away, and a suspend by its owner keeps it from going on', () => {
+    const paused = states['paused, for memory'];
+    expect(transition(paused, { ...eventOfKind.guestPaused, reason: 'user' }).kind).toBe('ignored');
+    const suspended = next(paused, eventOfKind.suspendRequested);
+    expect(suspended).toMatchObject({ kind: 'paused', reason: 'user', brakedSinceMs: 20 });
+    expect(describeVerdict(transition(suspended, eventOfKind.unbraked))).toBe('paused');
   });
 });

@@ -5,6 +5,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DomctlError } from '../lib/errors.ts';
 import { findBuilt } from './built.ts';
@@ -44,6 +45,8 @@ export type GuardEnd = 'lifted' | 'gone' | 'let go' | 'died';
 const programName = 'domctl-brake';
 /** A fifth of what it takes for silence. */
 const beatMs = 100;
+/** It may wait for the kernel to take a fence. */
+const answerMs = 2000;
 const lastWords: ReadonlySet<string> = new Set<GuardEnd>(['lifted', 'gone', 'let go']);
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
@@ -108,13 +111,13 @@ export class Guard {
     this.#say(`drain ${directory}`);
   }
 
-  /** Lets the vCPUs run, for `ms` at most; resolves when they do, or when the guard is gone. */
+  /** Lets the vCPUs run, for `ms` at most; resolves when they do, when the guard is gone, or when it is too long in answering. */
   async thaw(ms: number): Promise<void> {
     const leased = new Promise<void>((resolve) => {
       this.#waiting.push(resolve);
     });
     this.#say(`thaw ${Math.ceil(ms)}`);
-    await Promise.race([leased, this.ended]);
+    await Promise.race([leased, this.ended, sleep(answerMs, undefined, { ref: false })]);
   }
 
   /** Ends the lease. */

@@ -83,7 +83,7 @@ export function boundWith({ launch, services }: Supervisor, capacityBytes: numbe
     const held = readHeldInLedger(other);
     return held.known ? known(Math.max(held.value, other.launch.promisedBytes)) : held;
   });
-  return combine(claimed, (values) => capacityBytes - values.reduce((sum, value) => sum + value, 0));
+  return combine(claimed, (values) => Math.max(1, capacityBytes - values.reduce((sum, value) => sum + value, 0)));
 }
 
 /** What a force-start of this decision starts over, for its record. */

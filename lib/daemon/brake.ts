@@ -26,6 +26,8 @@ const answersWithinMs = 150;
 const leaseMs = 60_000;
 /** A machine that does not run needs no freezer; said anew at every look. */
 const restMs = 1000;
+/** One that cannot live must not be made again without end at once. */
+const replaceAfterMs = 100;
 const foreverMs = 24 * 3_600_000;
 
 /**
@@ -118,7 +120,19 @@ class Brake {
         return;
       }
       this.#supervisor.services.log.warn({ incarnation: this.#supervisor.launch.id }, 'the guard of a brake died');
+      await this.#replace();
+    }
+  }
+
+  /** What the one that died left frozen must not stay so, whatever keeps another from taking its place. */
+  async #replace(): Promise<void> {
+    try {
+      await sleep(replaceAfterMs);
       await this.take();
+    } catch (error) {
+      this.#supervisor.brake = null;
+      await this.#supervisor.cgroup.thaw();
+      throw error;
     }
   }
 

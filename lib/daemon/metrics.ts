@@ -41,12 +41,17 @@ export class Metrics {
   /** Counts a change of state; for `Services.published`. */
   published({ state }: Pick<Supervisor, 'state'>, before: IncarnationState): void {
     if (before.kind === 'launching' && state.kind === 'running') this.#started.inc();
-    const [was, is] = [isBraked(before), isBraked(state)];
-    if (is && !was) this.#brakes.inc();
-    if (was && !is && 'brakedSinceMs' in state) this.#unbraked.inc();
+    this.#countBrake(state, before);
     if (state.kind !== 'released' || before.kind === 'released') return;
     this.#ended.inc({ outcome: state.outcome.kind });
     if (before.kind === 'draining') this.#drains.observe((state.sinceMs - before.sinceMs) / 1000);
+  }
+
+  /** One that ends with its machine was never lifted. */
+  #countBrake(state: IncarnationState, before: IncarnationState): void {
+    const [was, is] = [isBraked(before), isBraked(state)];
+    if (is && !was) this.#brakes.inc();
+    if (was && !is && 'brakedSinceMs' in state) this.#unbraked.inc();
   }
 
   /** Counts a start that was refused, by whoever it was asked for. */

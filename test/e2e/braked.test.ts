@@ -4,6 +4,7 @@ import { chownSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DomainInfo, IncarnationInfo, StartAnswer } from '../../lib/client/contract.ts';
+import type { Launch } from '../../lib/domain/incarnation.ts';
 import { cgroupTree, eventually, isAlive, MiB } from './facts.ts';
 import { createHost, describeEndToEnd, type Holder, type Host, nobody } from './harness.ts';
 
@@ -114,9 +115,9 @@ describeEndToEnd('a braked force-start', () => {
   test('is held within the bound, paused in truth, and goes on by itself when memory is back', async () => {
     const { host, holder, id } = await braked();
     await using _ = host;
-    const launch = host.journal().find((line) => line.launch?.id === id)?.launch;
-    const { capacityBytes, limitBytes } = launch.brake;
-    expect(limitBytes).toBeLessThan(launch.promisedBytes);
+    const { promisedBytes, brake } = host.journal().find((line) => line.launch?.id === id)?.launch as Launch;
+    const { capacityBytes, limitBytes } = brake!;
+    expect(limitBytes).toBeLessThan(promisedBytes);
     expect(await current(host)).toMatchObject({ brake: { beganWithBytes: limitBytes } });
 
     await pausedForMemory(host);

@@ -3,7 +3,17 @@ import { readFileSync } from 'node:fs';
 import { expect, test, type TestContext } from 'vitest';
 import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { Guard, type GuardStatus } from '../../native/guard.ts';
-import { afterwards, born, eventually, freshRoot, memoryHolder, MiB, type Program, python } from './support.ts';
+import {
+  afterwards,
+  born,
+  eventually,
+  freshRoot,
+  memoryHolder,
+  MiB,
+  outside,
+  type Program,
+  python,
+} from './support.ts';
 
 /**
  * A machine of a main thread that answers and one that dirties memory as fast as it can, up to what it is given: in one call
@@ -143,4 +153,39 @@ test('a guard that is killed is followed by one that thaws', async (context) => 
   const second = await guarded(stage);
   await second.thaw(10_000);
   await eventually('it is thawed', () => !isFrozen(stage.freezers));
+});
+
+/** Starts a guard, beats for it until it is killed. */
+const manager = `
+import subprocess, sys, time
+guard = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+guard.stdout.readline()
+print('ready', flush=True)
+while True:
+    guard.stdin.write(b'beat\\n')
+    guard.stdin.flush()
+    time.sleep(0.1)
+`;
+
+test('twenty managers killed in a row leave nothing frozen for more than a second', async (context) => {
+  const stage = await scene(context);
+  const words = [
+    `--vm=${stage.fresh.memoryDirectory}`,
+    ...stage.freezers.map((directory) => `--freezer=${directory}`),
+    `--drain=${stage.old.memoryDirectory}`,
+    ...[`--need=${230 * MiB}`, `--bound=${boundBytes}`, `--margin=${marginBytes}`, '--vcpus=1'],
+  ];
+  stage.vm.say('go');
+  const thawedAfterMs: number[] = [];
+  for (let count = 0; count < 20; count += 1) {
+    const killed = await outside('-c', manager, 'native/build/Release/domctl-brake', ...words);
+    await killed.heard('ready');
+    await eventually('it is frozen', () => isFrozen(stage.freezers));
+    const begin = performance.now();
+    killed.kill();
+    await killed.ended;
+    await eventually('it is thawed', () => !isFrozen(stage.freezers));
+    thawedAfterMs.push(performance.now() - begin);
+  }
+  expect(Math.max(...thawedAfterMs)).toBeLessThan(1000);
 });

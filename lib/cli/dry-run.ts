@@ -2,7 +2,7 @@
 import type { StartAnswer } from '../client/contract.ts';
 import { DomctlError, isErrorCode } from '../errors.ts';
 import { type Context, describeFailure } from './command.ts';
-import { renderArithmetic } from './render/memory.ts';
+import { renderArithmetic, renderBrake } from './render/memory.ts';
 
 export const dryRunOption = {
   type: 'boolean',
@@ -12,7 +12,7 @@ export const dryRunOption = {
 
 /** Returns the exit code of the real call. */
 export function showDryRun(answer: StartAnswer, context: Context): number {
-  context.say(renderArithmetic(answer).trimEnd());
+  context.say(`${renderArithmetic(answer)}${renderBrake(answer)}`.trimEnd());
   context.answer(answer);
   if (answer.admitted || !answer.refusal) {
     context.say('It would be admitted now');

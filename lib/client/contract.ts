@@ -243,6 +243,8 @@ export interface StartAnswer {
   /** Held by those; other domains' draining memory is in the arithmetic alone. */
   readonly overBytes: number;
   readonly memoryBytes: number;
+  /** What it begins with, and in how long it may have all of its promise (null: no rate is known); null: with all of it. */
+  readonly brake: { readonly limitBytes: number; readonly allInMs: number | null } | null;
   /** Why it would be refused; null when admitted. */
   readonly refusal: ErrorEnvelope['error'] | null;
   /** Of a definition given with the request. */

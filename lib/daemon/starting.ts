@@ -253,6 +253,12 @@ export class Starter {
     }
   }
 
+  #brakeAnswer({ arithmetic, limitBytes }: Decision): StartAnswer['brake'] {
+    if (arithmetic === null || limitBytes === null) return null;
+    const rateBytes = drainRate(this.#fleet);
+    return { limitBytes, allInMs: rateBytes ? Math.ceil((arithmetic.shortfallBytes / rateBytes) * 1000) : null };
+  }
+
   #answer(entry: Entry, order: StartOrder, { preparation, decision, error, supervisor }: Admission): StartAnswer {
     const { arithmetic } = decision;
     if (!arithmetic) throw error ?? new Error('no arithmetic');
@@ -269,6 +275,7 @@ export class Starter {
       overIncarnations: over.overIncarnations,
       overBytes: over.heldDrainingBytes,
       memoryBytes: preparation.domain.memoryBytes,
+      brake: this.#brakeAnswer(decision),
       refusal: error ? errorEnvelope(error).error : null,
     };
   }

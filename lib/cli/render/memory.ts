@@ -42,7 +42,7 @@ export function renderList(rows: readonly DomainRow[]): string {
   const cells = rows.map((row) => [
     row.id === null ? '-' : String(row.id),
     row.name,
-    row.state,
+    stateText(row),
     formatBytes(row.memoryBytes),
     heldText(row),
     drainingText(row),
@@ -175,6 +175,19 @@ function allowedText(answer: Pick<StartAnswer, 'policy' | 'allowedShortfallBytes
   if (answer.allowedShortfallBytes === 0) return 'none is allowed';
   const share = answer.allowedShortfall.endsWith('%') ? ` (${answer.allowedShortfall})` : '';
   return `policy ${answer.policy} allows ${formatBytes(answer.allowedShortfallBytes)}${share}`;
+}
+
+/** The word, and why a guest stands still that nobody paused. */
+function stateText({ state, reason }: Pick<DomainRow, 'state' | 'reason'>): string {
+  return state === 'paused' && reason === 'memory' ? 'paused (memory)' : state;
+}
+
+/** `Braked: db1 begins with 294.2 GiB of 513.7 GiB, all of it in about 9 s`; nothing for one that begins with all of it. */
+export function renderBrake({ name, arithmetic, brake }: Pick<StartAnswer, 'name' | 'arithmetic' | 'brake'>): string {
+  if (brake === null) return '';
+  const begin = `${formatBytes(brake.limitBytes)} of ${formatBytes(arithmetic.promisedNewBytes)}`;
+  const end = brake.allInMs === null ? '' : `, all of it in about ${formatRemaining(brake.allInMs)}`;
+  return `Braked: ${name} begins with ${begin}${end}\n`;
 }
 
 /** The five lines behind every force-start, the same when it is tried, admitted or refused. */

@@ -4,7 +4,7 @@ import { formatBytes } from '../../format.ts';
 import { type Context, defineVerb } from '../command.ts';
 import { dryRunOption, showDryRun } from '../dry-run.ts';
 import { withWaitingNote } from '../progress.ts';
-import { renderArithmetic } from '../render/memory.ts';
+import { renderArithmetic, renderBrake } from '../render/memory.ts';
 import { queued, waitOptions, waitTimeout } from './start.ts';
 
 export const forceStart = defineVerb({
@@ -37,7 +37,7 @@ export const forceStart = defineVerb({
 });
 
 function showStarted(answer: StartAnswer, context: Context): number {
-  context.say(renderArithmetic(answer).trimEnd());
+  context.say(`${renderArithmetic(answer)}${renderBrake(answer)}`.trimEnd());
   const over = answer.overIncarnations.length > 0 ? `, over ${formatBytes(answer.overBytes)} still draining` : '';
   context.say(`Domain '${answer.name}' started (Id ${answer.id})${over}`);
   context.answer(answer);

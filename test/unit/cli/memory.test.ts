@@ -1,6 +1,6 @@
 /** The arithmetic of a force-start as people read it. */
 import { expect, test } from 'vitest';
-import { renderArithmetic } from '../../../lib/cli/render/memory.ts';
+import { renderArithmetic, renderBrake } from '../../../lib/cli/render/memory.ts';
 
 const mib = 2 ** 20;
 
@@ -27,4 +27,25 @@ test.each([
     memoryBytes: memoryMib * mib,
   });
   expect(lines.split('\n')[2]).toMatch(new RegExp(`^\\+ promised to db1 +${words.replaceAll('+', '\\+')}$`));
+});
+
+test.each([
+  [
+    { limitBytes: 301_260 * mib, allInMs: 9000 },
+    'Braked: db1 begins with 294.2 GiB of 513.7 GiB, all of it in about 9 s\n',
+  ],
+  [{ limitBytes: 301_260 * mib, allInMs: null }, 'Braked: db1 begins with 294.2 GiB of 513.7 GiB\n'],
+  [null, ''],
+])('a start that begins with %j says so', (brake, line) => {
+  const arithmetic = {
+    ...{
+      promisedLiveBytes: 0,
+      queuedBytes: 0,
+      heldDrainingBytes: 0,
+      promisedNewBytes: 526_029 * mib,
+      capacityBytes: 0,
+    },
+    ...{ shortfallBytes: 0, structuralBytes: 0, class: 'lazy' as const },
+  };
+  expect(renderBrake({ name: 'db1', arithmetic, brake })).toBe(line);
 });

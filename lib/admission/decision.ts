@@ -133,14 +133,13 @@ function refuseForceStart(
   if (request.ownDraining.length > rule.maxPredecessors) return forbidden('forceStart.maxPredecessors');
   const structural = refuseStructural(arithmetic);
   if (structural || arithmetic.shortfallBytes <= 0) return structural;
+  if (arithmetic.shortfallBytes > rule.maxShortfallBytes) return forbidden('forceStart.maxShortfall');
   if (request.class === 'eager') return refuseShortfall(arithmetic);
   return refuseOverlap(arithmetic, rule, moment) ?? refuseBeginning(arithmetic, request);
 }
 
-/** What the policy says of a start that would have to be braked. */
-function refuseOverlap(arithmetic: Arithmetic, rule: ForceStartRule, moment: Moment): Refusal | null {
-  const { shortfallBytes, heldDrainingBytes } = arithmetic;
-  if (shortfallBytes > rule.maxShortfallBytes) return forbidden('forceStart.maxShortfall');
+/** What else the policy says of a start that would have to be braked. */
+function refuseOverlap({ heldDrainingBytes }: Arithmetic, rule: ForceStartRule, moment: Moment): Refusal | null {
   if (rule.maxDrainTimeMs !== null && !(drainTimeMs(heldDrainingBytes, moment.drainRateBytes) <= rule.maxDrainTimeMs))
     return forbidden('forceStart.maxDrainTime');
   if (rule.maxPressurePercent >= 100) return null;

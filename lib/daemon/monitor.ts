@@ -42,7 +42,7 @@ export async function keepMonitor(supervisor: Supervisor): Promise<void> {
       if (!supervisor.qmp) {
         const status = await connectMonitor(supervisor, reconnectDeadlineMs, supervisor.ending.signal);
         await supervisor.tell(eventOfStatus(status, supervisor.launch));
-        if (supervisor.qmp) await takeBrakeAgain(supervisor, supervisor.qmp);
+        await brakeAgain(supervisor);
       }
       await supervisor.qmp?.closed;
     } catch (error) {
@@ -54,6 +54,10 @@ export async function keepMonitor(supervisor: Supervisor): Promise<void> {
     supervisor.qmp = null;
     await sleep(reconnectEveryMs, undefined, { signal: supervisor.ending.signal });
   }
+}
+
+async function brakeAgain(supervisor: Supervisor): Promise<void> {
+  if (supervisor.qmp) await takeBrakeAgain(supervisor, supervisor.qmp);
 }
 
 function isLive({ handle, state }: Supervisor): boolean {

@@ -146,15 +146,15 @@ export function requireGuest(
 }
 
 function wayOut(verb: string, domain: string, state: IncarnationState): string | undefined {
+  const asks = verb === 'shutdown' || verb === 'reboot';
   if (state.kind === 'paused' && state.reason === 'panicked')
     return `its kernel panicked: 'domctl reset ${domain}' boots it anew, 'domctl destroy ${domain}' ends it`;
   if (state.kind === 'paused' && state.reason === 'memory' && verb === 'resume')
     return `it goes on by itself as memory comes back; 'domctl drain' shows how fast, 'domctl suspend ${domain}' keeps it paused`;
-  if (state.kind === 'paused' && (verb === 'shutdown' || verb === 'reboot'))
-    return `a guest that stands still cannot be asked; 'domctl resume ${domain}' first, or 'domctl shutdown ${domain} --resume'`;
-  if (verb === 'shutdown' || verb === 'reboot')
-    return `a ${stateWord(state)} guest cannot be asked; 'domctl destroy ${domain}' ends it without asking`;
-  return undefined;
+  if (!asks) return undefined;
+  return state.kind === 'paused'
+    ? `a guest that stands still cannot be asked; 'domctl resume ${domain}' first, or 'domctl shutdown ${domain} --resume'`
+    : `a ${stateWord(state)} guest cannot be asked; 'domctl destroy ${domain}' ends it without asking`;
 }
 
 /** A refused decision, and all that its sentence tells. */

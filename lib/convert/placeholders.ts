@@ -5,6 +5,8 @@
 import type { Graphics } from '../domain/graphics.ts';
 import type { Domain, Loader, Nvram } from '../domain/definition.ts';
 import type { Firmware } from '../domain/firmware.ts';
+import { type Hostdev, usbName } from '../domain/hostdev.ts';
+import { firstGuestCid } from '../domain/links.ts';
 import type { LaunchSettings } from '../qemu/argv.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
 
@@ -80,6 +82,8 @@ export function placeholderLaunch(domain: Domain, around: Surroundings): Assumed
     taps,
     vncPorts: ports,
     tpmSocket: domain.tpm === null ? null : `${directory}/swtpm.sock`,
+    usbNodes: usbNodes(domain),
+    vsock: domain.vsock && { cid: domain.vsock.cid ?? firstGuestCid, fd: last + 1 },
     filesystemSockets: new Map(domain.filesystems.map((_each, index) => [index, `${directory}/fs${index}.sock`])),
   };
   return {
@@ -88,9 +92,19 @@ export function placeholderLaunch(domain: Domain, around: Surroundings): Assumed
       `sockets below ${directory} are made for each start`,
       ...(taps.size === 0 ? [] : [`descriptors ${firstFd} to ${last} stand for taps, which are opened at start`]),
       ...(ports.size === 0 ? [] : [`VNC from port ${firstPort} on: free ports are chosen at start`]),
+      ...notesOnHost(domain, last + 1),
       ...(domain.disks.length === 0 ? [] : ['images were not looked at, nor what backs them']),
     ],
   };
+}
+
+/** What stands for devices of the host. */
+function notesOnHost({ vsock, hostdevs }: Domain, vsockFd: number): string[] {
+  return [
+    ...(vsock === null ? [] : [`descriptor ${vsockFd} stands for /dev/vhost-vsock, which is opened at start`]),
+    ...(vsock?.cid === null ? [`vsock CID ${firstGuestCid}: a free one is chosen at start`] : []),
+    ...(hostdevs.some(isSought) ? ['/dev/bus/usb/000/000 stands for a USB device that is found at start'] : []),
+  ];
 }
 
 /** After stdin, stdout and stderr, as the launcher numbers them. */
@@ -108,6 +122,19 @@ function numberTaps({ interfaces }: Domain): { readonly taps: LaunchSettings['ta
     }),
   );
   return { taps, last: next - 1 };
+}
+
+function usbNodes({ hostdevs }: Domain): Map<number, string> {
+  const nowhere = { bus: 0, device: 0 };
+  return new Map(
+    hostdevs.flatMap((each, index) => {
+      return each.type === 'usb' ? [[index, `/dev/bus/usb/${usbName(each.place ?? nowhere)}`] as const] : [];
+    }),
+  );
+}
+
+function isSought(hostdev: Hostdev): boolean {
+  return hostdev.type === 'usb' && hostdev.place === null;
 }
 
 const firstPort = 5900;

@@ -2,6 +2,7 @@
  * A domain's devices, what its XML says of them after defaults. Pure data. Sizes are bytes, paths absolute.
  * Order in each list is the document's; ids and node names are made by `lib/qemu`.
  */
+import type { Rom } from './hostdev.ts';
 import type { VirtioModel, VirtioOptions } from './virtio.ts';
 
 /** Where a device sits; null: the hypervisor chooses. */
@@ -82,6 +83,8 @@ export interface Interface {
   readonly backend: 'vhost' | 'qemu' | null;
   readonly mtu: number | null;
   readonly linkUp: boolean;
+  /** null: the card's own. */
+  readonly rom: Rom | null;
   readonly bootOrder: number | null;
   readonly address: Address | null;
 }

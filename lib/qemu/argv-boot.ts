@@ -1,10 +1,11 @@
 /** Which device a guest boots from first. Pure. Owns how `<boot dev>` becomes the order of single devices. */
 import type { BootDevice, Domain } from '../domain/definition.ts';
 import type { Disk, Interface } from '../domain/devices.ts';
+import type { Hostdev } from '../domain/hostdev.ts';
 import type { Redirdev } from '../domain/redirection.ts';
 
 /** Place of a device in the boot order; devices that are not there are not booted from. */
-export type BootOrder = ReadonlyMap<Disk | Interface | Redirdev, number>;
+export type BootOrder = ReadonlyMap<Disk | Interface | Redirdev | Hostdev, number>;
 
 /**
  * Each device's own `<boot order>`; without any, the first device of each kind in `<os><boot>`: a place is one number,
@@ -12,7 +13,7 @@ export type BootOrder = ReadonlyMap<Disk | Interface | Redirdev, number>;
  */
 export function bootOrder(domain: Domain, disks: readonly Disk[]): BootOrder {
   const devices = [...disks, ...domain.interfaces];
-  const ordered = [...devices, ...domain.redirdevs].flatMap((each) =>
+  const ordered = [...devices, ...domain.redirdevs, ...domain.hostdevs].flatMap((each) =>
     each.bootOrder === null ? [] : [[each, each.bootOrder] as const],
   );
   if (ordered.length > 0) return new Map(ordered);

@@ -10,6 +10,7 @@ import { interfaceParts } from './argv-network.ts';
 import { moduleArguments } from './argv-modules.ts';
 import { settle } from './argv-pci.ts';
 import { balloonParts, filesystemParts, panicParts, rngParts, tpmArguments, watchdogParts } from './argv-services.ts';
+import { hostdevParts, pstoreParts, vsockParts } from './argv-hostdevs.ts';
 import { hubArguments, redirdevArguments, smartcardArguments } from './argv-redirection.ts';
 import { audioArguments, soundParts } from './argv-sound.ts';
 import { cryptoParts, iommuParts } from './argv-translation.ts';
@@ -41,10 +42,13 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...soundParts(domain, usb),
     ...watchdogParts(domain),
     ...redirdevArguments(domain, { socketDir: launch.socketDir, usb, boot }),
+    ...hostdevParts(domain, { usb, boot, nodes: launch.usbNodes }),
     ...balloonParts(domain),
     ...rngParts(domain),
     ...panicParts(domain),
     ...cryptoParts(domain),
+    ...pstoreParts(domain),
+    ...vsockParts(domain, launch.vsock),
   ];
   return settle(parts, machineFamily(domain.os.machine));
 }

@@ -2,6 +2,7 @@
 import type { Domain } from '../domain/definition.ts';
 import type { Interface, PortForward } from '../domain/devices.ts';
 import type { BootOrder } from './argv-boot.ts';
+import { romProperties } from './argv-hostdevs.ts';
 import { type Part, given, impossible, json, pciDevice } from './arguments.ts';
 
 /** Descriptors of one card as numbered in the hypervisor: one of each for a queue. */
@@ -29,6 +30,7 @@ export function interfaceParts(domain: Domain, taps: ReadonlyMap<number, Tap>, b
       id: `net${index}`,
       mac: nic.mac,
       ...given('bootindex', boot.get(nic) ?? null),
+      ...romProperties(nic.rom),
     };
     return [...json('-netdev', backend(nic, netdev, taps.get(index))), pciDevice('interface', nic.address, properties)];
   });

@@ -1,6 +1,7 @@
 /** USB controllers and the places of USB devices as QEMU's arguments. Pure. */
 import type { Domain } from '../domain/definition.ts';
 import type { Address, Controller, Disk, Input, Serial, UsbModel } from '../domain/devices.ts';
+import type { Hostdev } from '../domain/hostdev.ts';
 import type { Hub, Redirdev, Smartcard } from '../domain/redirection.ts';
 import type { Sound } from '../domain/sound.ts';
 import { type Part, given, impossible, pciDevice } from './arguments.ts';
@@ -62,7 +63,7 @@ function onRootBus(slot: number, number: number): Address {
 export type UsbPlaces = ReadonlyMap<UsbDevice, object>;
 
 /** A smart card stands for the reader it is the first in. */
-type UsbDevice = Disk | Input | Sound | Serial | Hub | Redirdev | Smartcard;
+type UsbDevice = Disk | Input | Sound | Serial | Hub | Redirdev | Smartcard | Hostdev;
 
 /**
  * `bus` and, as soon as one device names its port, `port` of each USB device: QEMU gives out ports in the order of the
@@ -84,7 +85,7 @@ export function usbPlaces(domain: Domain): UsbPlaces {
 }
 
 /** In the order of the command line, in which ports are given out. */
-function usbDevices({ hubs, disks, smartcards, serials, inputs, sounds, redirdevs }: Domain): UsbDevice[] {
+function usbDevices({ hubs, disks, smartcards, serials, inputs, sounds, redirdevs, hostdevs }: Domain): UsbDevice[] {
   const onBus = ({ bus }: Disk | Input): boolean => bus === 'usb';
   const readers = smartcards.filter(
     (card, index) => smartcards.findIndex((one) => reader(one) === reader(card)) === index,
@@ -97,6 +98,7 @@ function usbDevices({ hubs, disks, smartcards, serials, inputs, sounds, redirdev
     ...inputs.filter(onBus),
     ...sounds.filter(({ model }) => model === 'usb'),
     ...redirdevs,
+    ...hostdevs.filter(({ type }) => type === 'usb'),
   ];
 }
 

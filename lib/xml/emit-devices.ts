@@ -6,6 +6,7 @@ import { channel, console, parallel, serial } from './emit-characters.ts';
 import { disk, filesystem } from './emit-disks.ts';
 import { graphics, video } from './emit-graphics.ts';
 import { card } from './emit-interfaces.ts';
+import { hostdev, pstore, vsock } from './emit-hostdevs.ts';
 import { memoryModule } from './emit-memory.ts';
 import { hub, redirdev, redirFilter, smartcard } from './emit-redirection.ts';
 import { audio, sound } from './emit-sound.ts';
@@ -32,6 +33,7 @@ export function devices(domain: Domain): Tag {
     ...domain.sounds.map(sound),
     ...domain.audios.map(audio),
     ...domain.videos.map(video),
+    ...domain.hostdevs.map(hostdev),
     ...domain.hubs.map(hub),
     ...domain.redirdevs.map(redirdev),
     domain.redirFilter === null ? null : redirFilter(domain.redirFilter),
@@ -41,7 +43,9 @@ export function devices(domain: Domain): Tag {
     domain.panic === null ? null : tag('panic', { model: domain.panic.model }),
     ...domain.memoryModules.map(memoryModule),
     domain.iommu === null ? null : iommu(domain.iommu),
+    domain.vsock === null ? null : vsock(domain.vsock),
     ...domain.cryptos.map(crypto),
+    domain.pstore === null ? null : pstore(domain.pstore),
   ]);
 }
 

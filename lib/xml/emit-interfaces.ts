@@ -2,6 +2,7 @@
 import type { Interface, PortForward } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
 import { bootTag } from './emit-disks.ts';
+import { romTag } from './emit-hostdevs.ts';
 import { tag, type Tag } from './serialize.ts';
 
 /** `<interface>`. */
@@ -15,6 +16,7 @@ export function card(one: Interface): Tag {
     driver(one),
     one.linkUp ? null : tag('link', { state: 'down' }),
     one.mtu === null ? null : tag('mtu', { size: one.mtu }),
+    romTag(one.rom),
     bootTag(one.bootOrder),
     addressTag(one.address),
   ]);

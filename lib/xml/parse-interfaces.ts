@@ -2,6 +2,7 @@
 import type { Interface, PortForward } from '../domain/devices.ts';
 import { readAddress } from './addresses.ts';
 import { devicesAt, need, valueAt, type Known } from './known.ts';
+import { readRom } from './parse-hostdevs.ts';
 
 /** The cards; `makeMac` is asked for those without an address. */
 export function readInterfaces(domain: Known, makeMac: () => string): Interface[] {
@@ -22,6 +23,7 @@ function readInterface(card: Known, makeMac: () => string): Interface {
     backend: valueAt(card, '/domain/devices/interface/driver/@name') ?? null,
     mtu: valueAt(card, '/domain/devices/interface/mtu/@size') ?? null,
     linkUp: valueAt(card, '/domain/devices/interface/link/@state') !== 'down',
+    rom: readRom(card, '/domain/devices/interface'),
     bootOrder: valueAt(card, '/domain/devices/interface/boot/@order') ?? null,
     address: readAddress(card, '/domain/devices/interface'),
   };

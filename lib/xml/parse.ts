@@ -12,6 +12,7 @@ import { find, need, valueAt, type Known } from './known.ts';
 import { readCharacters } from './parse-characters.ts';
 import { readDevices } from './parse-devices.ts';
 import { readDisks, readFilesystems } from './parse-disks.ts';
+import { readHostdevs } from './parse-hostdevs.ts';
 import { readGenerationId, readSysinfo } from './parse-identity.ts';
 import { readInterfaces } from './parse-interfaces.ts';
 import { readMachine } from './parse-machine.ts';
@@ -95,5 +96,6 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     ...readDevices(domain),
     ...readRedirection(domain),
     ...readTranslation(domain),
+    ...readHostdevs(domain),
   };
 }

@@ -146,10 +146,7 @@ export const devices = {
     '/address[isa]/@iobase': ignored(value(supported('0x505'))),
     ...alias,
   }),
-  '/domain/devices/hostdev': several(missing()),
   '/domain/devices/shmem': several(missing()),
   '/domain/devices/lease': several(missing()),
-  '/domain/devices/vsock': first(missing()),
-  '/domain/devices/pstore': missing(),
   '/domain/devices/nvram': missing(),
 } as const;

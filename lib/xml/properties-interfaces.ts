@@ -1,6 +1,6 @@
 /** Lines of the table: network cards. */
 import { wholeNumber } from './numbers.ts';
-import { boot, onPci } from './properties-shapes.ts';
+import { boot, onPci, romLines } from './properties-shapes.ts';
 import {
   by,
   holder,
@@ -57,6 +57,7 @@ export const interfaces = under('/domain/devices/interface', {
   '/vlan': missing(),
   '/filterref': missing('remove it; filter on the bridge of the host'),
   '/bandwidth': missing('remove it; shape the traffic of the tap with tc'),
+  ...romLines,
   ...boot,
   ...onPci,
 } as const);

@@ -9,6 +9,7 @@ import { characters } from './properties-characters.ts';
 import { devices } from './properties-devices.ts';
 import { disks } from './properties-disks.ts';
 import { features } from './properties-features.ts';
+import { hostdevs } from './properties-hostdevs.ts';
 import { identity } from './properties-identity.ts';
 import { graphics } from './properties-graphics.ts';
 import { interfaces } from './properties-interfaces.ts';
@@ -38,6 +39,7 @@ const properties = {
   ...sound,
   ...redirection,
   ...translation,
+  ...hostdevs,
 } as const;
 
 /** The whole table, for what lists it. */

@@ -17,6 +17,9 @@ type PlacedKey = `/domain/devices/${
   | 'smartcard'
   | 'iommu'
   | 'crypto'
+  | 'hostdev'
+  | 'vsock'
+  | 'pstore'
   | 'console'
   | 'channel'
   | 'input'
@@ -81,6 +84,9 @@ function allPlaced(known: Known, domain: Ruled): Placed[] {
     ...list('/domain/devices/watchdog', one(domain.watchdog)),
     ...list('/domain/devices/memballoon', [domain.memballoon]),
     ...list('/domain/devices/rng', domain.rngs),
+    ...list('/domain/devices/hostdev', domain.hostdevs),
+    ...list('/domain/devices/vsock', one(domain.vsock)),
+    ...list('/domain/devices/pstore', one(domain.pstore)),
   ];
 }
 
@@ -89,10 +95,15 @@ function ownPlace({ kind, address }: Console): { readonly address: Address | nul
   return { address: kind === 'virtio' ? address : null };
 }
 
-function brokenOrder(known: Known, { disks, interfaces, redirdevs, os }: Ruled): Problem[] {
-  const orders = [...disks, ...interfaces, ...redirdevs].map(({ bootOrder }) => bootOrder);
+function brokenOrder(known: Known, { disks, interfaces, redirdevs, hostdevs, os }: Ruled): Problem[] {
+  const orders = [...disks, ...interfaces, ...redirdevs, ...hostdevs].map(({ bootOrder }) => bootOrder);
   const isRepeated = repeats(orders);
-  const keys = ['/domain/devices/disk', '/domain/devices/interface', '/domain/devices/redirdev'] as const;
+  const keys = [
+    '/domain/devices/disk',
+    '/domain/devices/interface',
+    '/domain/devices/redirdev',
+    '/domain/devices/hostdev',
+  ] as const;
   const elements = keys.flatMap((key) => devicesAt(known, key).map((element) => ({ element, key })));
   const isMixed = os.boot.length > 0 && orders.some((order) => order !== null);
   const mixed = 'a boot order of devices and <boot> in <os> cannot be had together';

@@ -11,6 +11,7 @@ import { brokenCharacters } from './rules-characters.ts';
 import { brokenDevices } from './rules-devices.ts';
 import { brokenDisks } from './rules-disks.ts';
 import { brokenFeatures } from './rules-features.ts';
+import { brokenHostdevs } from './rules-hostdevs.ts';
 import { brokenIdentity } from './rules-identity.ts';
 import { brokenInterfaces } from './rules-interfaces.ts';
 import { brokenIoThreads } from './rules-iothreads.ts';
@@ -38,6 +39,7 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
     brokenDevices,
     brokenRedirection,
     brokenTranslation,
+    brokenHostdevs,
   ];
   return [
     ...rules.flatMap((rule) => rule(known, domain)),

@@ -88,7 +88,16 @@ export async function fresh(context: TestContext, domain: Domain, change: Partia
     supervisor.close();
     await services.journal.close();
   });
-  const plan = { domain, capabilities, user: nobody, vncPorts: new Map(), firmware: null, teardown, ...change };
+  const plan = {
+    domain,
+    capabilities,
+    user: nobody,
+    vncPorts: new Map(),
+    usbNodes: new Map(),
+    firmware: null,
+    teardown,
+    ...change,
+  };
   return { supervisor, places, history, becomes, start: async () => launchHypervisor(supervisor, plan) };
 }
 

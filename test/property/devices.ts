@@ -14,6 +14,7 @@ import type {
   Serial,
 } from '../../lib/domain/devices.ts';
 import { mac, maybe, number, oneOf, path, word } from './arbitrary.ts';
+import { hostdevs, rom } from './hostdevs.ts';
 import { redirection } from './redirection.ts';
 import { screens } from './screens.ts';
 import { small, virtioModel, virtioOptions } from './small.ts';
@@ -81,6 +82,7 @@ const card: fc.Arbitrary<Interface> = fc
     backend: maybe(oneOf('vhost', 'qemu')),
     mtu: maybe(number(68, 65535)),
     linkUp: fc.boolean(),
+    rom,
     bootOrder: nowhere,
     address: nowhere,
   })
@@ -258,6 +260,7 @@ export const devices = fc
         .map((cards) => cards.map((one, index) => (index === 0 ? one : { ...one, portForwards: [] }))),
       channels: fc.uniqueArray(channel, { selector: ({ name }) => name, maxLength: 3 }),
       controllers: fc.uniqueArray(controller, { selector: ({ type, index }) => `${type} ${index}`, maxLength: 4 }),
+      ...hostdevs,
       ...redirection,
       rngs: fc.array(rng, { maxLength: 2 }),
       tpm: maybe(fc.record({ model: oneOf('tpm-crb', 'tpm-tis'), version: fc.constant('2.0' as const) })),

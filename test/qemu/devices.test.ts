@@ -66,6 +66,10 @@ const small = `<input type='keyboard' bus='virtio'><driver iommu='on' packed='on
   <crypto model='virtio' type='qemu'><backend model='builtin' queues='1'/></crypto>
   <video><model type='virtio'/><driver iommu='off'/></video>`;
 
+const kept = `<pstore backend='acpi-erst'><path>DIR/errors</path><size unit='KiB'>64</size></pstore>
+  <interface type='user'><model type='virtio'/><rom enabled='no'/></interface>
+  <interface type='user'><model type='e1000'/><rom bar='off'/></interface>`;
+
 /** Spice and its cards are modules of QEMU's, packaged apart from it. */
 async function hasSpice(emulator: string): Promise<boolean> {
   const help = promisify(execFile)(emulator, ['-spice', 'help']);
@@ -84,6 +88,7 @@ const all: readonly (readonly [string, string])[] = [
   ['lines of a spice viewer', spiceLines],
   ['what is redirected', redirected],
   ['small devices', small],
+  ['what a guest keeps for later, and ROMs', kept],
   ['an IOMMU of virtio’s', "<iommu model='virtio'/>"],
 ];
 

@@ -100,6 +100,10 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
         ['vhost-user-fs-pci', ['chardev', 'queue-size', 'tag']],
         ['tpm-crb', ['tpmdev']],
         ['tpm-tis', ['tpmdev']],
+        ['vfio-pci', ['host', 'sysfsdev', 'display', 'rombar', 'romfile', 'bootindex']],
+        ['vfio-pci-nohotplug', ['ramfb']],
+        ['usb-host', ['hostdevice', 'guest-reset', 'guest-resets-all', 'bootindex']],
+        ['vhost-vsock-pci', ['guest-cid', 'vhostfd', 'packed']],
         ['virtio-net-pci', ['mq', 'vectors', 'host_mtu']],
       ] as const) {
         const known = await up.client.execute('device-list-properties', { typename });

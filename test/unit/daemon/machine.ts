@@ -26,6 +26,7 @@ export const card: Interface = {
   backend: 'qemu',
   mtu: null,
   linkUp: true,
+  rom: null,
   bootOrder: null,
   address: null,
 };

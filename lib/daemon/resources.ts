@@ -14,7 +14,7 @@ import {
 } from '../domain/claims.ts';
 import type { Backend } from '../domain/devices.ts';
 import type { Domain } from '../domain/definition.ts';
-import type { Graphics } from '../domain/graphics.ts';
+import { type Graphics, isServer } from '../domain/graphics.ts';
 import { firstGuestCid } from '../domain/links.ts';
 import { findClaimHolder } from '../drain/holders.ts';
 import { DomctlError, isErrno } from '../errors.ts';
@@ -55,7 +55,7 @@ export function claimPorts(domain: Domain): PortClaim[] {
 }
 
 function portsOfScreen(screen: Graphics): PortClaim[] {
-  if (screen.type === 'egl-headless' || screen.reach !== 'port') return [];
+  if (!isServer(screen) || screen.reach !== 'port') return [];
   const { listen, port } = screen;
   const ports = [port, screen.type === 'vnc' ? screen.websocket : null];
   return ports.filter((each) => each !== null).map((each) => tcpPort(listen, each));
@@ -96,7 +96,7 @@ export async function choosePorts(
   const vncPorts = new Map<number, number>();
   const claims: PortClaim[] = [];
   for (const [index, screen] of domain.graphics.entries()) {
-    if (screen.type === 'egl-headless' || screen.reach !== 'port' || screen.port !== null) continue;
+    if (!isServer(screen) || screen.reach !== 'port' || screen.port !== null) continue;
     const own = { domain: domain.name, incarnation: 0, claims: [...claimed, ...claims] };
     const claim = await firstFree(screen.listen, [...holders, own]);
     vncPorts.set(index, claim.port);

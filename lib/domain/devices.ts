@@ -103,8 +103,8 @@ export type Backend =
   | { readonly type: 'pty' | 'null' | 'stdio' | 'vc' | 'spicevmc' }
   /** `dev`: a serial or parallel port of the host; `pipe`: the FIFOs `path.in` and `path.out`. */
   | { readonly type: 'dev' | 'pipe'; readonly path: string }
-  /** A channel of the spice viewer, by name. */
-  | { readonly type: 'spiceport'; readonly channel: string }
+  /** A channel of the spice viewer, or of the screen on D-Bus, by name. */
+  | { readonly type: 'spiceport' | 'dbus'; readonly channel: string }
   /** QEMU's own agent for the clipboard of VNC; null: its default. */
   | { readonly type: 'qemu-vdagent'; readonly copyPaste: boolean | null; readonly mouse: 'server' | 'client' | null }
   /** What is said goes to `host`:`port`; what comes to `bindHost`:`bindPort` is heard. */

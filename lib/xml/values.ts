@@ -211,6 +211,12 @@ export const ipAddress = matching(
 /** Name of a virtio-serial port. */
 export const channelName = matching(/^[\w.+-]{1,128}$/, 'is not the name of a channel', 'org.qemu.guest_agent.0');
 
+/** A screen of an X server. */
+export const xDisplay = matching(/^[\w.-]{0,64}:\d{1,5}(?:\.\d{1,2})?$/, 'is not the name of an X display', ':0.0');
+
+/** Where a bus of D-Bus is. */
+export const busAddress = matching(/^[a-z]+:[!-~]{1,500}$/, 'is not the address of a bus', 'unix:path=/run/vm/bus');
+
 /** A keyboard layout of QEMU's. */
 export const keymap = matching(/^[a-z][a-z-]{1,15}$/, 'is not the name of a keymap', 'en-us');
 

@@ -66,6 +66,9 @@ const small = `<input type='keyboard' bus='virtio'><driver iommu='on' packed='on
   <crypto model='virtio' type='qemu'><backend model='builtin' queues='1'/></crypto>
   <video><model type='virtio'/><driver iommu='off'/></video>`;
 
+const onBus = `<graphics type='dbus' p2p='yes'><gl enable='no'/><audio id='1'/></graphics><audio id='1' type='dbus'/>
+  <serial type='dbus'><source channel='org.qemu.console.serial.0'/><target port='0'/></serial>`;
+
 const kept = `<pstore backend='acpi-erst'><path>DIR/errors</path><size unit='KiB'>64</size></pstore>
   <interface type='user'><model type='virtio'/><rom enabled='no'/></interface>
   <interface type='user'><model type='e1000'/><rom bar='off'/></interface>`;
@@ -78,6 +81,12 @@ async function hasSpice(emulator: string): Promise<boolean> {
   return `${stdout}${stderr}`.includes('disable-ticketing');
 }
 
+/** Likewise its display on D-Bus. */
+async function hasBus(emulator: string): Promise<boolean> {
+  const { stdout } = await promisify(execFile)(emulator, ['-display', 'help']);
+  return /^dbus$/m.test(stdout);
+}
+
 const all: readonly (readonly [string, string])[] = [
   ['screens', screens],
   ['a screen that nobody reaches', "<graphics type='vnc'><listen type='none'/></graphics><graphics type='spice'/>"],
@@ -88,6 +97,7 @@ const all: readonly (readonly [string, string])[] = [
   ['lines of a spice viewer', spiceLines],
   ['what is redirected', redirected],
   ['small devices', small],
+  ['a screen and a line on D-Bus', onBus],
   ['what a guest keeps for later, and ROMs', kept],
   ['an IOMMU of virtio’s', "<iommu model='virtio'/>"],
 ];
@@ -106,6 +116,7 @@ async function expectPolled(client: QmpClient, seconds: number | null): Promise<
 describe.for(qemus)('QEMU $label', { timeout: 30_000 }, (qemu) => {
   test.skipIf(qemu.skipReason).for(all)('starts with %s, without a warning', async ([, devices], { skip }) => {
     if (/spice|qxl/.test(devices) && !(await hasSpice(qemu.emulator!))) skip('this QEMU has no spice');
+    if (devices.includes('dbus') && !(await hasBus(qemu.emulator!))) skip('this QEMU has no display on D-Bus');
     for (const board of ['q35', 'pc']) {
       const directory = await temporaryDirectory();
       const xml = definition(devices.replaceAll('DIR', directory), board);

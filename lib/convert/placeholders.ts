@@ -81,7 +81,8 @@ export function placeholderLaunch(domain: Domain, around: Surroundings): Assumed
     socketDir: directory,
     taps,
     vncPorts: ports,
-    tpmSocket: domain.tpm === null ? null : `${directory}/swtpm.sock`,
+    tpmSocket: domain.tpm?.backend === 'emulator' ? `${directory}/swtpm.sock` : null,
+    tpmFds: domain.tpm?.backend === 'passthrough' ? { device: last + 2, cancel: last + 3 } : null,
     usbNodes: usbNodes(domain),
     vsock: domain.vsock && { cid: domain.vsock.cid ?? firstGuestCid, fd: last + 1 },
     filesystemSockets: new Map(domain.filesystems.map((_each, index) => [index, `${directory}/fs${index}.sock`])),
@@ -99,10 +100,11 @@ export function placeholderLaunch(domain: Domain, around: Surroundings): Assumed
 }
 
 /** What stands for devices of the host. */
-function notesOnHost({ vsock, hostdevs }: Domain, vsockFd: number): string[] {
+function notesOnHost({ vsock, hostdevs, tpm }: Domain, vsockFd: number): string[] {
   return [
     ...(vsock === null ? [] : [`descriptor ${vsockFd} stands for /dev/vhost-vsock, which is opened at start`]),
     ...(vsock?.cid === null ? [`vsock CID ${firstGuestCid}: a free one is chosen at start`] : []),
+    ...(tpm?.backend === 'passthrough' ? [`descriptors stand for ${tpm.path}, which is opened at start`] : []),
     ...(hostdevs.some(isSought) ? ['/dev/bus/usb/000/000 stands for a USB device that is found at start'] : []),
   ];
 }

@@ -10,6 +10,7 @@ import type { HelperKind, Launch, ProcessIdentity } from '../domain/incarnation.
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
 import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
+import { openTpm } from '../host/tpm.ts';
 import { openVsock } from '../host/vsock.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
 import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
@@ -144,9 +145,10 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
   const taps = openTaps(domain.interfaces, launch.id);
   try {
     await using vsock = await openVsock(domain.vsock !== null);
-    const own = [...taps.fds, ...vsock.fds];
-    const vsockFd = firstExtraFd + taps.fds.length;
-    const argv = [launch.emulator, ...buildArgv(domain, settingsOf(supervisor, plan, { ...sockets, taps, vsockFd }))];
+    await using tpm = await openTpm(domain.tpm);
+    const own = [...taps.fds, ...vsock.fds, ...tpm.fds];
+    const opened = { ...sockets, taps, vsock: vsock.fds, tpm: tpm.fds };
+    const argv = [launch.emulator, ...buildArgv(domain, settingsOf(supervisor, plan, opened))];
     await using preload = await openPreload(launch, own, plan.teardown);
     const environment = { ...hypervisorEnvironment(domain), ...preload.environment };
     const newborn = { argv, user, extraFds: [...own, ...preload.fds], environment, unlimitedMemlock };
@@ -172,11 +174,20 @@ async function openPreload(
   return { fds: [library.fd], environment, [Symbol.asyncDispose]: async () => library.close() };
 }
 
+/** What was opened for a hypervisor, in the order in which it gets the descriptors. */
+interface Opened {
+  readonly taps: OpenTaps;
+  readonly vsock: readonly number[];
+  readonly tpm: readonly number[];
+}
+
 function settingsOf(
   { launch, services }: Supervisor,
   plan: LaunchPlan,
-  { taps, vsockFd, ...sockets }: CompanionSockets & { readonly taps: OpenTaps; readonly vsockFd: number },
+  { taps, vsock, tpm, ...sockets }: CompanionSockets & Opened,
 ): LaunchSettings {
+  const vsockFd = firstExtraFd + taps.fds.length;
+  const device = vsockFd + vsock.length;
   const number = launch.claims.find((claim) => claim.kind === 'cid');
   return {
     capabilities: plan.capabilities,
@@ -188,6 +199,7 @@ function settingsOf(
     vncPorts: plan.vncPorts,
     firmware: plan.firmware,
     usbNodes: plan.usbNodes,
+    tpmFds: tpm.length === 0 ? null : { device, cancel: device + 1 },
     vsock: number === undefined ? null : { cid: number.cid, fd: vsockFd },
     ...sockets,
   };

@@ -12,6 +12,7 @@ import { ensureVariables, resolveFirmware } from '../host/firmware.ts';
 import { readMemoryNodes, readOnlineCpus } from '../host/inventory.ts';
 import { processorVendor } from '../host/processor.ts';
 import { findHostdevs } from '../host/hostdevs.ts';
+import { claimTpm } from '../host/tpm.ts';
 import { ensureStore } from '../host/stores.ts';
 import { requireVsock } from '../host/vsock.ts';
 import { requireNetwork } from '../host/taps.ts';
@@ -92,7 +93,8 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   if (domain.pstore !== null) await ensureStore(domain.pstore, user);
   if (domain.vsock !== null) await requireVsock();
   const passed = findHostdevs(domain.hostdevs, user);
-  const claims = [...(await claimResources(domain, variablesOf(firmware))), ...passed.claims];
+  const own = await claimResources(domain, variablesOf(firmware));
+  const claims = [...own, ...passed.claims, ...(await claimTpm(domain.tpm))];
   requireUnprivilegedPorts(claims, user === null && process.getuid?.() === 0);
   const { ordinaryBytes } = memoryByPages(domain);
   return {

@@ -287,11 +287,15 @@ export interface Memballoon {
   readonly address: Address | null;
 }
 
-/** An emulated TPM: swtpm runs beside the hypervisor, in its cgroup. */
-export interface Tpm {
-  readonly model: 'tpm-crb' | 'tpm-tis';
-  readonly version: '1.2' | '2.0';
-}
+/**
+ * A TPM. `emulator`: swtpm runs beside the hypervisor, in its cgroup; `passthrough`: a device of the host; `external`: an
+ * emulator that somebody else runs, behind its control socket.
+ */
+export type Tpm = { readonly model: 'tpm-crb' | 'tpm-tis' } & (
+  | { readonly backend: 'emulator'; readonly version: '1.2' | '2.0' }
+  | { readonly backend: 'passthrough'; readonly path: string }
+  | { readonly backend: 'external'; readonly socket: string }
+);
 
 /** A directory of the host seen by the guest through virtiofsd, which runs beside the hypervisor, in its cgroup. */
 export interface Filesystem {

@@ -34,7 +34,7 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...interfaceParts(domain, launch.taps, boot),
     ...smartcardArguments(domain, { socketDir: launch.socketDir, usb }),
     ...lineParts(domain, launch.socketDir, usb),
-    ...tpmArguments(domain, launch.tpmSocket),
+    ...tpmArguments(domain, launch.tpmSocket, launch.tpmFds),
     ...inputParts(domain),
     ...audioArguments(domain),
     ...graphicsArguments(domain, launch.vncPorts, launch.socketDir),

@@ -92,8 +92,20 @@ function inputSource(type: Input['type'], source: Input['source']): Tag | null {
   return tag('source', { dev: path, grab: grabAll ? 'all' : null, grabToggle, repeat: onOff(repeat) });
 }
 
-function tpm({ model, version }: Tpm): Tag {
-  return tag('tpm', { model }, [tag('backend', { type: 'emulator', version })]);
+function tpm(one: Tpm): Tag {
+  return tag('tpm', { model: one.model }, [tpmBackend(one)]);
+}
+
+function tpmBackend(one: Tpm): Tag {
+  const { backend: type } = one;
+  switch (one.backend) {
+    case 'emulator':
+      return tag('backend', { type, version: one.version });
+    case 'passthrough':
+      return tag('backend', { type }, [tag('device', { path: one.path })]);
+    case 'external':
+      return tag('backend', { type }, [tag('source', { type: 'unix', mode: 'connect', path: one.socket })]);
+  }
 }
 
 function watchdog({ model, action, address }: Watchdog): Tag {

@@ -181,7 +181,7 @@ function brokenPlace(model: Sound['model'], type: Address['type'] | null): Told 
 }
 
 function brokenTpm(known: Known, { tpm }: Ruled): Problem[] {
-  const isOld = tpm?.model === 'tpm-crb' && tpm.version !== '2.0';
+  const isOld = tpm?.model === 'tpm-crb' && tpm.backend === 'emulator' && tpm.version !== '2.0';
   const hint = "write version='2.0', or model='tpm-tis'";
   return when(isOld, known, '/domain/devices/tpm', 'the model tpm-crb is of version 2.0', hint);
 }

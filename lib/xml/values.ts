@@ -211,6 +211,9 @@ export const ipAddress = matching(
 /** Name of a virtio-serial port. */
 export const channelName = matching(/^[\w.+-]{1,128}$/, 'is not the name of a channel', 'org.qemu.guest_agent.0');
 
+/** Nickname of a certificate in a database of NSS. */
+export const certificateName = matching(/^[^\p{Cc}]{1,255}$/u, 'is not the name of a certificate', 'cert1');
+
 /** A screen of an X server. */
 export const xDisplay = matching(/^[\w.-]{0,64}:\d{1,5}(?:\.\d{1,2})?$/, 'is not the name of an X display', ':0.0');
 

@@ -337,7 +337,7 @@ function mayLiftLimits(): boolean {
 }
 
 describe('a companion', () => {
-  const swtpm = { tpm: { model: 'tpm-crb', version: '2.0' } } as const;
+  const swtpm = { tpm: { model: 'tpm-crb', backend: 'emulator', version: '2.0' } } as const;
 
   function skipWithout(context: Parameters<Parameters<typeof test>[2] & object>[0], ...paths: string[]): void {
     if (!paths.some((path) => existsSync(path))) context.skip(`no ${paths[0]} on this host`);

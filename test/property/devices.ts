@@ -12,6 +12,7 @@ import type {
   Parallel,
   Rng,
   Serial,
+  Tpm,
 } from '../../lib/domain/devices.ts';
 import { mac, maybe, number, oneOf, path, word } from './arbitrary.ts';
 import { hostdevs, rom } from './hostdevs.ts';
@@ -246,6 +247,13 @@ const filesystem: fc.Arbitrary<Filesystem> = fc.record({
   address: nowhere,
 });
 
+const tpmModel = { model: oneOf('tpm-crb', 'tpm-tis') };
+const tpm: fc.Arbitrary<Tpm> = fc.oneof(
+  fc.record({ ...tpmModel, backend: fc.constant('emulator' as const), version: fc.constant('2.0' as const) }),
+  fc.record({ ...tpmModel, backend: fc.constant('passthrough' as const), path }),
+  fc.record({ ...tpmModel, backend: fc.constant('external' as const), socket: path }),
+);
+
 /** The devices. */
 export const devices = fc
   .tuple(
@@ -263,7 +271,7 @@ export const devices = fc
       ...hostdevs,
       ...redirection,
       rngs: fc.array(rng, { maxLength: 2 }),
-      tpm: maybe(fc.record({ model: oneOf('tpm-crb', 'tpm-tis'), version: fc.constant('2.0' as const) })),
+      tpm: maybe(tpm),
       watchdog: maybe(
         fc.record({
           model: oneOf('i6300esb', 'itco', 'ib700'),

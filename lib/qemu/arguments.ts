@@ -50,6 +50,7 @@ export const turns = {
   vsock: 13.5,
   crypto: 14,
   pstore: 15,
+  memory: 16,
 } as const;
 
 /** A finished argument, or a device that waits for its address. */

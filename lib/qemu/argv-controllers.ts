@@ -93,6 +93,7 @@ function addresses(domain: Domain): (Address | null)[] {
   const { controllers, disks, filesystems, interfaces, serials, videos, sounds, inputs, rngs, watchdog, memballoon } =
     domain;
   const { iommu, cryptos, hostdevs, vsock, pstore } = domain;
+  const blocks = domain.memoryModules.filter((one) => one.model === 'virtio-mem');
   const single = [watchdog, memballoon, iommu, vsock, pstore].filter((each) => each !== null);
   const lists = [
     controllers,
@@ -107,6 +108,7 @@ function addresses(domain: Domain): (Address | null)[] {
     cryptos,
     hostdevs,
     single,
+    blocks,
   ];
   return lists.flatMap((list) => list.map(({ address }) => address));
 }

@@ -1,5 +1,6 @@
 /** Rules on where devices sit and in which order they are booted from: each place once. */
 import type { Address, Console } from '../domain/devices.ts';
+import type { MemoryModule } from '../domain/numa.ts';
 import { addressKey } from './addresses.ts';
 import { devicesAt, type Known } from './known.ts';
 import type { Problem } from './problems.ts';
@@ -18,6 +19,7 @@ type PlacedKey = `/domain/devices/${
   | 'iommu'
   | 'crypto'
   | 'hostdev'
+  | 'memory'
   | 'vsock'
   | 'pstore'
   | 'console'
@@ -85,9 +87,15 @@ function allPlaced(known: Known, domain: Ruled): Placed[] {
     ...list('/domain/devices/memballoon', [domain.memballoon]),
     ...list('/domain/devices/rng', domain.rngs),
     ...list('/domain/devices/hostdev', domain.hostdevs),
+    ...list('/domain/devices/memory', domain.memoryModules.map(ownSlot)),
     ...list('/domain/devices/vsock', one(domain.vsock)),
     ...list('/domain/devices/pstore', one(domain.pstore)),
   ];
+}
+
+/** Slots have rules of their own. */
+function ownSlot(module: MemoryModule): { readonly address: Address | null } {
+  return { address: module.model === 'dimm' ? null : module.address };
 }
 
 /** A console that doubles a serial port has that one's place. */

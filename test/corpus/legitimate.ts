@@ -181,7 +181,7 @@ export const legitimate: readonly Legitimate[] = [
 
 /** What QEMU takes when nothing is said: which parts, which property, which value. */
 const defaults: readonly (readonly [part: RegExp, key: RegExp, value: string])[] = [
-  [/^(machine|numa|object)/, /(^|\.)share$/, 'off'],
+  [/^(machine|numa|object|device virtio-mem)/, /(^|\.)share$/, 'off'],
   [/./, /(^|\.)read-only$/, 'off'],
   [/^smp/, /^(dies|clusters)$/, '1'],
   [/^device usb-storage/, /^removable$/, 'off'],

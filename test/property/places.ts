@@ -31,6 +31,7 @@ export function withAddresses(domain: Domain, has: () => boolean): Domain {
     disks: domain.disks.map((one) => put(one, () => onBus(one.bus))),
     serials: domain.serials.map((one) => (one.model === 'pci-serial' ? put(one, pci) : one)),
     hubs: domain.hubs.map((one) => put(one, usb)),
+    memoryModules: domain.memoryModules.map((one) => (one.model === 'dimm' ? one : put(one, pci))),
     hostdevs: domain.hostdevs.map((one) => put(one, one.type === 'usb' ? usb : pci)),
     vsock: domain.vsock && put(domain.vsock, pci),
     pstore: domain.pstore && put(domain.pstore, pci),

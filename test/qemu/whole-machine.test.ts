@@ -169,6 +169,20 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
     },
   );
 
+  test.skipIf(qemu.skipReason)('has blocks of memory to give', async () => {
+    const directory = await temporaryDirectory();
+    const size = 32 * 2 ** 20;
+    const blocks = { model: 'virtio-mem', sizeBytes: size, blockBytes: 2 ** 21, requestedBytes: 2 ** 22 } as const;
+    const plain = { access: null, discard: null, pageBytes: null, nodes: null, base: null, dynamicSlots: null };
+    const memoryModules = [{ ...blocks, ...plain, node: 1, address: null }];
+    const maxMemory = { bytes: 2 ** 30, slots: 0 };
+    const up = await start({ ...numaGuest, maxMemory, memoryModules }, await launchOf(qemu, directory));
+    expect(await up.client.execute('query-memory-devices')).toMatchObject([
+      { type: 'virtio-mem', data: { id: 'virtiomem0', node: 1, 'max-size': size, 'requested-size': 2 ** 22 } },
+    ]);
+    await endQuietly(up);
+  });
+
   test.skipIf(qemu.skipReason)('has variables in an image as well', async () => {
     const directory = await temporaryDirectory();
     await writeImages(directory);

@@ -2,7 +2,7 @@
  * A domain's devices, what its XML says of them after defaults. Pure data. Sizes are bytes, paths absolute.
  * Order in each list is the document's; ids and node names are made by `lib/qemu`.
  */
-import type { Rom } from './hostdev.ts';
+import type { Rom } from './rom.ts';
 import type { VirtioModel, VirtioOptions } from './virtio.ts';
 
 /** Where a device sits; null: the hypervisor chooses. */

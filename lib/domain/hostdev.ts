@@ -1,15 +1,6 @@
 /** Devices of the host that a guest has to itself. Pure data. */
 import type { Address } from './devices.ts';
-
-/** What a card brings for the firmware. */
-export interface Rom {
-  /** False: none at all, and nothing else is said of it. */
-  readonly enabled: boolean;
-  /** Whether the guest sees it in memory; null: QEMU's default. */
-  readonly bar: boolean | null;
-  /** Of the host, instead of the card's own; null: that. */
-  readonly file: string | null;
-}
+import type { Rom } from './rom.ts';
 
 /** Place of a device on the host's PCI buses. */
 export interface HostPci {

@@ -1,6 +1,7 @@
 /** Devices of the host, sockets to the host and the store of errors as QEMU's arguments. Pure. */
 import type { Domain } from '../domain/definition.ts';
-import { type Hostdev, pciName, type Rom, type UsbHostdev } from '../domain/hostdev.ts';
+import { type Hostdev, pciName, type UsbHostdev } from '../domain/hostdev.ts';
+import type { Rom } from '../domain/rom.ts';
 import type { BootOrder } from './argv-boot.ts';
 import type { UsbPlaces } from './argv-usb.ts';
 import { virtioDriver, virtioProperties } from './argv-virtio.ts';

@@ -1,5 +1,6 @@
 /** Devices of the host, sockets to the host, the store of errors -> XML. */
-import type { Hostdev, Rom, UsbHostdev } from '../domain/hostdev.ts';
+import type { Hostdev, UsbHostdev } from '../domain/hostdev.ts';
+import type { Rom } from '../domain/rom.ts';
 import type { Pstore, Vsock } from '../domain/links.ts';
 import { addressTag, hex } from './addresses.ts';
 import { bootTag } from './emit-disks.ts';

@@ -1,6 +1,7 @@
 /** XML -> devices of the host, sockets to the host, the store of errors. */
 import type { Domain } from '../domain/definition.ts';
-import type { Hostdev, Rom, UsbHostdev } from '../domain/hostdev.ts';
+import type { Hostdev, UsbHostdev } from '../domain/hostdev.ts';
+import type { Rom } from '../domain/rom.ts';
 import type { Pstore, Vsock } from '../domain/links.ts';
 import { readAddress, readPlace } from './addresses.ts';
 import { devicesAt, find, need, valueAt, type Known } from './known.ts';

@@ -1,5 +1,6 @@
 /** Rules on devices of the host, the ROMs of cards, the store of errors. */
-import { type Hostdev, type MdevHostdev, pciName, type Rom, usbName, type UsbHostdev } from '../domain/hostdev.ts';
+import { type Hostdev, type MdevHostdev, pciName, usbName, type UsbHostdev } from '../domain/hostdev.ts';
+import type { Rom } from '../domain/rom.ts';
 import { devicesAt, find, valueAt, type Known } from './known.ts';
 import { pstoreSize } from './parse-hostdevs.ts';
 import type { Problem } from './problems.ts';

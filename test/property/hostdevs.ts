@@ -1,6 +1,7 @@
 /** Any devices of the host, sockets to it and stores of errors, as long as they keep the rules of `lib/xml/rules-*.ts`. */
 import { fc } from '@fast-check/vitest';
-import { type Hostdev, pciName, type Rom, usbName } from '../../lib/domain/hostdev.ts';
+import { type Hostdev, pciName, usbName } from '../../lib/domain/hostdev.ts';
+import type { Rom } from '../../lib/domain/rom.ts';
 import type { Pstore, Vsock } from '../../lib/domain/links.ts';
 import { maybe, number, oneOf, path } from './arbitrary.ts';
 import { virtioModel, virtioOptions } from './small.ts';

@@ -2,9 +2,11 @@
  * What a launch finds on its host and makes at its start, as placeholders: descriptors of taps, ports, sockets, firmware, an
  * emulator's answers. Pure. Each comes with a sentence that says so: a line made with them is for reading, not for running.
  */
-import type { Graphics } from '../domain/graphics.ts';
+import { type Graphics, isServer } from '../domain/graphics.ts';
 import type { Domain, Loader, Nvram } from '../domain/definition.ts';
 import type { Firmware } from '../domain/firmware.ts';
+import { type Hostdev, usbName } from '../domain/hostdev.ts';
+import { firstGuestCid } from '../domain/links.ts';
 import { hasTap, isVirtio } from '../domain/network.ts';
 import type { LaunchSettings } from '../qemu/argv.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
@@ -80,7 +82,10 @@ export function placeholderLaunch(domain: Domain, around: Surroundings): Assumed
     socketDir: directory,
     taps,
     vncPorts: ports,
-    tpmSocket: domain.tpm === null ? null : `${directory}/swtpm.sock`,
+    tpmSocket: domain.tpm?.backend === 'emulator' ? `${directory}/swtpm.sock` : null,
+    tpmFds: domain.tpm?.backend === 'passthrough' ? { device: last + 2, cancel: last + 3 } : null,
+    usbNodes: usbNodes(domain),
+    vsock: domain.vsock && { cid: domain.vsock.cid ?? firstGuestCid, fd: last + 1 },
     filesystemSockets: new Map(domain.filesystems.map((_each, index) => [index, `${directory}/fs${index}.sock`])),
   };
   return {
@@ -89,9 +94,20 @@ export function placeholderLaunch(domain: Domain, around: Surroundings): Assumed
       `sockets below ${directory} are made for each start`,
       ...(taps.size === 0 ? [] : [`descriptors ${firstFd} to ${last} stand for taps, which are opened at start`]),
       ...(ports.size === 0 ? [] : [`VNC from port ${firstPort} on: free ports are chosen at start`]),
+      ...notesOnHost(domain, last + 1),
       ...(domain.disks.length === 0 ? [] : ['images were not looked at, nor what backs them']),
     ],
   };
+}
+
+/** What stands for devices of the host. */
+function notesOnHost({ vsock, hostdevs, tpm }: Domain, vsockFd: number): string[] {
+  return [
+    ...(vsock === null ? [] : [`descriptor ${vsockFd} stands for /dev/vhost-vsock, which is opened at start`]),
+    ...(vsock?.cid === null ? [`vsock CID ${firstGuestCid}: a free one is chosen at start`] : []),
+    ...(tpm?.backend === 'passthrough' ? [`descriptors stand for ${tpm.path}, which is opened at start`] : []),
+    ...(hostdevs.some(isSought) ? ['/dev/bus/usb/000/000 stands for a USB device that is found at start'] : []),
+  ];
 }
 
 /** After stdin, stdout and stderr, as the launcher numbers them. */
@@ -111,11 +127,23 @@ function numberTaps({ interfaces }: Domain): { readonly taps: LaunchSettings['ta
   return { taps, last: next - 1 };
 }
 
+function usbNodes({ hostdevs }: Domain): Map<number, string> {
+  const nowhere = { bus: 0, device: 0 };
+  return new Map(
+    hostdevs.flatMap((each, index) => {
+      return each.type === 'usb' ? [[index, `/dev/bus/usb/${usbName(each.place ?? nowhere)}`] as const] : [];
+    }),
+  );
+}
+
+function isSought(hostdev: Hostdev): boolean {
+  return hostdev.type === 'usb' && hostdev.place === null;
+}
+
 const firstPort = 5900;
 
 function vncPorts({ graphics }: Domain): Map<number, number> {
-  const isOpen = (screen: Graphics): boolean =>
-    screen.type !== 'egl-headless' && screen.reach === 'port' && screen.port === null;
+  const isOpen = (screen: Graphics): boolean => isServer(screen) && screen.reach === 'port' && screen.port === null;
   const open = graphics.flatMap((screen, index) => (isOpen(screen) ? [index] : []));
   return new Map(open.map((index, place) => [index, firstPort + place]));
 }

@@ -45,14 +45,14 @@ const pollEveryMs = 10;
 /** What the launch record keeps of the companions a domain wants. */
 export function companionsOf(domain: Domain): Companion[] {
   return [
-    ...(domain.tpm ? [{ kind: 'swtpm', socket: 'swtpm.sock' } as const] : []),
+    ...(hasSwtpm(domain) ? [{ kind: 'swtpm', socket: 'swtpm.sock' } as const] : []),
     ...served(domain).map(([index]) => ({ kind: 'virtiofsd', socket: `fs${index}.sock` }) as const),
   ];
 }
 
 /** Refuses a start whose companions this host cannot run. Throws HOST_LACKS; changes nothing. */
 export async function requireCompanions(domain: Domain): Promise<void> {
-  if (domain.tpm) await findSwtpm();
+  if (hasSwtpm(domain)) await findSwtpm();
   for (const [, filesystem] of served(domain)) await findVirtiofsd(filesystem);
   for (const { source, plan9 } of domain.filesystems) if (plan9) await requireDirectory(source);
 }
@@ -60,6 +60,14 @@ export async function requireCompanions(domain: Domain): Promise<void> {
 /** Directories that virtiofsd serves, with their index; by 9p the hypervisor does it itself. */
 function served({ filesystems }: Domain): [number, Filesystem][] {
   return [...filesystems.entries()].filter(([, { plan9 }]) => plan9 === null);
+}
+
+function hasSwtpm({ tpm }: Domain): boolean {
+  return tpm?.backend === 'emulator';
+}
+
+function isTpm2({ tpm }: Domain): boolean {
+  return tpm?.backend === 'emulator' && tpm.version === '2.0';
 }
 
 async function findSwtpm(): Promise<string> {
@@ -123,7 +131,7 @@ export async function startCompanions(
   user: HypervisorUser | null,
 ): Promise<CompanionSockets> {
   const filesystemSockets = new Map<number, string>();
-  const tpmSocket = domain.tpm ? await startSwtpm(supervisor, domain, user) : null;
+  const tpmSocket = hasSwtpm(domain) ? await startSwtpm(supervisor, domain, user) : null;
   for (const [index, filesystem] of served(domain))
     filesystemSockets.set(index, await startVirtiofsd(supervisor, filesystem, index, user));
   return { tpmSocket, filesystemSockets };
@@ -138,7 +146,7 @@ async function startSwtpm(supervisor: Supervisor, domain: Domain, user: Hypervis
   if (user) await chown(directory, user.uid, user.gid);
   const socket = companionSocket(places, supervisor.launch.id, 'swtpm.sock');
   const argv = [
-    ...[await findSwtpm(), 'socket', ...(domain.tpm?.version === '2.0' ? ['--tpm2'] : [])],
+    ...[await findSwtpm(), 'socket', ...(isTpm2(domain) ? ['--tpm2'] : [])],
     ...['--ctrl', `type=unixio,path=${socket},mode=0600`, '--tpmstate', `dir=${directory},mode=0600`, '--terminate'],
   ];
   await startOne(supervisor, argv, { user, socket });

@@ -5,12 +5,15 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Domain } from '../domain/definition.ts';
+import { holdsMemory } from '../domain/hostdev.ts';
 import type { HelperKind, Launch, ProcessIdentity } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { weighHelper } from '../host/helper-weight.ts';
 import { preRead } from '../host/pre-read.ts';
 import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
 import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
+import { openTpm } from '../host/tpm.ts';
+import { openVsock } from '../host/vsock.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
 import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
 import { lackingDriver } from '../qemu/lacking-driver.ts';
@@ -34,6 +37,8 @@ export interface LaunchPlan {
   readonly user: HypervisorUser | null;
   /** Ports chosen for graphics that name none, by their index. */
   readonly vncPorts: ReadonlyMap<number, number>;
+  /** Nodes of USB devices of the host, by their index. */
+  readonly usbNodes: ReadonlyMap<number, string>;
   readonly firmware: LaunchSettings['firmware'];
   readonly teardown: TeardownRule;
 }
@@ -149,18 +154,22 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
   const { launch } = supervisor;
   const { domain, user } = plan;
   const sockets = await startCompanions(supervisor, domain, user);
+  const unlimitedMemlock = domain.memoryBacking.locked || holdsMemory(domain.hostdevs);
   const taps = openTaps(domain.interfaces, launch.id);
   try {
-    const argv = [launch.emulator, ...buildArgv(domain, settingsOf(supervisor, plan, sockets, taps))];
-    const unlimitedMemlock = domain.memoryBacking.locked;
-    await using preload = await openPreload(launch, taps, plan.teardown);
+    await using vsock = await openVsock(domain.vsock !== null);
+    await using tpm = await openTpm(domain.tpm);
+    const own = [...taps.fds, ...vsock.fds, ...tpm.fds];
+    const opened = { ...sockets, taps, vsock: vsock.fds, tpm: tpm.fds };
+    const argv = [launch.emulator, ...buildArgv(domain, settingsOf(supervisor, plan, opened))];
+    await using preload = await openPreload(launch, own, plan.teardown);
     const environment = { ...hypervisorEnvironment(domain), ...preload.environment };
-    const newborn = { argv, user, extraFds: [...taps.fds, ...preload.fds], environment, unlimitedMemlock };
+    const newborn = { argv, user, extraFds: [...own, ...preload.fds], environment, unlimitedMemlock };
     const { identity, pidfd } = await bear(supervisor, newborn);
     supervisor.watchHypervisor({ identity, pidfd }, async () => lastWords(log, logStart));
     await supervisor.tell({ kind: 'hypervisorSpawned', hypervisor: identity });
   } catch (error) {
-    throw domain.memoryBacking.locked && isErrno(error, 'EPERM') ? withoutMemlock(error) : error;
+    throw unlimitedMemlock && isErrno(error, 'EPERM') ? withoutMemlock(error) : error;
   } finally {
     taps.close();
   }
@@ -169,21 +178,30 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
 /** The teardown library as the hypervisor's last descriptor, and what tells it so; nothing where another helper is wanted. */
 async function openPreload(
   { helper, emulator }: Launch,
-  taps: OpenTaps,
+  before: readonly number[],
   rule: TeardownRule,
 ): Promise<AsyncDisposable & { fds: readonly number[]; environment: Readonly<Record<string, string>> }> {
   if (helper !== 'preload') return { fds: [], environment: {}, [Symbol.asyncDispose]: async () => undefined };
   const library = await openLibrary();
-  const environment = teardownEnvironment(emulator, firstExtraFd + taps.fds.length, rule);
+  const environment = teardownEnvironment(emulator, firstExtraFd + before.length, rule);
   return { fds: [library.fd], environment, [Symbol.asyncDispose]: async () => library.close() };
+}
+
+/** What was opened for a hypervisor, in the order in which it gets the descriptors. */
+interface Opened {
+  readonly taps: OpenTaps;
+  readonly vsock: readonly number[];
+  readonly tpm: readonly number[];
 }
 
 function settingsOf(
   { launch, services }: Supervisor,
   plan: LaunchPlan,
-  sockets: CompanionSockets,
-  taps: OpenTaps,
+  { taps, vsock, tpm, ...sockets }: CompanionSockets & Opened,
 ): LaunchSettings {
+  const vsockFd = firstExtraFd + taps.fds.length;
+  const device = vsockFd + vsock.length;
+  const number = launch.claims.find((claim) => claim.kind === 'cid');
   return {
     capabilities: plan.capabilities,
     qmpSocket: qmpSocket(services.places, launch.id),
@@ -193,12 +211,15 @@ function settingsOf(
     nowMs: services.clock.now(),
     vncPorts: plan.vncPorts,
     firmware: plan.firmware,
+    usbNodes: plan.usbNodes,
+    tpmFds: tpm.length === 0 ? null : { device, cancel: device + 1 },
+    vsock: number === undefined ? null : { cid: number.cid, fd: vsockFd },
     ...sockets,
   };
 }
 
 function withoutMemlock(cause: unknown): DomctlError {
-  return new DomctlError('HOST_LACKS', '<locked/> needs the right to lift the limit of locked memory', {
+  return new DomctlError('HOST_LACKS', 'memory that is held needs the right to lift the limit of locked memory', {
     hint: 'give the daemon CAP_SYS_RESOURCE, or start it with ulimit -l unlimited',
     cause,
   });

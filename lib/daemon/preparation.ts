@@ -4,12 +4,17 @@ import type { AdmissionClass } from '../admission/decision.ts';
 import { promisedBytes } from '../admission/ledger.ts';
 import type { Claim, ClaimHolder } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
+import { holdsMemory } from '../domain/hostdev.ts';
 import { memoryByPages } from '../domain/huge-pages.ts';
 import type { HelperKind } from '../domain/incarnation.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { ensureVariables, resolveFirmware } from '../host/firmware.ts';
 import { readMemoryNodes, readOnlineCpus } from '../host/inventory.ts';
 import { processorVendor } from '../host/processor.ts';
+import { findHostdevs } from '../host/hostdevs.ts';
+import { claimTpm } from '../host/tpm.ts';
+import { ensureStore } from '../host/stores.ts';
+import { requireVsock } from '../host/vsock.ts';
 import { requireNetwork } from '../host/taps.ts';
 import { takesPreload, type TeardownRule } from '../host/teardown.ts';
 import { findGroup, findUser } from '../host/users.ts';
@@ -26,7 +31,14 @@ import type { LaunchPlan } from './launcher.ts';
 import { requireLimits } from './limits.ts';
 import { findShortage, requireNodes } from './memory-places.ts';
 import { nvramPath } from './nvram.ts';
-import { choosePorts, claimResources, findTaken, requireUnprivilegedPorts, type TakenResource } from './resources.ts';
+import {
+  chooseCid,
+  choosePorts,
+  claimResources,
+  findTaken,
+  requireUnprivilegedPorts,
+  type TakenResource,
+} from './resources.ts';
 import type { Services } from './supervisor.ts';
 import { requireCpus } from './tuning.ts';
 
@@ -41,6 +53,8 @@ export interface Preparation {
   readonly taken: readonly TakenResource[];
   /** Ports chosen for graphics that name none, by their index; see `withPorts`. */
   readonly vncPorts: ReadonlyMap<number, number>;
+  /** Nodes of USB devices of the host, by their index in the definition. */
+  readonly usbNodes: ReadonlyMap<number, string>;
   /** null: the machine's own BIOS. */
   readonly firmware: LaunchPlan['firmware'];
   /** Huge pages are missing: MEMORY_SHORT; time may lift it. */
@@ -59,7 +73,10 @@ const usualEmulators = ['/usr/bin/qemu-system-x86_64', '/usr/libexec/qemu-kvm', 
 /** Likewise for machines of 32 bits. */
 const smallEmulators = ['/usr/bin/qemu-system-i386'];
 
-/** Throws INVALID_POLICY, POLICY_FORBIDS or HOST_LACKS; changes nothing, but makes a guest's UEFI variables where there are none. */
+/**
+ * Throws INVALID_POLICY, POLICY_FORBIDS or HOST_LACKS; changes nothing, but makes a guest's UEFI variables and its store of
+ * errors where there are none.
+ */
 export async function prepare(domain: Domain, { places, log, root }: Services): Promise<Preparation> {
   const host = await readHostConfig(places);
   requireCommandline(domain, host.value);
@@ -78,7 +95,11 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   const firmware = await resolveFirmware(domain, nvramPath(domain, places.stateDir));
   // The guest's variables are claimed as the file they are: there must be one.
   if (firmware) await ensureVariables(firmware, user);
-  const claims = await claimResources(domain, variablesOf(firmware));
+  if (domain.pstore !== null) await ensureStore(domain.pstore, user);
+  if (domain.vsock !== null) await requireVsock();
+  const passed = findHostdevs(domain.hostdevs, user);
+  const own = await claimResources(domain, variablesOf(firmware));
+  const claims = [...own, ...passed.claims, ...(await claimTpm(domain.tpm))];
   requireUnprivilegedPorts(claims, user === null && process.getuid?.() === 0);
   const { ordinaryBytes } = memoryByPages(domain);
   const overheadBytes = promisedBytes({ ...domain, inHugePages: true }, host.value.overhead);
@@ -91,6 +112,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
     claims,
     taken: await findTaken(claims),
     vncPorts: new Map(),
+    usbNodes: passed.usbNodes,
     firmware,
     shortage: findShortage(domain),
     promisedBytes: overheadBytes + ordinaryBytes,
@@ -101,10 +123,14 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   };
 }
 
-/** With ports for graphics that name none; whoever calls keeps others from choosing at the same time. Throws HOST_LACKS. */
+/**
+ * With ports for graphics that name none, and a number for a vsock without one; whoever calls keeps others from choosing
+ * at the same time. Throws HOST_LACKS.
+ */
 export async function withPorts(preparation: Preparation, holders: readonly ClaimHolder[]): Promise<Preparation> {
   const { vncPorts, claims } = await choosePorts(preparation.domain, preparation.claims, holders);
-  return { ...preparation, vncPorts, claims: [...preparation.claims, ...claims] };
+  const cid = chooseCid(preparation.domain, holders);
+  return { ...preparation, vncPorts, claims: [...preparation.claims, ...claims, ...(cid === null ? [] : [cid])] };
 }
 
 function variablesOf(firmware: LaunchPlan['firmware']): string | null {
@@ -112,9 +138,10 @@ function variablesOf(firmware: LaunchPlan['firmware']): string | null {
 }
 
 /** eager: its whole size is needed at once. */
-function admissionClass({ memoryBacking, memoryBytes }: Domain, ordinaryBytes: number): AdmissionClass {
+function admissionClass({ memoryBacking, memoryBytes, hostdevs }: Domain, ordinaryBytes: number): AdmissionClass {
   const inPool = ordinaryBytes < memoryBytes;
-  return memoryBacking.allocation === 'immediate' || inPool || memoryBacking.locked ? 'eager' : 'lazy';
+  const held = memoryBacking.locked || holdsMemory(hostdevs);
+  return memoryBacking.allocation === 'immediate' || inPool || held ? 'eager' : 'lazy';
 }
 
 /** Where the operator's policies are, and ours. */

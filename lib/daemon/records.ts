@@ -88,7 +88,13 @@ const state: z.ZodType<IncarnationState> = z.discriminatedUnion('kind', [
 const mode = z.enum(['exclusive', 'shared']);
 const exclusive = z.literal('exclusive');
 const claim = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.enum(['image', 'nvram']), path: z.string(), device: z.int(), inode: z.int(), mode }),
+  z.strictObject({
+    kind: z.enum(['image', 'nvram', 'store']),
+    path: z.string(),
+    device: z.int(),
+    inode: z.int(),
+    mode,
+  }),
   z.strictObject({ kind: z.literal('block'), path: z.string(), device: z.int(), mode }),
   z.strictObject({ kind: z.literal('tap'), name: z.string(), managed: z.boolean(), mode: exclusive }),
   z.strictObject({
@@ -98,6 +104,14 @@ const claim = z.discriminatedUnion('kind', [
     port: z.int(),
     mode: exclusive,
   }),
+  z.strictObject({
+    kind: z.literal('character'),
+    node: z.string(),
+    device: z.int(),
+    use: z.string(),
+    mode: exclusive,
+  }),
+  z.strictObject({ kind: z.literal('cid'), cid: z.int(), mode: exclusive }),
 ]);
 
 const requester = z.strictObject({ uid: z.int().nullable(), pid: z.int().nullable() });

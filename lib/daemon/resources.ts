@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import {
+  type CidClaim,
   type Claim,
   type ClaimHolder,
   describeClaim,
@@ -13,7 +14,8 @@ import {
 } from '../domain/claims.ts';
 import type { Backend, Interface } from '../domain/devices.ts';
 import type { Domain } from '../domain/definition.ts';
-import type { Graphics } from '../domain/graphics.ts';
+import { type Graphics, isServer } from '../domain/graphics.ts';
+import { firstGuestCid } from '../domain/links.ts';
 import { findClaimHolder } from '../drain/holders.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { claimFile, claimImages, isWriteLocked } from '../host/images.ts';
@@ -27,7 +29,11 @@ import { claimNamedTaps, tapState } from '../host/taps.ts';
 export async function claimResources(domain: Domain, variables: string | null): Promise<Claim[]> {
   const images = await claimImages(domain.disks);
   const nvram = variables === null ? [] : [await claimVariables(variables)];
-  return [...images, ...nvram, ...claimNamedTaps(domain.interfaces), ...claimPorts(domain)];
+  const { pstore, vsock } = domain;
+  const store = pstore && [await claimFile({ kind: 'store', path: pstore.path, mode: 'exclusive' }, 'store of errors')];
+  const number = typeof vsock?.cid === 'number' ? [claimCid(vsock.cid)] : [];
+  const files = [...images, ...nvram, ...(store ?? [])];
+  return [...files, ...number, ...claimNamedTaps(domain.interfaces), ...claimPorts(domain)];
 }
 
 async function claimVariables(path: string): Promise<Claim> {
@@ -50,7 +56,7 @@ export function claimPorts(domain: Domain): PortClaim[] {
 }
 
 function portsOfScreen(screen: Graphics): PortClaim[] {
-  if (screen.type === 'egl-headless' || screen.reach !== 'port') return [];
+  if (!isServer(screen) || screen.reach !== 'port') return [];
   const { listen, port } = screen;
   const ports = [port, screen.type === 'vnc' ? screen.websocket : null];
   return ports.filter((each) => each !== null).map((each) => tcpPort(listen, each));
@@ -97,7 +103,7 @@ export async function choosePorts(
   const vncPorts = new Map<number, number>();
   const claims: PortClaim[] = [];
   for (const [index, screen] of domain.graphics.entries()) {
-    if (screen.type === 'egl-headless' || screen.reach !== 'port' || screen.port !== null) continue;
+    if (!isServer(screen) || screen.reach !== 'port' || screen.port !== null) continue;
     const own = { domain: domain.name, incarnation: 0, claims: [...claimed, ...claims] };
     const claim = await firstFree(screen.listen, [...holders, own]);
     vncPorts.set(index, claim.port);
@@ -116,6 +122,18 @@ async function firstFree(address: string, holders: readonly ClaimHolder[]): Prom
   });
 }
 
+/** The lowest number that no guest of ours has, for a vsock without one; null: it has one, or there is no vsock. */
+export function chooseCid({ vsock }: Domain, holders: readonly ClaimHolder[]): CidClaim | null {
+  if (vsock === null || vsock.cid !== null) return null;
+  let cid = firstGuestCid;
+  while (findConflict([claimCid(cid)], holders) !== null) cid += 1;
+  return claimCid(cid);
+}
+
+function claimCid(cid: number): CidClaim {
+  return { kind: 'cid', cid, mode: 'exclusive' };
+}
+
 /** A resource that somebody who is none of our domains has, and who, if it could be seen. */
 export interface TakenResource {
   readonly claim: Claim;
@@ -131,6 +149,9 @@ export async function findTaken(claims: readonly Claim[]): Promise<TakenResource
 /** Whether a start now would fail for it. Throws HOST_LACKS where it could not even be asked for. */
 export async function isTaken(claim: Claim): Promise<boolean> {
   if (claim.mode === 'shared') return false;
+  if (claim.kind === 'store' || claim.kind === 'character') return (await findClaimHolder(claim, '')) !== null;
+  // Numbers of others are not told; the hypervisor is refused one that is taken.
+  if (claim.kind === 'cid') return false;
   if (isFileClaim(claim) || claim.kind === 'block') return isWriteLocked(claim.path);
   if (claim.kind === 'port') return !(await isFree(claim));
   const state = tapState(claim.name);

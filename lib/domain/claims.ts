@@ -3,9 +3,9 @@
  * Files are known by device and inode, block devices by number, so two names of one resource are one claim.
  */
 
-/** A regular file: a disk image, or the guest's UEFI variables. */
+/** A regular file: a disk image, the guest's UEFI variables, or (`store`) one that is memory of the guest. */
 export interface FileClaim {
-  readonly kind: 'image' | 'nvram';
+  readonly kind: 'image' | 'nvram' | 'store';
   readonly path: string;
   readonly device: number;
   readonly inode: number;
@@ -38,7 +38,26 @@ export interface PortClaim {
   readonly mode: 'exclusive';
 }
 
-export type Claim = FileClaim | BlockClaim | TapClaim | PortClaim;
+/** A device of the host that its node is opened for: of USB, of VFIO (a whole IOMMU group), a TPM. */
+export interface CharacterClaim {
+  readonly kind: 'character';
+  /** Path of the node. */
+  readonly node: string;
+  /** The number of the device itself (st_rdev). */
+  readonly device: number;
+  /** What it is: `PCI device 0000:06:12.5`. */
+  readonly use: string;
+  readonly mode: 'exclusive';
+}
+
+/** The number under which a guest is reached by vsock. */
+export interface CidClaim {
+  readonly kind: 'cid';
+  readonly cid: number;
+  readonly mode: 'exclusive';
+}
+
+export type Claim = FileClaim | BlockClaim | TapClaim | PortClaim | CharacterClaim | CidClaim;
 
 export interface ClaimHolder {
   readonly domain: string;
@@ -68,8 +87,13 @@ export function describeClaim(claim: Claim): string {
   switch (claim.kind) {
     case 'image':
     case 'nvram':
+    case 'store':
     case 'block':
       return claim.path;
+    case 'character':
+      return claim.use;
+    case 'cid':
+      return `vsock CID ${claim.cid}`;
     case 'tap':
       return `tap ${claim.name}`;
     case 'port':
@@ -89,11 +113,17 @@ export function conflictRemedy({ kind }: Claim): string {
       return "give one of them another <target dev='...'/>";
     case 'port':
       return 'give one of them another port';
+    case 'store':
+      return 'give each its own file';
+    case 'character':
+      return 'remove it from one of the two definitions';
+    case 'cid':
+      return "write <cid auto='yes'/> in one of them";
   }
 }
 
 export function isFileClaim(claim: Claim): claim is FileClaim {
-  return claim.kind === 'image' || claim.kind === 'nvram';
+  return claim.kind === 'image' || claim.kind === 'nvram' || claim.kind === 'store';
 }
 
 function isSameResource(a: Claim, b: Claim): boolean {
@@ -105,6 +135,10 @@ function isSameResource(a: Claim, b: Claim): boolean {
       return b.kind === 'tap' && a.name === b.name;
     case 'port':
       return b.kind === 'port' && isSamePort(a, b);
+    case 'character':
+      return b.kind === 'character' && a.device === b.device;
+    case 'cid':
+      return b.kind === 'cid' && a.cid === b.cid;
   }
 }
 

@@ -24,6 +24,8 @@ import type { Sysinfo } from './sysinfo.ts';
 import type { IoThread } from './iothreads.ts';
 import type { MemoryModule, NumaCell, Numatune } from './numa.ts';
 import type { Graphics } from './graphics.ts';
+import type { Hostdev } from './hostdev.ts';
+import type { Pstore, Vsock } from './links.ts';
 import type { Hub, Redirdev, RedirRule, Smartcard } from './redirection.ts';
 import type { Audio, Sound } from './sound.ts';
 import type { Crypto, Iommu, QemuCommandline } from './translation.ts';
@@ -85,6 +87,9 @@ export interface Domain {
   /** null: every device may be redirected. */
   readonly redirFilter: readonly RedirRule[] | null;
   readonly smartcards: readonly Smartcard[];
+  readonly hostdevs: readonly Hostdev[];
+  readonly vsock: Vsock | null;
+  readonly pstore: Pstore | null;
   readonly iommu: Iommu | null;
   readonly cryptos: readonly Crypto[];
   readonly qemuCommandline: QemuCommandline | null;

@@ -5,7 +5,8 @@
 import type { DiskHardware, DiskThrottle } from './disk-hardware.ts';
 import type { BackingChain, DiskSource } from './disk-source.ts';
 import type { FileServer, Plan9 } from './filesystems.ts';
-import type { CardDriver, CardModel, CardSocket, CardType, OptionRom } from './network.ts';
+import type { CardDriver, CardModel, CardSocket, CardType } from './network.ts';
+import type { Rom } from './rom.ts';
 import type { VirtioModel, VirtioOptions } from './virtio.ts';
 
 /** Where a device sits; null: the hypervisor chooses. */
@@ -101,7 +102,6 @@ export interface Interface {
   readonly virtio: VirtioOptions;
   readonly driver: CardDriver;
   /** null: QEMU's own. */
-  readonly rom: OptionRom | null;
   /** By which the guest's firmware names the card, e.g. eno1; null: none. */
   readonly acpiIndex: number | null;
   readonly queues: number | null;
@@ -109,6 +109,8 @@ export interface Interface {
   readonly backend: 'vhost' | 'qemu' | null;
   readonly mtu: number | null;
   readonly linkUp: boolean;
+  /** null: the card's own. */
+  readonly rom: Rom | null;
   readonly bootOrder: number | null;
   readonly address: Address | null;
 }
@@ -127,8 +129,8 @@ export type Backend =
   | { readonly type: 'pty' | 'null' | 'stdio' | 'vc' | 'spicevmc' }
   /** `dev`: a serial or parallel port of the host; `pipe`: the FIFOs `path.in` and `path.out`. */
   | { readonly type: 'dev' | 'pipe'; readonly path: string }
-  /** A channel of the spice viewer, by name. */
-  | { readonly type: 'spiceport'; readonly channel: string }
+  /** A channel of the spice viewer, or of the screen on D-Bus, by name. */
+  | { readonly type: 'spiceport' | 'dbus'; readonly channel: string }
   /** QEMU's own agent for the clipboard of VNC; null: its default. */
   | { readonly type: 'qemu-vdagent'; readonly copyPaste: boolean | null; readonly mouse: 'server' | 'client' | null }
   /** What is said goes to `host`:`port`; what comes to `bindHost`:`bindPort` is heard. */
@@ -352,11 +354,15 @@ export interface Memballoon {
   readonly address: Address | null;
 }
 
-/** An emulated TPM: swtpm runs beside the hypervisor, in its cgroup. */
-export interface Tpm {
-  readonly model: 'tpm-crb' | 'tpm-tis';
-  readonly version: '1.2' | '2.0';
-}
+/**
+ * A TPM. `emulator`: swtpm runs beside the hypervisor, in its cgroup; `passthrough`: a device of the host; `external`: an
+ * emulator that somebody else runs, behind its control socket.
+ */
+export type Tpm = { readonly model: 'tpm-crb' | 'tpm-tis' } & (
+  | { readonly backend: 'emulator'; readonly version: '1.2' | '2.0' }
+  | { readonly backend: 'passthrough'; readonly path: string }
+  | { readonly backend: 'external'; readonly socket: string }
+);
 
 /** A directory of the host seen by the guest. */
 export interface Filesystem {

@@ -52,4 +52,30 @@ export interface EglHeadless {
   readonly renderNode: string | null;
 }
 
-export type Graphics = Vnc | Spice | EglHeadless;
+/** A window on a screen of the host itself. */
+export interface Sdl {
+  readonly type: 'sdl';
+  /** Of X11, `:0.0`, and the file with the right to it; null: none is told, and SDL looks for another way. */
+  readonly display: string | null;
+  readonly xauth: string | null;
+  readonly fullscreen: boolean;
+  /** Whether the host's GPU renders; null: QEMU's default. */
+  readonly gl: boolean | null;
+}
+
+/** Objects on a bus of D-Bus, for programs of the host. */
+export interface Dbus {
+  readonly type: 'dbus';
+  /** Of the bus, `unix:path=/run/vm/bus`; null: no bus, but whoever the monitor brings (`add_client`). */
+  readonly address: string | null;
+  readonly gl: { readonly enabled: boolean; readonly renderNode: string | null } | null;
+  /** Id of the `Audio` that is heard there; null: none. */
+  readonly audioId: number | null;
+}
+
+export type Graphics = Vnc | Spice | EglHeadless | Sdl | Dbus;
+
+/** Whether viewers connect to it. */
+export function isServer(graphics: Graphics): graphics is Vnc | Spice {
+  return graphics.type === 'vnc' || graphics.type === 'spice';
+}

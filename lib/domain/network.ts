@@ -69,16 +69,6 @@ export const plainCardDriver: CardDriver = {
   guest: {},
 };
 
-/** Code of the card that the firmware runs. */
-export interface OptionRom {
-  /** False: the card has none. */
-  readonly enabled: boolean;
-  /** Whether the guest sees it; null: as QEMU has it. */
-  readonly bar: boolean | null;
-  /** null: QEMU's own for the card. */
-  readonly file: string | null;
-}
-
 /** A network of hypervisors without bridges: `host` and `port` are where to listen, connect or send to. */
 export interface CardSocket {
   /** null, of a listener only: every address. */

@@ -1,5 +1,7 @@
 /** NUMA: the nodes that a guest sees, and the nodes of the host which its memory comes from. Pure data. */
 
+import type { Address } from './devices.ts';
+
 /** A node of the guest. */
 export interface NumaCell {
   /** From 0 on, without gaps; cells are in this order. */
@@ -42,8 +44,28 @@ export function rangesOf(sorted: readonly number[]): (readonly [first: number, l
   return starts.map((start, index) => [start, ends[index] ?? start] as const);
 }
 
-/** A module of memory in a slot. */
-export interface MemoryModule {
+/** Memory beside that of the nodes. */
+export type MemoryModule = Dimm | VirtioMem;
+
+/** A module in a slot. */
+export interface Dimm extends ModuleMemory {
+  readonly model: 'dimm';
+  /** Chosen at define, the lowest that is free, when the definition names none. */
+  readonly slot: number;
+}
+
+/** A device that gives its guest as many blocks of memory as it is asked for, and takes them back. */
+export interface VirtioMem extends ModuleMemory {
+  readonly model: 'virtio-mem';
+  readonly blockBytes: number;
+  /** What the guest is to have of it. */
+  readonly requestedBytes: number;
+  /** Whether the host maps what is there alone; null: QEMU's default. */
+  readonly dynamicSlots: boolean | null;
+  readonly address: Address | null;
+}
+
+interface ModuleMemory {
   /** Whole KiB. */
   readonly sizeBytes: number;
   /** Node of the guest it belongs to. */
@@ -54,8 +76,6 @@ export interface MemoryModule {
   readonly pageBytes: number | null;
   /** Nodes of the host it is taken from, strictly unless `<numatune>` says else; null: as `<numatune>` has it. */
   readonly nodes: readonly number[] | null;
-  /** Chosen at define, the lowest that is free, when the definition names none. */
-  readonly slot: number;
   /** Where the guest finds it; null: QEMU chooses. */
   readonly base: number | null;
 }

@@ -24,7 +24,10 @@ export interface RedirRule {
   readonly allow: boolean;
 }
 
-/** A smart card: the host's own reader, three certificates of the host, or one at the other end of a line. */
+/**
+ * A smart card: the host's own reader, three certificates by their names in a database of NSS (a directory; null: libvirt's),
+ * or one at the other end of a line.
+ */
 export type Smartcard = { readonly address: Address | null } & (
   | { readonly mode: 'host' }
   | { readonly mode: 'host-certificates'; readonly certificates: readonly string[]; readonly database: string | null }

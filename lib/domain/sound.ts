@@ -21,7 +21,17 @@ export interface Audio {
   readonly output: AudioStream | null;
 }
 
-export type AudioType = 'none' | 'alsa' | 'oss' | 'pulseaudio' | 'pipewire' | 'sdl' | 'jack' | 'spice' | 'file';
+export type AudioType =
+  | 'none'
+  | 'alsa'
+  | 'oss'
+  | 'pulseaudio'
+  | 'pipewire'
+  | 'sdl'
+  | 'jack'
+  | 'spice'
+  | 'file'
+  | 'dbus';
 
 /** Recording or playback. */
 export interface AudioStream {

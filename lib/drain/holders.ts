@@ -4,7 +4,14 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type BlockClaim, type Claim, type FileClaim, isFileClaim, type PortClaim } from '../domain/claims.ts';
+import {
+  type BlockClaim,
+  type CharacterClaim,
+  type Claim,
+  type FileClaim,
+  isFileClaim,
+  type PortClaim,
+} from '../domain/claims.ts';
 import { accountFor, allLocks, type FileLock, locksOf } from '../host/locks.ts';
 import { socketsOn } from '../host/ports.ts';
 import { allProcesses, isInCgroup, type OpenFile, openFiles, readProcess, unlessGone } from '../host/processes.ts';
@@ -30,7 +37,10 @@ export async function findClaimHolder(claim: Claim, dying: string): Promise<stri
   if (isFileClaim(claim)) return findHolder([claim], dying);
   switch (claim.kind) {
     case 'block':
-      return findProcess((pid) => hasDevice(pid, claim.device));
+    case 'character':
+      return findProcess((pid) => openNodes(pid, claim).length > 0);
+    case 'cid':
+      return null;
     case 'tap':
       return findProcess((pid) => hasTap(pid, claim.name));
     case 'port': {
@@ -99,18 +109,15 @@ async function findProcess(isIt: (pid: number) => boolean): Promise<string | nul
 }
 
 function openOnClaim(pid: number, claim: FileClaim | BlockClaim): OpenFile[] {
-  return isFileClaim(claim) ? openOn(pid, [claim]) : openNodes(pid, claim.device);
-}
-
-function hasDevice(pid: number, device: number): boolean {
-  return openNodes(pid, device).length > 0;
+  return isFileClaim(claim) ? openOn(pid, [claim]) : openNodes(pid, claim);
 }
 
 /** By any node of the device; only what lies where nodes are is asked, since a stat could hang on a dead server. */
-function openNodes(pid: number, device: number): OpenFile[] {
+function openNodes(pid: number, { kind, device }: BlockClaim | CharacterClaim): OpenFile[] {
   return openFiles(pid).filter(({ target, path }) => {
     const stats = target.startsWith('/dev/') ? unlessGone(() => statSync(path)) : null;
-    return stats !== null && stats.isBlockDevice() && stats.rdev === device;
+    const isKind = kind === 'block' ? stats?.isBlockDevice() : stats?.isCharacterDevice();
+    return isKind === true && stats?.rdev === device;
   });
 }
 

@@ -55,6 +55,11 @@ async function askKernel(claim: Claim, place: ProbePlace): Promise<Answer> {
       return askAboutTap(claim, place.cgroup);
     case 'port':
       return askAboutPort(claim, place.cgroup);
+    case 'store':
+      return provenByEnd(claim, place.cgroup, 'memory of the guest, which nothing locks');
+    case 'character':
+    case 'cid':
+      return provenByEnd(claim, place.cgroup, 'let go with the last process');
   }
 }
 
@@ -129,14 +134,23 @@ function provenUnused(claim: FileClaim | BlockClaim, cgroup: Cgroup): Answer {
 }
 
 /** No probe can tell: only the end of every process, and with it of the address space, frees it. */
-function provenByEnd(claim: FileClaim | BlockClaim, cgroup: Cgroup, why: string): Answer {
+function provenByEnd(claim: Claim, cgroup: Cgroup, why: string): Answer {
   const populated = cgroup.populated();
   const free = populated.known && !populated.value;
   const end = free ? 'cgroup.events: populated 0' : 'processes are left in the cgroup';
   return { claim, resource: nameOf(claim), probe: `${why}; ${end}`, free };
 }
 
-const words = { image: 'image ', nvram: 'nvram ', block: 'block device ', tap: '', port: '' } as const;
+const words = {
+  image: 'image ',
+  nvram: 'nvram ',
+  block: 'block device ',
+  tap: '',
+  port: '',
+  store: 'store ',
+  character: '',
+  cid: '',
+} as const;
 
 function nameOf(claim: Claim): string {
   return `${words[claim.kind]}${describeClaim(claim)}`;

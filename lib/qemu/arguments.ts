@@ -38,6 +38,7 @@ export const turns = {
   sound: 3.5,
   controller: 4,
   disk: 5,
+  hostdev: 5.5,
   balloon: 6,
   rng: 7,
   watchdog: 8,
@@ -46,7 +47,10 @@ export const turns = {
   panic: 11,
   serial: 12,
   iommu: 13,
+  vsock: 13.5,
   crypto: 14,
+  pstore: 15,
+  memory: 16,
 } as const;
 
 /** A finished argument, or a device that waits for its address. */

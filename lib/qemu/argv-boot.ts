@@ -1,10 +1,11 @@
 /** Which device a guest boots from first. Pure. Owns how `<boot dev>` becomes the order of single devices. */
 import type { BootDevice, Domain } from '../domain/definition.ts';
 import type { Disk, Filesystem, Interface } from '../domain/devices.ts';
+import type { Hostdev } from '../domain/hostdev.ts';
 import type { Redirdev } from '../domain/redirection.ts';
 
 /** Place of a device in the boot order; devices that are not there are not booted from. */
-export type BootOrder = ReadonlyMap<Disk | Interface | Redirdev | Filesystem, number>;
+export type BootOrder = ReadonlyMap<Disk | Interface | Redirdev | Hostdev | Filesystem, number>;
 
 /**
  * Each device's own `<boot order>`; without any, the first device of each kind in `<os><boot>`: a place is one number,
@@ -12,7 +13,7 @@ export type BootOrder = ReadonlyMap<Disk | Interface | Redirdev | Filesystem, nu
  */
 export function bootOrder(domain: Domain, disks: readonly Disk[]): BootOrder {
   const devices = [...disks, ...domain.interfaces];
-  const ordered = [...devices, ...domain.redirdevs, ...domain.filesystems].flatMap((each) =>
+  const ordered = [...devices, ...domain.redirdevs, ...domain.hostdevs, ...domain.filesystems].flatMap((each) =>
     each.bootOrder === null ? [] : [[each, each.bootOrder] as const],
   );
   if (ordered.length > 0) return new Map(ordered);

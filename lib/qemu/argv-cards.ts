@@ -1,6 +1,6 @@
 /** What a network card is told of itself, and the socket behind it, as QEMU's arguments. Pure. */
 import type { Interface } from '../domain/devices.ts';
-import { type CardDriver, type CardSocket, type CardType, isVirtio, type OptionRom } from '../domain/network.ts';
+import { type CardDriver, type CardSocket, type CardType, isVirtio } from '../domain/network.ts';
 import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { given, impossible } from './arguments.ts';
 
@@ -42,13 +42,6 @@ const hostPlain: ReadonlySet<string> = new Set(['csum', 'gso', 'mrg_rxbuf']);
 
 function prefixed(offloads: Readonly<Record<string, boolean>>, name: (word: string) => string): object {
   return Object.fromEntries(Object.entries(offloads).map(([word, value]) => [name(word), value]));
-}
-
-/** An empty file is QEMU's word for none. */
-export function romProperties(rom: OptionRom | null): object {
-  if (rom === null) return {};
-  if (!rom.enabled) return { romfile: '' };
-  return { ...given('rombar', rom.bar === null ? null : Number(rom.bar)), ...given('romfile', rom.file) };
 }
 
 const verbs: Partial<Record<CardType, string>> = { server: 'listen', client: 'connect', mcast: 'mcast', udp: 'udp' };

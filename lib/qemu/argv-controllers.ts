@@ -115,9 +115,24 @@ function impliedBridges(domain: Domain, family: 'pc' | 'q35'): Controller[] {
 function addresses(domain: Domain): (Address | null)[] {
   const { controllers, disks, filesystems, interfaces, serials, videos, sounds, inputs, rngs, watchdog, memballoon } =
     domain;
-  const { iommu, cryptos } = domain;
-  const single = [watchdog, memballoon, iommu].filter((each) => each !== null);
-  const lists = [controllers, disks, filesystems, interfaces, serials, videos, sounds, inputs, rngs, cryptos, single];
+  const { iommu, cryptos, hostdevs, vsock, pstore } = domain;
+  const blocks = domain.memoryModules.filter((one) => one.model === 'virtio-mem');
+  const single = [watchdog, memballoon, iommu, vsock, pstore].filter((each) => each !== null);
+  const lists = [
+    controllers,
+    disks,
+    filesystems,
+    interfaces,
+    serials,
+    videos,
+    sounds,
+    inputs,
+    rngs,
+    cryptos,
+    hostdevs,
+    single,
+    blocks,
+  ];
   return lists.flatMap((list) => list.map(({ address }) => address));
 }
 

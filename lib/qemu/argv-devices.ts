@@ -12,6 +12,7 @@ import { interfaceParts } from './argv-network.ts';
 import { moduleArguments } from './argv-modules.ts';
 import { settle } from './argv-pci.ts';
 import { balloonParts, panicParts, rngParts, tpmArguments, watchdogParts } from './argv-services.ts';
+import { hostdevParts, pstoreParts, vsockParts } from './argv-hostdevs.ts';
 import { hubArguments, redirdevArguments, smartcardArguments } from './argv-redirection.ts';
 import { audioArguments, soundParts } from './argv-sound.ts';
 import { cryptoParts, iommuParts } from './argv-translation.ts';
@@ -36,7 +37,7 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...interfaceParts(domain, launch.taps, { boot, usb }),
     ...smartcardArguments(domain, { socketDir: launch.socketDir, usb }),
     ...lineParts(domain, launch.socketDir, usb),
-    ...tpmArguments(domain, launch.tpmSocket),
+    ...tpmArguments(domain, launch.tpmSocket, launch.tpmFds),
     ...inputParts(domain),
     ...audioArguments(domain),
     ...graphicsArguments(domain, launch.vncPorts, launch.socketDir),
@@ -44,10 +45,13 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...soundParts(domain, usb),
     ...watchdogParts(domain),
     ...redirdevArguments(domain, { socketDir: launch.socketDir, usb, boot }),
+    ...hostdevParts(domain, { usb, boot, nodes: launch.usbNodes }),
     ...balloonParts(domain),
     ...rngParts(domain),
     ...panicParts(domain),
     ...cryptoParts(domain),
+    ...pstoreParts(domain),
+    ...vsockParts(domain, launch.vsock),
   ];
   return settle(parts, machineFamily(domain.os.machine));
 }

@@ -1,6 +1,6 @@
 /** Servers for the screen as QEMU's arguments. Pure. */
 import type { Domain } from '../domain/definition.ts';
-import type { EglHeadless, Spice, Vnc } from '../domain/graphics.ts';
+import { type Dbus, type EglHeadless, type Graphics, isServer, type Spice, type Vnc } from '../domain/graphics.ts';
 import { audioDevice } from './argv-sound.ts';
 import { onOff, text } from './arguments.ts';
 
@@ -12,13 +12,34 @@ export function displayArguments({ graphics }: Domain): string[] {
 /** `vncPorts` by index in `graphics`, 5900 and up; sockets without a path are in `socketDir`. */
 export function graphicsArguments(domain: Domain, vncPorts: ReadonlyMap<number, number>, socketDir: string): string[] {
   return domain.graphics.flatMap((each, index) => {
-    if (each.type === 'egl-headless') return ['-display', headless(each)];
+    if (!isServer(each)) return display(domain, each);
     const keymap = each.keymap === null ? [] : ['-k', each.keymap];
     const place = { port: vncPorts.get(index) ?? each.port, socketDir };
     return each.type === 'vnc'
       ? ['-vnc', vncText(each, place, audioDevice(domain, null)), ...keymap]
       : ['-spice', spiceText(each, place), ...keymap];
   });
+}
+
+function display(domain: Domain, each: Exclude<Graphics, Vnc | Spice>): string[] {
+  switch (each.type) {
+    case 'egl-headless':
+      return ['-display', headless(each)];
+    case 'sdl':
+      return ['-display', `sdl${glText(each.gl)}`, ...(each.fullscreen ? ['-full-screen'] : [])];
+    case 'dbus':
+      return ['-display', dbusText(each, each.audioId === null ? null : audioDevice(domain, each.audioId))];
+  }
+}
+
+function glText(gl: boolean | null): string {
+  return gl === null ? '' : `,gl=${onOff(gl)}`;
+}
+
+function dbusText({ address, gl }: Dbus, audio: string | null): string {
+  const place = address === null ? ',p2p=on' : `,addr=${text(address)}`;
+  const node = gl === null || gl.renderNode === null ? '' : `,rendernode=${text(gl.renderNode)}`;
+  return `dbus${place}${glText(gl === null ? null : gl.enabled)}${node}${audio === null ? '' : `,audiodev=${audio}`}`;
 }
 
 function headless({ renderNode }: EglHeadless): string {

@@ -3,7 +3,8 @@ import type { Domain } from '../domain/definition.ts';
 import type { Interface, PortForward } from '../domain/devices.ts';
 import { isUsbCard } from '../domain/network.ts';
 import type { BootOrder } from './argv-boot.ts';
-import { cardProperties, romProperties, socketProperties } from './argv-cards.ts';
+import { cardProperties, socketProperties } from './argv-cards.ts';
+import { romProperties } from './argv-hostdevs.ts';
 import type { UsbPlaces } from './argv-usb.ts';
 import { type Part, device, given, impossible, json, pciDevice, text } from './arguments.ts';
 

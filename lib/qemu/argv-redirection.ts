@@ -71,7 +71,7 @@ function smartcard(card: Smartcard, index: number, socketDir: string): string[] 
     case 'host':
       return device({ driver: 'ccid-card-emulated', backend: 'nss-emulated', ...place });
     case 'host-certificates': {
-      const certificates = card.certificates.map((path, number) => [`cert${number + 1}`, path] as const);
+      const certificates = card.certificates.map((name, number) => [`cert${number + 1}`, name] as const);
       const database = { db: card.database ?? usualDatabase };
       const named = { ...Object.fromEntries(certificates), ...database };
       return device({ driver: 'ccid-card-emulated', backend: 'certificates', ...named, ...place });

@@ -4,14 +4,34 @@ import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { type Part, device, given, impossible, json, pciDevice, text } from './arguments.ts';
 import { machineFamily } from './machine-family.ts';
 
-/** The emulated TPM behind swtpm's control socket. */
-export function tpmArguments({ tpm }: Domain, socket: string | null): string[] {
+/** A device of the host, as numbered in the hypervisor. */
+export interface TpmFds {
+  readonly device: number;
+  readonly cancel: number;
+}
+
+/** The TPM, behind the control socket of its emulator or as descriptors of the host's. */
+export function tpmArguments(domain: Domain, socket: string | null, fds: TpmFds | null): string[] {
+  const { tpm } = domain;
   if (tpm === null) return [];
+  const backend =
+    tpm.backend === 'passthrough' ? passedTpm(fds) : socketTpm(tpm.backend === 'external' ? tpm.socket : socket);
+  return [...backend, ...device({ driver: tpm.model, tpmdev: 'tpm-tpm0', id: 'tpm0' })];
+}
+
+function socketTpm(socket: string | null): string[] {
   if (socket === null) throw new Error('the TPM has no socket');
   return [
     ...['-chardev', `socket,id=chrtpm,path=${text(socket)}`],
     ...['-tpmdev', 'emulator,id=tpm-tpm0,chardev=chrtpm'],
-    ...device({ driver: tpm.model, tpmdev: 'tpm-tpm0', id: 'tpm0' }),
+  ];
+}
+
+function passedTpm(fds: TpmFds | null): string[] {
+  if (fds === null) throw new Error('the TPM was not opened');
+  return [
+    ...['-add-fd', `set=0,fd=${fds.device},opaque=tpm0-tpm`, '-add-fd', `set=1,fd=${fds.cancel},opaque=tpm0-cancel`],
+    ...['-tpmdev', 'passthrough,id=tpm-tpm0,path=/dev/fdset/0,cancel-path=/dev/fdset/1'],
   ];
 }
 

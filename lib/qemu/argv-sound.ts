@@ -35,7 +35,9 @@ function audiosOf({ audios, sounds, graphics }: Domain): readonly Audio[] {
 }
 
 function backend({ id, type, options, input, output }: Audio): object {
-  const named = renamed(options, type);
+  // What SDL plays through is told by its environment.
+  const { driver: _environment, ...own } = options;
+  const named = renamed(own, type);
   return {
     id: `audio${id}`,
     driver: drivers[type] ?? type,

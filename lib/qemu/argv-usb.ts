@@ -1,6 +1,7 @@
 /** USB controllers and the places of USB devices as QEMU's arguments. Pure. */
 import type { Domain } from '../domain/definition.ts';
 import type { Address, Controller, Disk, Input, Interface, Serial, UsbModel } from '../domain/devices.ts';
+import type { Hostdev } from '../domain/hostdev.ts';
 import { isUsbCard } from '../domain/network.ts';
 import type { Hub, Redirdev, Smartcard } from '../domain/redirection.ts';
 import type { Sound } from '../domain/sound.ts';
@@ -68,7 +69,7 @@ function onRootBus(slot: number, number: number): Address {
 export type UsbPlaces = ReadonlyMap<UsbDevice, object>;
 
 /** A smart card stands for the reader it is the first in, where the definition has none of that number. */
-type UsbDevice = Disk | Interface | Controller | Input | Sound | Serial | Hub | Redirdev | Smartcard;
+type UsbDevice = Disk | Interface | Controller | Input | Sound | Serial | Hub | Redirdev | Smartcard | Hostdev;
 
 /**
  * `bus` and, as soon as one device names its port, `port` of each USB device: QEMU gives out ports in the order of the
@@ -91,7 +92,7 @@ export function usbPlaces(domain: Domain): UsbPlaces {
 
 /** In the order of the command line, in which ports are given out. */
 function usbDevices(domain: Domain): UsbDevice[] {
-  const { hubs, disks, interfaces, serials, inputs, sounds, redirdevs } = domain;
+  const { hubs, disks, interfaces, serials, inputs, sounds, redirdevs, hostdevs } = domain;
   const onBus = ({ bus }: Disk | Input): boolean => bus === 'usb';
   return [
     ...hubs,
@@ -102,6 +103,7 @@ function usbDevices(domain: Domain): UsbDevice[] {
     ...inputs.filter(onBus),
     ...sounds.filter(({ model }) => model === 'usb'),
     ...redirdevs,
+    ...hostdevs.filter(({ type }) => type === 'usb'),
   ];
 }
 

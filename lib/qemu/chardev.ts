@@ -104,7 +104,8 @@ function backendText(id: string, backend: Backend, socketDir: string): string {
     case 'spicevmc':
       return `spicevmc,id=${id},name=${viewerEnd(id)}`;
     case 'spiceport':
-      return `spiceport,id=${id},name=${text(backend.channel)}`;
+    case 'dbus':
+      return `${backend.type},id=${id},name=${text(backend.channel)}`;
     case 'qemu-vdagent':
       return `qemu-vdagent,id=${id},name=vdagent${agentText(backend)}`;
     default:

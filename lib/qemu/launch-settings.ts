@@ -1,6 +1,8 @@
 /** What a launch knows beside the definition: descriptors, ports, sockets and firmware of this host. Pure data. */
 import type { Firmware } from '../domain/firmware.ts';
+import type { VsockEnd } from './argv-hostdevs.ts';
 import type { Tap } from './argv-network.ts';
+import type { TpmFds } from './argv-services.ts';
 import type { Capabilities } from './capabilities.ts';
 
 /** What a launch adds to the definition. */
@@ -24,4 +26,10 @@ export interface LaunchSettings {
   /** Sockets of companions, made before QEMU is: swtpm's control socket; virtiofsd's by index in `domain.filesystems`. */
   readonly tpmSocket: string | null;
   readonly filesystemSockets: ReadonlyMap<number, string>;
+  /** A TPM of the host, as numbered in the child; null: none is passed through. */
+  readonly tpmFds: TpmFds | null;
+  /** By index in `domain.hostdevs`: the node of a USB device of the host. */
+  readonly usbNodes: ReadonlyMap<number, string>;
+  /** The guest's number, and /dev/vhost-vsock as numbered in the child; null: it has no vsock. */
+  readonly vsock: VsockEnd | null;
 }

@@ -47,7 +47,7 @@ function isExpress({ properties, turn }: PciDevice): boolean {
   if (turn === 'iommu') return false;
   // A transitional device has registers in I/O ports, which old slots have.
   if (turn === 'primaryVideo' || properties.driver.endsWith('-pci-transitional')) return false;
-  return /^(virtio-|vhost-|qemu-xhci$|nec-usb-xhci$|e1000e$)/.test(properties.driver);
+  return /^(virtio-|vhost-|vfio-pci|qemu-xhci$|nec-usb-xhci$|e1000e$)/.test(properties.driver);
 }
 
 /** Buses behind ports in which nothing sits, in the definition's order. */

@@ -3,7 +3,7 @@ import type { Address } from '../domain/devices.ts';
 import { valueAt, type Known } from './known.ts';
 import { tag, type Tag } from './serialize.ts';
 
-type OnPci = `/domain/devices/${'filesystem' | 'video' | 'watchdog' | 'memballoon' | 'rng'}`;
+type OnPci = `/domain/devices/${'filesystem' | 'video' | 'watchdog' | 'memballoon' | 'rng' | 'vsock' | 'pstore'}`;
 type OnPciOrUsb = OnPci | '/domain/devices/input' | '/domain/devices/sound' | '/domain/devices/disk';
 
 /** The address of the device at `key`; null: none given, or only its kind. */
@@ -109,6 +109,7 @@ export function addressKey(address: Address): string {
     .join(':');
 }
 
-function hex(value: number, digits: number): string {
+/** As libvirt writes a number of an address. */
+export function hex(value: number, digits: number): string {
   return `0x${value.toString(16).padStart(digits, '0')}`;
 }

@@ -9,6 +9,7 @@ export const audioOptions = [
   'tryMMap',
   'exclusive',
   'dspPolicy',
+  'driver',
 ] as const;
 
 /** Of `<input>` and `<output>`. */

@@ -17,6 +17,7 @@ export function source(backend: Backend): Tag[] {
     case 'udp':
       return udp(backend);
     case 'spiceport':
+    case 'dbus':
       return [tag('source', { channel: backend.channel })];
     case 'qemu-vdagent':
       return [agent(backend)];

@@ -1,7 +1,7 @@
-/** How a network card handles packets, its code, and what is behind it -> XML. */
+/** How a network card handles packets, and what is behind it -> XML. */
 import type { Interface } from '../domain/devices.ts';
-import type { CardSocket, OptionRom } from '../domain/network.ts';
-import { onOff, tag, yesNo, type Tag } from './serialize.ts';
+import type { CardSocket } from '../domain/network.ts';
+import { onOff, tag, type Tag } from './serialize.ts';
 import { virtioAttributes } from './virtio-driver.ts';
 
 /** `<driver>`; null where it says nothing. */
@@ -26,13 +26,6 @@ export function driver({ backend: name, queues, driver: settings, virtio }: Inte
 function offloads(name: 'host' | 'guest', words: Readonly<Record<string, boolean>>): Tag | null {
   const told = Object.entries(words).map(([word, value]) => [word, onOff(value)]);
   return told.length === 0 ? null : tag(name, Object.fromEntries(told) as Record<string, string>);
-}
-
-/** `<rom>`. */
-export function rom(one: OptionRom | null): Tag | null {
-  if (one === null) return null;
-  const { enabled, bar, file } = one;
-  return tag('rom', { enabled: enabled ? null : yesNo(false), bar: onOff(bar), file });
 }
 
 /** `<source>`; null for types that have none. */

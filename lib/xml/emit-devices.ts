@@ -8,6 +8,7 @@ import { disk } from './emit-disks.ts';
 import { filesystem } from './emit-filesystems.ts';
 import { graphics, video } from './emit-graphics.ts';
 import { card } from './emit-interfaces.ts';
+import { hostdev, pstore, vsock } from './emit-hostdevs.ts';
 import { memoryModule } from './emit-memory.ts';
 import { hub, redirdev, redirFilter, smartcard } from './emit-redirection.ts';
 import { audio, sound } from './emit-sound.ts';
@@ -34,6 +35,7 @@ export function devices(domain: Domain): Tag {
     ...domain.sounds.map(sound),
     ...domain.audios.map(audio),
     ...domain.videos.map(video),
+    ...domain.hostdevs.map(hostdev),
     ...domain.hubs.map(hub),
     ...domain.redirdevs.map(redirdev),
     domain.redirFilter === null ? null : redirFilter(domain.redirFilter),
@@ -43,7 +45,9 @@ export function devices(domain: Domain): Tag {
     domain.panic === null ? null : tag('panic', { model: domain.panic.model }),
     ...domain.memoryModules.map(memoryModule),
     domain.iommu === null ? null : iommu(domain.iommu),
+    domain.vsock === null ? null : vsock(domain.vsock),
     ...domain.cryptos.map(crypto),
+    domain.pstore === null ? null : pstore(domain.pstore),
   ]);
 }
 
@@ -58,8 +62,20 @@ function inputSource(type: Input['type'], source: Input['source']): Tag | null {
   return tag('source', { dev: path, grab: grabAll ? 'all' : null, grabToggle, repeat: onOff(repeat) });
 }
 
-function tpm({ model, version }: Tpm): Tag {
-  return tag('tpm', { model }, [tag('backend', { type: 'emulator', version })]);
+function tpm(one: Tpm): Tag {
+  return tag('tpm', { model: one.model }, [tpmBackend(one)]);
+}
+
+function tpmBackend(one: Tpm): Tag {
+  const { backend: type } = one;
+  switch (one.backend) {
+    case 'emulator':
+      return tag('backend', { type, version: one.version });
+    case 'passthrough':
+      return tag('backend', { type }, [tag('device', { path: one.path })]);
+    case 'external':
+      return tag('backend', { type }, [tag('source', { type: 'unix', mode: 'connect', path: one.socket })]);
+  }
 }
 
 function watchdog({ model, action, address }: Watchdog): Tag {

@@ -1,6 +1,6 @@
 /** Graphics servers and cards -> XML. */
 import type { Video } from '../domain/devices.ts';
-import type { Graphics, Spice, Vnc } from '../domain/graphics.ts';
+import type { Dbus, Graphics, Sdl, Spice, Vnc } from '../domain/graphics.ts';
 import { addressTag } from './addresses.ts';
 import { acpiTag } from './emit-disks.ts';
 import { onOff, tag, yesNo, type Tag } from './serialize.ts';
@@ -19,7 +19,23 @@ export function graphics(one: Graphics): Tag {
       ]);
     case 'egl-headless':
       return tag('graphics', { type }, [one.renderNode === null ? null : tag('gl', { rendernode: one.renderNode })]);
+    case 'sdl':
+      return sdl(one);
+    case 'dbus':
+      return dbus(one);
   }
+}
+
+function sdl({ display, xauth, fullscreen, gl }: Sdl): Tag {
+  const attributes = { type: 'sdl', display, xauth, fullscreen: fullscreen ? 'yes' : null };
+  return tag('graphics', attributes, [gl === null ? null : tag('gl', { enable: yesNo(gl) })]);
+}
+
+function dbus({ address, gl, audioId }: Dbus): Tag {
+  return tag('graphics', { type: 'dbus', p2p: address === null ? 'yes' : null, address }, [
+    gl === null ? null : tag('gl', { enable: yesNo(gl.enabled), rendernode: gl.renderNode }),
+    audioId === null ? null : tag('audio', { id: audioId }),
+  ]);
 }
 
 function place({ reach, port, listen: address }: Vnc | Spice): Record<string, string | number | null> {

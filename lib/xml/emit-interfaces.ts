@@ -1,8 +1,9 @@
 /** Network cards -> XML. */
 import type { Interface, PortForward } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
-import { driver, rom, source } from './emit-cards.ts';
+import { driver, source } from './emit-cards.ts';
 import { acpiTag, bootTag } from './emit-disks.ts';
+import { romTag } from './emit-hostdevs.ts';
 import { tag, type Tag } from './serialize.ts';
 
 /** `<interface>`. */
@@ -16,7 +17,7 @@ export function card(one: Interface): Tag {
     driver(one),
     one.linkUp ? null : tag('link', { state: 'down' }),
     one.mtu === null ? null : tag('mtu', { size: one.mtu }),
-    rom(one.rom),
+    romTag(one.rom),
     bootTag(one.bootOrder),
     acpiTag(one.acpiIndex),
     addressTag(one.address),

@@ -45,7 +45,7 @@ export function smartcard(one: Smartcard): Tag {
       return tag('smartcard', { mode }, [addressTag(address)]);
     case 'host-certificates':
       return tag('smartcard', { mode }, [
-        ...one.certificates.map((path) => tag('certificate', {}, path)),
+        ...one.certificates.map((name) => tag('certificate', {}, name)),
         one.database === null ? null : tag('database', {}, one.database),
         addressTag(address),
       ]);

@@ -38,6 +38,12 @@ export const amount: Reader<bigint> = {
   example: '1048576',
 };
 
+/** Like `amount`; may be nothing. */
+export const zeroOrMore: Reader<bigint> = {
+  read: (raw) => (raw.trim() === '0' ? { value: 0n } : amount.read(raw)),
+  example: amount.example,
+};
+
 /** Bytes in one of libvirt's units. */
 export const unit: Reader<bigint> = {
   read(raw) {

@@ -28,6 +28,7 @@ export function readBackend(device: Known, key: BackendKey): Backend {
     case 'udp':
       return readUdp(device, key);
     case 'spiceport':
+    case 'dbus':
       return { type, channel: need(device, `${key}/source/@channel`) };
     case 'qemu-vdagent':
       return readAgent(device, key);

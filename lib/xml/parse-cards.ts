@@ -1,5 +1,5 @@
-/** XML -> how a network card handles packets, its code, and the socket behind it. */
-import { type CardDriver, type CardSocket, guestOffloads, hostOffloads, type OptionRom } from '../domain/network.ts';
+/** XML -> how a network card handles packets, and the socket behind it. */
+import { type CardDriver, type CardSocket, guestOffloads, hostOffloads } from '../domain/network.ts';
 import { has, need, valueAt, type Known } from './known.ts';
 
 const key = '/domain/devices/interface';
@@ -22,17 +22,6 @@ export function readCardDriver(card: Known): CardDriver {
 function told<Word extends string>(words: readonly Word[], read: (word: Word) => boolean | undefined) {
   const all = words.map((word) => [word, read(word)] as const).filter(([, value]) => value !== undefined);
   return Object.fromEntries(all) as Partial<Record<Word, boolean>>;
-}
-
-/** `<rom>`; an empty file is the old way to say that there is none. */
-export function readRom(card: Known): OptionRom | null {
-  if (!has(card, `${key}/rom`)) return null;
-  const file = valueAt(card, `${key}/rom/@file`) ?? null;
-  return {
-    enabled: valueAt(card, `${key}/rom/@enabled`) !== false && file !== '',
-    bar: valueAt(card, `${key}/rom/@bar`) ?? null,
-    file: file === '' ? null : file,
-  };
 }
 
 /** Of the types that are a socket; null for the others. */

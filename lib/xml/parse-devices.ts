@@ -82,10 +82,16 @@ function readRng(rng: Known): Rng {
 }
 
 function readTpm(domain: Known): Tpm {
-  return {
-    model: valueAt(domain, '/domain/devices/tpm/@model') ?? 'tpm-tis',
-    version: valueAt(domain, '/domain/devices/tpm/backend/@version') ?? '2.0',
-  };
+  const backend = need(domain, '/domain/devices/tpm/backend/@type');
+  const model = valueAt(domain, '/domain/devices/tpm/@model') ?? 'tpm-tis';
+  switch (backend) {
+    case 'emulator':
+      return { model, backend, version: valueAt(domain, '/domain/devices/tpm/backend/@version') ?? '2.0' };
+    case 'passthrough':
+      return { model, backend, path: valueAt(domain, '/domain/devices/tpm/backend/device/@path') ?? '/dev/tpm0' };
+    case 'external':
+      return { model, backend, socket: need(domain, '/domain/devices/tpm/backend/source/@path') };
+  }
 }
 
 function readWatchdog(domain: Known): Watchdog | null {

@@ -1,6 +1,6 @@
 /** XML -> graphics servers and cards. */
 import type { Video } from '../domain/devices.ts';
-import type { Graphics, Spice, Vnc } from '../domain/graphics.ts';
+import type { Dbus, Graphics, Sdl, Spice, Vnc } from '../domain/graphics.ts';
 import { plainVirtio } from '../domain/virtio.ts';
 import { readAddress } from './addresses.ts';
 import { devicesAt, find, findAll, need, valueAt, type Known } from './known.ts';
@@ -21,6 +21,10 @@ export function readGraphics(domain: Known): Graphics[] {
         return readSpice(graphics);
       case 'egl-headless':
         return { type: 'egl-headless', renderNode: valueAt(graphics, `${key}/gl/@rendernode`) ?? null };
+      case 'sdl':
+        return readSdl(graphics);
+      case 'dbus':
+        return readDbus(graphics);
     }
   });
 }
@@ -32,6 +36,26 @@ function readVnc(graphics: Known): Vnc {
     websocket: valueAt(graphics, `${key}/@websocket`) ?? null,
     sharePolicy: valueAt(graphics, `${key}/@sharePolicy`) ?? null,
     powerControl: valueAt(graphics, `${key}/@powerControl`) ?? null,
+  };
+}
+
+function readSdl(graphics: Known): Sdl {
+  return {
+    type: 'sdl',
+    display: valueAt(graphics, `${key}/@display`) ?? null,
+    xauth: valueAt(graphics, `${key}/@xauth`) ?? null,
+    fullscreen: valueAt(graphics, `${key}/@fullscreen`) ?? false,
+    gl: valueAt(graphics, `${key}[sdl]/gl/@enable`) ?? null,
+  };
+}
+
+function readDbus(graphics: Known): Dbus {
+  const enabled = valueAt(graphics, `${key}[dbus]/gl/@enable`);
+  return {
+    type: 'dbus',
+    address: valueAt(graphics, `${key}/@address`) ?? null,
+    gl: enabled === undefined ? null : { enabled, renderNode: valueAt(graphics, `${key}/gl/@rendernode`) ?? null },
+    audioId: valueAt(graphics, `${key}/audio/@id`) ?? null,
   };
 }
 

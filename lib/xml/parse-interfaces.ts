@@ -2,7 +2,8 @@
 import type { Interface, PortForward } from '../domain/devices.ts';
 import { readPlace } from './addresses.ts';
 import { devicesAt, need, valueAt, type Known } from './known.ts';
-import { readCardDriver, readRom, readSocket } from './parse-cards.ts';
+import { readCardDriver, readSocket } from './parse-cards.ts';
+import { readRom } from './parse-hostdevs.ts';
 import { readDriver } from './virtio-driver.ts';
 
 /** The cards; `makeMac` is asked for those without an address. */
@@ -24,7 +25,6 @@ function readInterface(card: Known, makeMac: () => string): Interface {
     vhostUserSocket: valueAt(card, '/domain/devices/interface/source/@path') ?? null,
     virtio: readDriver(card),
     driver: readCardDriver(card),
-    rom: readRom(card),
     ...readSettings(card),
     address: readPlace(card),
   };
@@ -32,12 +32,13 @@ function readInterface(card: Known, makeMac: () => string): Interface {
 
 function readSettings(
   card: Known,
-): Pick<Interface, 'queues' | 'backend' | 'mtu' | 'linkUp' | 'bootOrder' | 'acpiIndex'> {
+): Pick<Interface, 'queues' | 'backend' | 'mtu' | 'linkUp' | 'rom' | 'bootOrder' | 'acpiIndex'> {
   return {
     queues: valueAt(card, '/domain/devices/interface/driver/@queues') ?? null,
     backend: valueAt(card, '/domain/devices/interface/driver/@name') ?? null,
     mtu: valueAt(card, '/domain/devices/interface/mtu/@size') ?? null,
     linkUp: valueAt(card, '/domain/devices/interface/link/@state') !== 'down',
+    rom: readRom(card, '/domain/devices/interface'),
     bootOrder: valueAt(card, '/domain/devices/interface/boot/@order') ?? null,
     acpiIndex: valueAt(card, '/domain/devices/interface/acpi/@index') ?? null,
   };

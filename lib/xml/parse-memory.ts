@@ -1,6 +1,7 @@
 /** XML -> how much memory there is and can be, and in which modules. */
 import type { Cpu, Domain } from '../domain/definition.ts';
-import type { MemoryModule, NumaCell } from '../domain/numa.ts';
+import type { Dimm, MemoryModule, NumaCell, VirtioMem } from '../domain/numa.ts';
+import { readPlace } from './addresses.ts';
 import { devicesAt, need, valueAt, type Known } from './known.ts';
 import { sizeAt } from './memory.ts';
 import { listCpus } from './numbers.ts';
@@ -66,10 +67,34 @@ function readModules(domain: Known): MemoryModule[] {
   const elements = devicesAt(domain, key).slice(0, maxModules + 1);
   const told = elements.map((element) => valueAt(element, `${key}/address/@slot`) ?? null);
   const free = Array.from({ length: maxModules + 1 }, (_none, slot) => slot).filter((slot) => !told.includes(slot));
-  return elements.map((element, index) => readModule(element, told[index] ?? free.shift() ?? 0));
+  return elements.map((element, index) => {
+    const model = need(element, `${key}/@model`);
+    if (model === 'virtio-mem') return { model, ...readBlocks(element), ...readModule(element) };
+    const base = valueAt(element, `${key}/address/@base`) ?? null;
+    return { model, ...readModule(element), slot: told[index] ?? free.shift() ?? 0, base };
+  });
 }
 
-function readModule(element: Known, slot: number): MemoryModule {
+/** As libvirt has them where a transparent huge page is of that size. */
+const usualBlockBytes = 2 ** 21;
+
+type Blocks = Pick<VirtioMem, 'blockBytes' | 'requestedBytes' | 'dynamicSlots' | 'address'>;
+
+function readBlocks(element: Known): Blocks {
+  return {
+    blockBytes: sizeIn(element, 'block') ?? usualBlockBytes,
+    requestedBytes: sizeIn(element, 'requested') ?? 0,
+    dynamicSlots: valueAt(element, `${key}/target/@dynamicMemslots`) ?? null,
+    address: readPlace(element),
+  };
+}
+
+function sizeIn(element: Known, name: 'block' | 'requested'): number | null {
+  const size = valueAt(element, `${key}/target/${name}`);
+  return size === undefined ? null : bytesOf(size, valueAt(element, `${key}/target/${name}/@unit`) ?? 1024n);
+}
+
+function readModule(element: Known): Omit<Dimm, 'model' | 'slot'> {
   const nodes = valueAt(element, `${key}/source/nodemask`);
   return {
     sizeBytes: moduleSize(element) ?? 0,
@@ -78,8 +103,7 @@ function readModule(element: Known, slot: number): MemoryModule {
     discard: valueAt(element, `${key}/@discard`) ?? null,
     pageBytes: modulePages(element) ?? null,
     nodes: nodes === undefined ? null : listCpus(nodes),
-    slot,
-    base: valueAt(element, `${key}/address/@base`) ?? null,
+    base: valueAt(element, `${key}/target/address/@base`) ?? null,
   };
 }
 

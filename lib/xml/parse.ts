@@ -13,6 +13,7 @@ import { readCharacters } from './parse-characters.ts';
 import { readDevices } from './parse-devices.ts';
 import { readDisks } from './parse-disks.ts';
 import { readFilesystems } from './parse-filesystems.ts';
+import { readHostdevs } from './parse-hostdevs.ts';
 import { readGenerationId, readSysinfo } from './parse-identity.ts';
 import { readInterfaces } from './parse-interfaces.ts';
 import { readMachine } from './parse-machine.ts';
@@ -96,5 +97,6 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     ...readDevices(domain),
     ...readRedirection(domain),
     ...readTranslation(domain),
+    ...readHostdevs(domain),
   };
 }

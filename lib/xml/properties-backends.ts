@@ -20,9 +20,9 @@ export const backendLines = {
   '/@type': required(
     part(
       supportedBut(
-        { nmdm: other, dbus: other },
+        { nmdm: other },
         ...(['pty', 'null', 'file', 'unix', 'tcp', 'udp', 'pipe', 'dev', 'stdio', 'vc'] as const),
-        ...(['spicevmc', 'spiceport', 'qemu-vdagent'] as const),
+        ...(['spicevmc', 'spiceport', 'qemu-vdagent', 'dbus'] as const),
       ),
     ),
   ),
@@ -56,6 +56,8 @@ export const backendLines = {
   '[udp]/source/@service': port,
   '[spiceport]/source': required(holder),
   '[spiceport]/source/@channel': required(value(channelName)),
+  '[dbus]/source': required(holder),
+  '[dbus]/source/@channel': required(value(channelName)),
   '[qemu-vdagent]/source': holder,
   '[qemu-vdagent]/source/clipboard': holder,
   '[qemu-vdagent]/source/clipboard/@copypaste': required(yesNo),

@@ -22,6 +22,9 @@ import { flag, orNothing, path, supported } from './values.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
 
+const noShared = 'remove it; what guests share in /dev/shm would stay on the host when all of them are gone';
+const noLease = 'remove it; domctl locks images by itself, and asks no sanlock';
+
 export const devices = {
   '/domain/devices': holder,
   '/domain/devices/emulator': value(path('/usr/bin/qemu-system-x86_64')),
@@ -49,9 +52,15 @@ export const devices = {
   ...under('/domain/devices/tpm', {
     '': first(holder),
     '/@model': only('tpm-crb', 'tpm-tis'),
-    '/backend': required(holder),
-    '/backend/@type': required(only('emulator')),
-    '/backend/@version': only('1.2', '2.0'),
+    '/backend': required(by('type', null, holder)),
+    '/backend/@type': required(only('emulator', 'passthrough', 'external')),
+    '/backend[emulator]/@version': only('1.2', '2.0'),
+    '/backend[passthrough]/device': holder,
+    '/backend[passthrough]/device/@path': required(value(path('/dev/tpm0'))),
+    '/backend[external]/source': required(holder),
+    '/backend[external]/source/@type': required(only('unix')),
+    '/backend[external]/source/@mode': required(only('connect')),
+    '/backend[external]/source/@path': required(value(path('/run/vm/swtpm.sock'))),
     ...alias,
   }),
   ...under('/domain/devices/watchdog', {
@@ -90,10 +99,7 @@ export const devices = {
     '/address[isa]/@iobase': ignored(value(supported('0x505'))),
     ...alias,
   }),
-  '/domain/devices/hostdev': several(missing()),
-  '/domain/devices/shmem': several(missing()),
-  '/domain/devices/lease': several(missing()),
-  '/domain/devices/vsock': first(missing()),
-  '/domain/devices/pstore': missing(),
+  '/domain/devices/shmem': several(missing(noShared)),
+  '/domain/devices/lease': several(missing(noLease)),
   '/domain/devices/nvram': missing(),
 } as const;

@@ -3,7 +3,18 @@ import { vncPort, wholeNumber } from './numbers.ts';
 import { driverLines } from './properties-driver.ts';
 import { acpiIndex, alias, onPci } from './properties-shapes.ts';
 import { by, first, holder, ignored, missing, only, part, required, several, under, value, words } from './property.ts';
-import { flag, hostName, keymap, orDefault, path, socketPath, supported, supportedBut } from './values.ts';
+import {
+  busAddress,
+  flag,
+  hostName,
+  keymap,
+  orDefault,
+  path,
+  socketPath,
+  supported,
+  supportedBut,
+  xDisplay,
+} from './values.ts';
 
 const other = "write <graphics type='vnc'/> or type='spice'";
 const secret = 'remove it; listen on 127.0.0.1 or a socket, and let ssh ask who comes';
@@ -63,7 +74,7 @@ export const graphics = {
   ...under('/domain/devices/graphics', {
     '': several(by('type', null, holder)),
     '/@type': required(
-      part(supportedBut({ sdl: other, rdp: other, dbus: other, desktop: other }, 'vnc', 'spice', 'egl-headless')),
+      part(supportedBut({ rdp: other, desktop: other }, 'vnc', 'spice', 'egl-headless', 'sdl', 'dbus')),
     ),
     ...under('[vnc]', server),
     '[vnc]/@port': value(vncPort),
@@ -76,6 +87,18 @@ export const graphics = {
     ...spice,
     '[egl-headless]/gl': holder,
     '[egl-headless]/gl/@rendernode': renderNode,
+    '[sdl]/@display': value(xDisplay),
+    '[sdl]/@xauth': value(path('/root/.Xauthority')),
+    '[sdl]/@fullscreen': yesNo,
+    '[sdl]/gl': holder,
+    '[sdl]/gl/@enable': required(yesNo),
+    '[dbus]/@p2p': yesNo,
+    '[dbus]/@address': value(busAddress),
+    '[dbus]/gl': holder,
+    '[dbus]/gl/@enable': required(yesNo),
+    '[dbus]/gl/@rendernode': renderNode,
+    '[dbus]/audio': holder,
+    '[dbus]/audio/@id': required(value(wholeNumber(1, 255))),
     ...alias,
   }),
   ...under('/domain/devices/video', {

@@ -1,7 +1,7 @@
 /** Lines of the table: network cards. */
 import { cardModels } from '../domain/network.ts';
 import { wholeNumber } from './numbers.ts';
-import { acpiIndex, boot, onPciOrUsb } from './properties-shapes.ts';
+import { acpiIndex, boot, onPciOrUsb, romLines } from './properties-shapes.ts';
 import { virtioDriver } from './properties-virtio.ts';
 import {
   by,
@@ -19,18 +19,7 @@ import {
   whole,
   words,
 } from './property.ts';
-import {
-  bridgeName,
-  flag,
-  hostName,
-  ipAddress,
-  mac,
-  path,
-  romFile,
-  supported,
-  supportedBut,
-  tapName,
-} from './values.ts';
+import { bridgeName, flag, hostName, ipAddress, mac, path, supported, supportedBut, tapName } from './values.ts';
 
 const bridge = "write <interface type='bridge'><source bridge='br0'/>, naming the bridge of the host";
 const assigned = 'give the guest a card of a bridge; devices of the host are not assigned to networks';
@@ -121,10 +110,7 @@ export const interfaces = under('/domain/devices/interface', {
   '/driver/guest/@tso6': switched,
   '/driver/guest/@ecn': switched,
   '/driver/guest/@ufo': switched,
-  '/rom': holder,
-  '/rom/@enabled': value(flag('yes', 'no')),
-  '/rom/@bar': switched,
-  '/rom/@file': value(romFile),
+  ...romLines,
   '/link': holder,
   '/link/@state': words('up', 'down'),
   '/mtu': holder,

@@ -1,10 +1,11 @@
 /** Lines of the table: room for memory, and the modules in it. */
-import { amount, bigAddress, integer, nodeSet, unit, wholeNumber } from './numbers.ts';
-import { alias } from './properties-shapes.ts';
-import { by, holder, ignored, only, required, several, under, value, whole, words } from './property.ts';
-import { flag } from './values.ts';
+import { amount, bigAddress, integer, nodeSet, unit, wholeNumber, zeroOrMore } from './numbers.ts';
+import { onPci } from './properties-shapes.ts';
+import { by, holder, ignored, only, part, required, several, under, value, words } from './property.ts';
+import { flag, supportedBut, text } from './values.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
+const asDimm = "write model='dimm' or model='virtio-mem'";
 const yesNo = value(flag('yes', 'no'));
 
 export const memory = {
@@ -13,8 +14,10 @@ export const memory = {
   // ACPI has no more.
   '/domain/maxMemory/@slots': value(wholeNumber(0, 256)),
   ...under('/domain/devices/memory', {
-    '': several(holder),
-    '/@model': required(only('dimm')),
+    '': several(by('model', null, holder)),
+    '/@model': required(
+      part(supportedBut({ nvdimm: asDimm, 'virtio-pmem': asDimm, 'sgx-epc': asDimm }, 'dimm', 'virtio-mem')),
+    ),
     '/@access': words('private', 'shared'),
     '/@discard': yesNo,
     '/source': holder,
@@ -25,9 +28,18 @@ export const memory = {
     '/target/size': required(value(amount)),
     '/target/size/@unit': value(unit),
     '/target/node': value(wholeNumber(0, 127)),
-    ...alias,
-    '/address': whole(by('type', null, holder)),
-    '/address/@type': required(only('dimm')),
+    '[virtio-mem]/target/@dynamicMemslots': yesNo,
+    '[virtio-mem]/target/block': value(amount),
+    '[virtio-mem]/target/block/@unit': value(unit),
+    '[virtio-mem]/target/requested': required(value(zeroOrMore)),
+    '[virtio-mem]/target/requested/@unit': value(unit),
+    // Of a running machine: what the guest has taken.
+    '[virtio-mem]/target/current': ignored(value(text)),
+    '[virtio-mem]/target/current/@unit': ignored(value(unit)),
+    '[virtio-mem]/target/address': holder,
+    '[virtio-mem]/target/address/@base': required(value(bigAddress)),
+    ...onPci,
+    '/address/@type': required(only('dimm', 'pci')),
     '/address[dimm]/@slot': value(wholeNumber(0, 255)),
     '/address[dimm]/@base': value(bigAddress),
   }),

@@ -1,7 +1,7 @@
 /** Lines of the table: nodes of the guest, and of the host below them. */
 import { amount, cpuSet, nodeSet, unit, wholeNumber } from './numbers.ts';
 import { holder, missing, only, part, required, several, told, under, value, whole, words } from './property.ts';
-import { flag, supported } from './values.ts';
+import { flag, supportedBut } from './values.ts';
 
 // QEMU's MAX_NODES is 128.
 const cell = value(wholeNumber(0, 127));
@@ -29,7 +29,7 @@ export const numa = {
     '/memory': holder,
     '/memory/@mode': mode,
     '/memory/@nodeset': told(value(nodeSet)),
-    '/memory/@placement': part(supported('static')),
+    '/memory/@placement': part(supportedBut({ auto: 'name the nodes: nodeset="0-1"; no numad is asked' }, 'static')),
     '/memnode': several(holder),
     '/memnode/@cellid': required(cell),
     '/memnode/@mode': mode,

@@ -3,7 +3,7 @@ import { address } from './numbers.ts';
 import { backendLines } from './properties-backends.ts';
 import { boot, onCcid, onUsb } from './properties-shapes.ts';
 import { by, holder, only, required, several, under, value, whole, type Property } from './property.ts';
-import { flag, path, usbVersion, orAny } from './values.ts';
+import { certificateName, flag, path, usbVersion, orAny } from './values.ts';
 
 /** Lines of a back end without the type, whose meaning a smart card's mode decides. */
 const { '/@type': backendType, ...backendParts } = backendLines;
@@ -35,7 +35,7 @@ export const redirection = {
     '/@mode': required(only('host', 'host-certificates', 'passthrough')),
     '/@type': optional(backendType),
     ...backendParts,
-    '/certificate': several(value(path('/etc/pki/cert1'))),
+    '/certificate': several(value(certificateName)),
     '/database': value(path('/etc/pki/nssdb')),
     ...onCcid,
   }),

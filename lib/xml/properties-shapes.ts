@@ -1,7 +1,7 @@
 /** Lines that many devices share: where a device sits, what libvirt calls it, when it is booted from. */
 import { address as number, integer, wholeNumber } from './numbers.ts';
 import { by, holder, ignored, only, required, value, whole } from './property.ts';
-import { flag, text, usbPort } from './values.ts';
+import { flag, orNothing, path, text, usbPort } from './values.ts';
 
 /** Of every device: its name in libvirt. domctl's devices are named by their order. */
 export const alias = {
@@ -127,4 +127,12 @@ export const acpiIndex = {
 export const boot = {
   '/boot': holder,
   '/boot/@order': required(value(integer(1, 9999))),
+} as const;
+
+/** What a card brings for the firmware. */
+export const romLines = {
+  '/rom': holder,
+  '/rom/@enabled': value(flag('yes', 'no')),
+  '/rom/@bar': value(flag('on', 'off')),
+  '/rom/@file': value(orNothing(path('/usr/share/qemu/pxe-virtio.rom'))),
 } as const;

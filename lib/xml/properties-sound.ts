@@ -27,9 +27,10 @@ const types = {
   oss: [{ tryMMap: yesNo, exclusive: yesNo, dspPolicy: value(wholeNumber(0, 999_999_999)) }, oss],
   pulseaudio: [{ serverName: name }, named],
   pipewire: [{ runtimeDir: value(path('/run/user/1000')) }, named],
-  sdl: [{}, { bufferCount: count }],
+  sdl: [{ driver: words('esd', 'alsa', 'arts', 'pulseaudio') }, { bufferCount: count }],
   jack: [{}, jack],
   spice: [{}, {}],
+  dbus: [{}, {}],
   file: [{ path: value(path('/var/lib/domctl/web1.wav')) }, {}],
 } as const;
 
@@ -52,7 +53,7 @@ export const sound = {
   ...under('/domain/devices/audio', {
     '': several(whole(by('type', null, holder))),
     '/@id': required(value(wholeNumber(1, 255))),
-    '/@type': required(only('none', 'alsa', 'oss', 'pulseaudio', 'pipewire', 'sdl', 'jack', 'spice', 'file')),
+    '/@type': required(only('none', 'alsa', 'oss', 'pulseaudio', 'pipewire', 'sdl', 'jack', 'spice', 'file', 'dbus')),
     '/@timerPeriod': count,
     '/input': holder,
     ...under('/input', settings),

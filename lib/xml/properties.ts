@@ -10,6 +10,7 @@ import { controllers } from './properties-controllers.ts';
 import { devices } from './properties-devices.ts';
 import { disks } from './properties-disks.ts';
 import { features } from './properties-features.ts';
+import { hostdevs } from './properties-hostdevs.ts';
 import { identity } from './properties-identity.ts';
 import { graphics } from './properties-graphics.ts';
 import { interfaces } from './properties-interfaces.ts';
@@ -40,6 +41,7 @@ const properties = {
   ...sound,
   ...redirection,
   ...translation,
+  ...hostdevs,
 } as const;
 
 /** The whole table, for what lists it. */

@@ -1,5 +1,6 @@
 /** Rules on where devices sit and in which order they are booted from: each place once. */
 import type { Address, Console } from '../domain/devices.ts';
+import type { MemoryModule } from '../domain/numa.ts';
 import { addressKey } from './addresses.ts';
 import { devicesAt, type Known } from './known.ts';
 import type { Problem } from './problems.ts';
@@ -17,6 +18,10 @@ type PlacedKey = `/domain/devices/${
   | 'smartcard'
   | 'iommu'
   | 'crypto'
+  | 'hostdev'
+  | 'memory'
+  | 'vsock'
+  | 'pstore'
   | 'console'
   | 'channel'
   | 'input'
@@ -81,7 +86,16 @@ function allPlaced(known: Known, domain: Ruled): Placed[] {
     ...list('/domain/devices/watchdog', one(domain.watchdog)),
     ...list('/domain/devices/memballoon', [domain.memballoon]),
     ...list('/domain/devices/rng', domain.rngs),
+    ...list('/domain/devices/hostdev', domain.hostdevs),
+    ...list('/domain/devices/memory', domain.memoryModules.map(ownSlot)),
+    ...list('/domain/devices/vsock', one(domain.vsock)),
+    ...list('/domain/devices/pstore', one(domain.pstore)),
   ];
+}
+
+/** Slots have rules of their own. */
+function ownSlot(module: MemoryModule): { readonly address: Address | null } {
+  return { address: module.model === 'dimm' ? null : module.address };
 }
 
 /** A console that doubles a serial port has that one's place. */
@@ -93,11 +107,13 @@ const bootKeys = [
   '/domain/devices/disk',
   '/domain/devices/interface',
   '/domain/devices/redirdev',
+  '/domain/devices/hostdev',
   '/domain/devices/filesystem',
 ] as const;
 
-function brokenOrder(known: Known, { disks, interfaces, redirdevs, filesystems, os }: Ruled): Problem[] {
-  const orders = [...disks, ...interfaces, ...redirdevs, ...filesystems].map(({ bootOrder }) => bootOrder);
+function brokenOrder(known: Known, { disks, interfaces, redirdevs, hostdevs, filesystems, os }: Ruled): Problem[] {
+  const bootable = [...disks, ...interfaces, ...redirdevs, ...hostdevs, ...filesystems];
+  const orders = bootable.map(({ bootOrder }) => bootOrder);
   const isRepeated = repeats(orders);
   const elements = bootKeys.flatMap((key) => devicesAt(known, key).map((element) => ({ element, key })));
   const isMixed = os.boot.length > 0 && orders.some((order) => order !== null);

@@ -62,6 +62,9 @@ export function brokenBackend(backend: Backend, { graphics }: Pick<Ruled, 'graph
     case 'spiceport':
       if (graphics.some(({ type }) => type === 'spice')) return null;
       return ['there is no spice server for its viewer', "add <graphics type='spice' autoport='yes'/>"];
+    case 'dbus':
+      if (graphics.some(({ type }) => type === 'dbus')) return null;
+      return ['there is no screen on D-Bus beside which it would be', "add <graphics type='dbus' p2p='yes'/>"];
     default:
       return null;
   }

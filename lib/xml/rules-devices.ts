@@ -46,11 +46,22 @@ function brokenUsb(known: Known, { controllers, inputs, disks }: Ruled): Problem
   return [...each(known, '/domain/devices/input', inputs, rule), ...each(known, '/domain/devices/disk', disks, rule)];
 }
 
-const servers = { vnc: 'VNC server', spice: 'spice server', 'egl-headless': 'GPU' } as const;
+const servers = {
+  vnc: 'VNC server',
+  spice: 'spice server',
+  'egl-headless': 'GPU',
+  sdl: 'window',
+  dbus: 'place on D-Bus',
+} as const;
 
-function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
+/** What QEMU has one of in all. */
+const displays: readonly string[] = ['egl-headless', 'sdl', 'dbus'];
+
+function brokenGraphics(known: Known, domain: Ruled): Problem[] {
+  const { graphics } = domain;
   const key = '/domain/devices/graphics';
   const isRepeated = repeats(graphics.map(({ type }) => type));
+  const isSecond = repeats(graphics.map(({ type }) => (displays.includes(type) ? 'display' : null)));
   return devicesAt(known, key).flatMap((element, index) => {
     const [listen, address] = [valueAt(element, `${key}/@listen`), valueAt(element, `${key}/listen/@address`)];
     const [socket, path] = [valueAt(element, `${key}/@socket`), valueAt(element, `${key}/listen/@socket`)];
@@ -65,9 +76,34 @@ function brokenGraphics(known: Known, { graphics }: Ruled): Problem[] {
         `one ${servers[graphics[index]?.type ?? 'vnc']} is enough for a machine`,
         'keep one of them',
       ),
+      ...brokenBus(element, domain, index),
+      ...when(
+        isSecond(index),
+        element,
+        key,
+        'QEMU has one display beside its servers',
+        'keep one of sdl, dbus and egl-headless',
+      ),
       ...when(isTorn || isBoth, element, key, 'it is told in two ways where to listen', hint),
     ];
   });
+}
+
+/** libvirt would start a bus for it. */
+function brokenBus(element: Known, { graphics, audios }: Ruled, index: number): Problem[] {
+  const key = '/domain/devices/graphics';
+  const screen = graphics[index];
+  if (screen?.type !== 'dbus') return [];
+  const { address, audioId } = screen;
+  const isPeer = valueAt(element, `${key}/@p2p`) === true;
+  const nowhere: Told = ['it does not say on which bus', "add address='unix:path=...', or p2p='yes'"];
+  const silent: Told = [`there is no audio ${audioId} for it`, `add <audio id='${audioId}' type='dbus'/>`];
+  const isSilent = audioId !== null && !audios.some(({ id }) => id === audioId);
+  return [
+    ...when(address === null && !isPeer, element, key, ...nowhere),
+    ...when(address !== null && isPeer, element, key, 'it has a bus, and none', 'keep the address, or p2p'),
+    ...when(isSilent, element, key, ...silent),
+  ];
 }
 
 function brokenVideos(known: Known, { videos }: Ruled): Problem[] {
@@ -97,9 +133,15 @@ function brokenCard({ model, resolution, accel3d, virtio, acpiIndex }: Video): (
 
 function brokenSound(known: Known, { sounds, audios }: Ruled): Problem[] {
   const isRepeated = repeats(audios.map(({ id }) => id));
+  const drivers = audios.flatMap(({ type, options }) =>
+    type === 'sdl' && 'driver' in options ? [options['driver']] : [],
+  );
   return [
-    ...each(known, '/domain/devices/audio', audios, ({ id }, index) => [
+    ...each(known, '/domain/devices/audio', audios, ({ id, type, options }, index) => [
       isRepeated(index) ? [`another audio has id ${id} already`, 'give each its own id'] : null,
+      type === 'sdl' && 'driver' in options && drivers.some((other) => other !== options['driver'])
+        ? ['another audio of type sdl has another driver', 'keep one of them']
+        : null,
     ]),
     ...each(known, '/domain/devices/sound', sounds, ({ model, audioId, address }) => [
       audioId !== null && !audios.some(({ id }) => id === audioId)
@@ -118,7 +160,7 @@ function brokenPlace(model: Sound['model'], type: Address['type'] | null): Told 
 }
 
 function brokenTpm(known: Known, { tpm }: Ruled): Problem[] {
-  const isOld = tpm?.model === 'tpm-crb' && tpm.version !== '2.0';
+  const isOld = tpm?.model === 'tpm-crb' && tpm.backend === 'emulator' && tpm.version !== '2.0';
   const hint = "write version='2.0', or model='tpm-tis'";
   return when(isOld, known, '/domain/devices/tpm', 'the model tpm-crb is of version 2.0', hint);
 }

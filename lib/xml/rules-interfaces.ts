@@ -22,7 +22,6 @@ export function brokenInterfaces(known: Known, domain: Ruled): Problem[] {
       isRepeated(index) ? [`another card has the tap ${quote(card.tap ?? '')}`, 'give each a tap of its own'] : null,
       brokenTap(card),
       brokenVirtio(card),
-      brokenRom(card),
       brokenPlace(card),
       brokenSocket(card),
       brokenVhostUser(card, isShared),
@@ -69,11 +68,6 @@ function brokenVirtio({ model, driver, virtio }: Interface): Told | null {
   return sizes.some((size) => size !== null && (size < 256 || (size & (size - 1)) !== 0))
     ? ['the size of a queue is a power of two from 256 to 1024', 'write for example 512']
     : null;
-}
-
-function brokenRom({ rom }: Interface): Told | null {
-  if (rom === null || rom.enabled || (rom.bar === null && rom.file === null)) return null;
-  return ['a card without code has no file and no bar for it', "remove them, or enabled='no'"];
 }
 
 function brokenPlace({ model, address, rom, acpiIndex }: Interface): Told | null {

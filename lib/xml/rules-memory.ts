@@ -1,4 +1,5 @@
 /** Rules on room for memory, the modules in it, and vCPUs told of one by one. */
+import type { VirtioMem } from '../domain/numa.ts';
 import { devicesAt, findAll, valueAt, type Known } from './known.ts';
 import { sizeAt } from './memory.ts';
 import { maxModules, modulePages, moduleSize } from './parse-memory.ts';
@@ -27,15 +28,19 @@ const key = '/domain/devices/memory';
 function brokenSlots(known: Known, { memoryModules, maxMemory, cpu, features }: Ruled): Problem[] {
   const elements = devicesAt(known, key);
   const slots = maxMemory?.slots ?? 0;
-  const isRepeated = repeats(memoryModules.map(({ slot }) => slot));
+  const isRepeated = repeats(memoryModules.map((one) => (one.model === 'dimm' ? one.slot : null)));
   if (elements.length > maxModules)
     return [at(known, '/domain/devices', `there are more than ${maxModules} modules`, 'make fewer')];
   return elements.flatMap((element, index) => {
-    const { slot = 0, node = 0 } = memoryModules[index] ?? {};
+    const module = memoryModules[index];
+    if (module === undefined) return [];
+    if (module.model === 'virtio-mem') return brokenBlocks(element, module, { maxMemory, cpu });
+    const { slot, node } = module;
     const noNode = `the guest has no node ${node}`;
     const tooLarge = 'more memory than there is on any host';
     const pages = modulePages(element) ?? 2 ** 21;
     return [
+      ...brokenKind(element, 'dimm'),
       ...when(!features.acpi, element, key, 'a guest finds modules by ACPI', 'add <features><acpi/></features>'),
       ...when(slot >= slots, element, key, `there is no slot ${slot}`, "add <maxMemory slots='...'>, or more slots"),
       ...when(isRepeated(index), element, key, `slot ${slot} is taken already`, 'give each module a slot of its own'),
@@ -50,6 +55,39 @@ function brokenSlots(known: Known, { memoryModules, maxMemory, cpu, features }: 
       ),
     ];
   });
+}
+
+/** An address is of the kind its module has. */
+function brokenKind(element: Known, kind: 'dimm' | 'pci'): Problem[] {
+  const type = valueAt(element, `${key}/address/@type`);
+  const isOther = type !== undefined && type !== kind;
+  return when(isOther, element, `${key}/address`, `it has no ${type} address`, `write <address type='${kind}' .../>`);
+}
+
+function brokenBlocks(
+  element: Known,
+  module: VirtioMem,
+  { maxMemory, cpu }: Pick<Ruled, 'maxMemory' | 'cpu'>,
+): Problem[] {
+  const { node, sizeBytes, blockBytes, requestedBytes } = module;
+  const isEven = Number.isInteger(Math.log2(blockBytes)) && blockBytes >= 2 ** 20;
+  const isWhole = sizeBytes % blockBytes === 0 && requestedBytes % blockBytes === 0;
+  const noNode = `the guest has no node ${node}`;
+  return [
+    ...brokenKind(element, 'pci'),
+    ...when(maxMemory === null, element, key, 'there is no room for it', "add <maxMemory unit='GiB'>"),
+    ...when(node >= (cpu?.numa.length ?? 0), element, key, noNode, 'add it to <cpu><numa>'),
+    ...when(moduleSize(element) === null, element, key, 'more memory than there is on any host', 'check the unit'),
+    ...when(
+      !isEven,
+      element,
+      `${key}/target/block`,
+      'it is no power of two of 1 MiB or more',
+      "write <block unit='MiB'>2",
+    ),
+    ...when(isEven && !isWhole, element, key, 'size and <requested> are not whole blocks', 'make them multiples'),
+    ...when(requestedBytes > sizeBytes, element, `${key}/target/requested`, 'it is more than there is', 'make it less'),
+  ];
 }
 
 /** QEMU makes the first ones at the start; what libvirt would plug in later, or out of order, is another machine. */

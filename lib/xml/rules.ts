@@ -13,6 +13,7 @@ import { brokenDevices } from './rules-devices.ts';
 import { brokenDisks } from './rules-disks.ts';
 import { brokenFeatures } from './rules-features.ts';
 import { brokenFilesystems } from './rules-filesystems.ts';
+import { brokenHostdevs } from './rules-hostdevs.ts';
 import { brokenIdentity } from './rules-identity.ts';
 import { brokenInterfaces } from './rules-interfaces.ts';
 import { brokenIoThreads } from './rules-iothreads.ts';
@@ -42,6 +43,7 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
     brokenRedirection,
     brokenTranslation,
     brokenAcpi,
+    brokenHostdevs,
   ];
   return [
     ...rules.flatMap((rule) => rule(known, domain)),

@@ -127,12 +127,6 @@ function readPath(raw: string): Read<string> {
   return Buffer.byteLength(raw) > maxPathBytes ? { refused: 'is too long for a path' } : { value: raw };
 }
 
-/** Path of a card's code; an empty one says that there is none. */
-export const romFile: Reader<string> = {
-  read: (raw) => (raw === '' ? { value: '' } : readPath(raw)),
-  example: '/usr/share/qemu/pxe-virtio.rom',
-};
-
 /** Path of a unix socket; one that libvirt made for a machine of its own is read as none, as libvirt itself reads it. */
 export const socketPath: Reader<string | null> = {
   read(raw) {
@@ -216,6 +210,15 @@ export const ipAddress = matching(
 
 /** Name of a virtio-serial port. */
 export const channelName = matching(/^[\w.+-]{1,128}$/, 'is not the name of a channel', 'org.qemu.guest_agent.0');
+
+/** Nickname of a certificate in a database of NSS. */
+export const certificateName = matching(/^[^\p{Cc}]{1,255}$/u, 'is not the name of a certificate', 'cert1');
+
+/** A screen of an X server. */
+export const xDisplay = matching(/^[\w.-]{0,64}:\d{1,5}(?:\.\d{1,2})?$/, 'is not the name of an X display', ':0.0');
+
+/** Where a bus of D-Bus is. */
+export const busAddress = matching(/^[a-z]+:[!-~]{1,500}$/, 'is not the address of a bus', 'unix:path=/run/vm/bus');
 
 /** A keyboard layout of QEMU's. */
 export const keymap = matching(/^[a-z][a-z-]{1,15}$/, 'is not the name of a keymap', 'en-us');

@@ -130,6 +130,18 @@ export const legitimate: readonly Legitimate[] = [
       kind === 'spice' && (key === 'disable-ticketing' || /\/spice\.sock$/.test(libvirt ?? '') || key === 'unix'),
   },
   {
+    title: 'the GPU of the host',
+    reason: 'without `<gl rendernode>` libvirt names the first one it finds, and QEMU takes the first one it can open',
+    covers: ({ kind, key, domctl }, { xml }) =>
+      /^(display|spice)$/.test(kind) && key === 'rendernode' && domctl === null && !xml.includes('rendernode='),
+  },
+  {
+    title: 'numbers of vsocks',
+    reason: 'the definition leaves the CID open: each manager chooses a free one at start',
+    covers: ({ name, key }, { domain }) =>
+      name.startsWith('vhost-vsock-') && key === 'guest-cid' && domain.vsock?.cid === null,
+  },
+  {
     title: 'memory of old machine types',
     reason:
       'libvirt gives nodes of machine types before 4.0 plain memory (`mem=`), which QEMU has given up; the guest sees the same nodes',
@@ -172,7 +184,7 @@ export const legitimate: readonly Legitimate[] = [
 
 /** What QEMU takes when nothing is said: which parts, which property, which value. */
 const defaults: readonly (readonly [part: RegExp, key: RegExp, value: string])[] = [
-  [/^(machine|numa|object)/, /(^|\.)share$/, 'off'],
+  [/^(machine|numa|object|device virtio-mem)/, /(^|\.)share$/, 'off'],
   [/./, /(^|\.)read-only$/, 'off'],
   [/^smp/, /^(dies|clusters)$/, '1'],
   [/^device usb-storage/, /^removable$/, 'off'],

@@ -1,6 +1,6 @@
 /** What a real hypervisor is given besides its arguments, and what is proven of it when it is gone. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { followCompanions, livingCompanions, readCompanions } from '../../lib/daemon/companions.ts';
@@ -8,6 +8,7 @@ import { applyLimits, requireLimits } from '../../lib/daemon/limits.ts';
 import type { Filesystem } from '../../lib/domain/devices.ts';
 import type { Cputune } from '../../lib/domain/definition.ts';
 import { findTaken, isTaken } from '../../lib/daemon/resources.ts';
+import { findClaimHolder } from '../../lib/drain/holders.ts';
 import { probeClaim } from '../../lib/drain/probes.ts';
 import { openFiles, readProcess, unlessGone } from '../../lib/host/processes.ts';
 import { claimNamedTaps, openTaps, requireNetwork } from '../../lib/host/taps.ts';
@@ -339,8 +340,26 @@ function mayLiftLimits(): boolean {
   return ((capabilities >> 24n) & 1n) === 1n || /^Max locked memory +\S+ +unlimited/m.test(limits);
 }
 
+test('a store of errors is the guest’s memory, and free with the last process', async (context) => {
+  const directory = scratch();
+  chmodSync(directory, 0o711);
+  const path = join(directory, 'errors');
+  const vm = await fresh(context, machine({ pstore: { path, sizeBytes: 65_536, address: null } }));
+  const [claim] = vm.supervisor.launch.claims;
+  expect(await isTaken(claim!)).toBe(false);
+  await vm.start();
+  expect(await findClaimHolder(claim!, '')).toContain('qemu');
+  expect(await isTaken(claim!)).toBe(true);
+  await vm.supervisor.tell({ kind: 'destroyRequested', graceful: false });
+  await vm.becomes('released');
+  expect(vm.history).toContain('draining');
+  expect(await isTaken(claim!)).toBe(false);
+  // The UEFI specification's signature of a storage of records.
+  expect(readFileSync(path).subarray(0, 8).toString('latin1')).toBe('ERSTSTOR');
+});
+
 describe('a companion', () => {
-  const swtpm = { tpm: { model: 'tpm-crb', version: '2.0' } } as const;
+  const swtpm = { tpm: { model: 'tpm-crb', backend: 'emulator', version: '2.0' } } as const;
 
   function skipWithout(context: Parameters<Parameters<typeof test>[2] & object>[0], ...paths: string[]): void {
     if (!paths.some((path) => existsSync(path))) context.skip(`no ${paths[0]} on this host`);

@@ -10,6 +10,9 @@ import { Journal } from '../../lib/daemon/journal.ts';
 import { launchHypervisor, type LaunchPlan } from '../../lib/daemon/launcher.ts';
 import { claimPorts } from '../../lib/daemon/resources.ts';
 import { type Services, Supervisor } from '../../lib/daemon/supervisor.ts';
+import { claimFile } from '../../lib/host/images.ts';
+import { ensureStore } from '../../lib/host/stores.ts';
+import type { Claim } from '../../lib/domain/claims.ts';
 import type { Domain } from '../../lib/domain/definition.ts';
 import type { IncarnationState, Launch } from '../../lib/domain/incarnation.ts';
 import { claimMadeTaps, claimNamedTaps } from '../../lib/host/taps.ts';
@@ -34,7 +37,13 @@ export interface Machine {
 
 let ids = 0;
 
-/** Registered and not started; ended with the test. Its claims are those on taps and ports alone. */
+async function claimStore({ pstore }: Domain): Promise<Claim[]> {
+  if (pstore === null) return [];
+  await ensureStore(pstore, nobody);
+  return [await claimFile({ kind: 'store', path: pstore.path, mode: 'exclusive' }, 'store of errors')];
+}
+
+/** Registered and not started; ended with the test. Its claims are those on taps, ports and a store of errors alone. */
 export async function fresh(context: TestContext, domain: Domain, change: Partial<LaunchPlan> = {}): Promise<Machine> {
   const emulator = (await findQemus()).find((qemu) => qemu.emulator !== null)?.emulator ?? context.skip('no QEMU');
   const root = await freshRoot(context);
@@ -72,7 +81,8 @@ export async function fresh(context: TestContext, domain: Domain, change: Partia
     clocks: { ...sample.clocks, killAfterMs: 5000 },
   };
   const { interfaces } = domain;
-  const claims = [...claimNamedTaps(interfaces), ...claimMadeTaps(interfaces, launch.id), ...claimPorts(domain)];
+  const taps = [...claimNamedTaps(interfaces), ...claimMadeTaps(interfaces, launch.id)];
+  const claims = [...taps, ...claimPorts(domain), ...(await claimStore(domain))];
   await root.makeBranch('vm-m');
   const supervisor = new Supervisor({
     launch: { ...launch, claims },
@@ -90,7 +100,16 @@ export async function fresh(context: TestContext, domain: Domain, change: Partia
     await services.journal.close();
     await services.events.close();
   });
-  const plan = { domain, capabilities, user: nobody, vncPorts: new Map(), firmware: null, teardown, ...change };
+  const plan = {
+    domain,
+    capabilities,
+    user: nobody,
+    vncPorts: new Map(),
+    usbNodes: new Map(),
+    firmware: null,
+    teardown,
+    ...change,
+  };
   return { supervisor, places, history, becomes, start: async () => launchHypervisor(supervisor, plan) };
 }
 

@@ -12,6 +12,7 @@ import type {
   Parallel,
   Rng,
   Serial,
+  Tpm,
 } from '../../lib/domain/devices.ts';
 import type { DiskHardware, DiskThrottle } from '../../lib/domain/disk-hardware.ts';
 import {
@@ -29,6 +30,7 @@ import { plainFileServer } from '../../lib/domain/filesystems.ts';
 import { plainVirtio } from '../../lib/domain/virtio.ts';
 import { server } from '../fixtures/qmp/sources.ts';
 import { mac, maybe, number, oneOf, path, word } from './arbitrary.ts';
+import { hostdevs, rom } from './hostdevs.ts';
 import { redirection } from './redirection.ts';
 import { screens } from './screens.ts';
 import { small, virtioModel, virtioOptions } from './small.ts';
@@ -224,7 +226,6 @@ const card: fc.Arbitrary<Interface> = fc
     vhostUserSocket: nowhere,
     virtio: virtioOptions,
     driver: cardDriver,
-    rom: maybe(fc.record({ enabled: fc.boolean(), bar: maybe(fc.boolean()), file: maybe(path) })),
     acpiIndex: nowhere,
     bridge: tapName,
     tap: maybe(tapName),
@@ -236,6 +237,7 @@ const card: fc.Arbitrary<Interface> = fc
     backend: maybe(oneOf('vhost', 'qemu')),
     mtu: maybe(number(68, 65535)),
     linkUp: fc.boolean(),
+    rom,
     bootOrder: nowhere,
     address: nowhere,
   })
@@ -248,7 +250,7 @@ const card: fc.Arbitrary<Interface> = fc
     socket: socketOf(one),
     virtio: isVirtio(one.model) ? one.virtio : plainVirtio,
     driver: isVirtio(one.model) ? one.driver : plainCardDriver,
-    rom: isUsbCard(one.model) ? null : one.rom?.enabled === false ? { enabled: false, bar: null, file: null } : one.rom,
+    rom: isUsbCard(one.model) ? null : one.rom,
     queues: isVirtio(one.model) ? one.queues : null,
     backend: isVirtio(one.model) && hasTap(one) ? one.backend : null,
   }));
@@ -462,6 +464,12 @@ const filesystem: fc.Arbitrary<Filesystem> = fc
     fc.oneof(served, plan9),
   )
   .map(([what, how]) => ({ ...what, ...how }));
+const tpmModel = { model: oneOf('tpm-crb', 'tpm-tis') };
+const tpm: fc.Arbitrary<Tpm> = fc.oneof(
+  fc.record({ ...tpmModel, backend: fc.constant('emulator' as const), version: fc.constant('2.0' as const) }),
+  fc.record({ ...tpmModel, backend: fc.constant('passthrough' as const), path }),
+  fc.record({ ...tpmModel, backend: fc.constant('external' as const), socket: path }),
+);
 
 /** The devices. */
 export const devices = fc
@@ -477,9 +485,10 @@ export const devices = fc
         .map((cards) => cards.map((one, index) => (index === 0 ? one : { ...one, portForwards: [] }))),
       channels: fc.uniqueArray(channel, { selector: ({ name }) => name, maxLength: 3 }),
       controllers: fc.uniqueArray(controller, { selector: ({ type, index }) => `${type} ${index}`, maxLength: 4 }),
+      ...hostdevs,
       ...redirection,
       rngs: fc.array(rng, { maxLength: 2 }),
-      tpm: maybe(fc.record({ model: oneOf('tpm-crb', 'tpm-tis'), version: fc.constant('2.0' as const) })),
+      tpm: maybe(tpm),
       watchdog: maybe(
         fc.record({
           model: oneOf('i6300esb', 'itco', 'ib700'),

@@ -1,7 +1,7 @@
 /** Any machine without its devices, as long as it keeps the rules of `lib/xml/rules-*.ts`. */
 import { fc } from '@fast-check/vitest';
 import type { Bandwidth, Cpu, Domain, GuestClock, OperatingSystem, Timer } from '../../lib/domain/definition.ts';
-import type { MemoryModule, NumaCell, NumaPlacement } from '../../lib/domain/numa.ts';
+import type { Dimm, NumaCell, NumaPlacement, VirtioMem } from '../../lib/domain/numa.ts';
 import { chipFeatures } from './features.ts';
 import { iothreads, sysinfo } from './identity.ts';
 import { bytes, content, maybe, number, oneOf, path, word } from './arbitrary.ts';
@@ -32,7 +32,7 @@ const node: fc.Arbitrary<Omit<NumaCell, 'id' | 'cpus'>> = fc.record({
   }),
 });
 
-const memoryModule = fc.record({
+const anyMemory = {
   sizeBytes: number(1, 2 ** 20).map((kib) => kib * 1024),
   node: fc.constant(0),
   access: maybe(oneOf('private', 'shared')),
@@ -40,7 +40,23 @@ const memoryModule = fc.record({
   pageBytes: maybe(fc.constantFrom(2 ** 21, 2 ** 30)),
   nodes: maybe(fc.constant([0, 2])),
   base: maybe(fc.constant(2 ** 32)),
-});
+};
+
+const block = 2 ** 21;
+
+const memoryModule: fc.Arbitrary<Omit<Dimm, 'slot'> | VirtioMem> = fc.oneof(
+  fc.record({ ...anyMemory, model: fc.constant('dimm' as const) }),
+  fc
+    .record({
+      ...anyMemory,
+      model: fc.constant('virtio-mem' as const),
+      sizeBytes: number(2, 9).map((blocks) => blocks * block),
+      requestedBytes: number(0, 2).map((blocks) => blocks * block),
+      dynamicSlots: maybe(fc.boolean()),
+      address: fc.constant(null),
+    })
+    .map((one) => ({ ...one, blockBytes: block })),
+);
 
 const topology = fc.record({ sockets: number(1, 4), dies: number(1, 2), cores: number(1, 16), threads: number(1, 2) });
 
@@ -252,11 +268,13 @@ function withNodes<T extends Pick<Domain, 'cpu' | 'vcpus' | 'memoryBytes' | 'cur
 /** Each in the slot of its turn, where there are nodes and ACPI. */
 function withModules<T extends Pick<Domain, 'cpu' | 'features' | 'memoryBytes'>>(
   domain: T,
-  some: readonly Omit<MemoryModule, 'slot'>[],
+  some: readonly (Omit<Dimm, 'slot'> | VirtioMem)[],
 ): T & Pick<Domain, 'maxMemory' | 'memoryModules'> {
   const isReady = domain.features.acpi && (domain.cpu?.numa ?? []).length > 0;
   if (!isReady) return { ...domain, maxMemory: null, memoryModules: [] };
-  const memoryModules = some.map((one, index) => ({ ...one, slot: some.length - 1 - index }));
+  const memoryModules = some.map((one, index) =>
+    one.model === 'dimm' ? { ...one, slot: some.length - 1 - index } : one,
+  );
   const memoryBytes = memoryModules.reduce((sum, { sizeBytes }) => sum + sizeBytes, domain.memoryBytes);
   return { ...domain, memoryBytes, memoryModules, maxMemory: { bytes: 2 * memoryBytes, slots: some.length } };
 }

@@ -23,7 +23,10 @@ const smartcard: fc.Arbitrary<Smartcard> = fc.oneof(
   fc.record({ mode: fc.constant('host' as const), address: nowhere }),
   fc.record({
     mode: fc.constant('host-certificates' as const),
-    certificates: fc.array(path, { minLength: 3, maxLength: 3 }),
+    certificates: fc.array(
+      fc.stringMatching(/^[a-z0-9 ._-]{0,9}[a-z0-9]$/).filter((name) => name.trim() === name),
+      { minLength: 3, maxLength: 3 },
+    ),
     database: maybe(path),
     address: nowhere,
   }),

@@ -50,6 +50,19 @@ const graphics: fc.Arbitrary<Graphics> = fc.oneof(
   anyVnc.map(([place, more]) => ({ ...vnc, ...place, ...more })),
   anySpice.map(([place, more]) => ({ ...spice, ...place, ...more })),
   fc.record({ type: fc.constant('egl-headless' as const), renderNode: maybe(path) }),
+  fc.record({
+    type: fc.constant('sdl' as const),
+    display: maybe(fc.constant(':0.0')),
+    xauth: maybe(path),
+    fullscreen: fc.boolean(),
+    gl: maybe(fc.boolean()),
+  }),
+  fc.record({
+    type: fc.constant('dbus' as const),
+    address: maybe(fc.constant('unix:path=/run/vm/bus,guid=1')),
+    gl: maybe(fc.record({ enabled: fc.boolean(), renderNode: maybe(path) })),
+    audioId: fc.constant(null),
+  }),
 );
 
 const kib = maybe(number(1, 4_194_304).map((one) => one * 1024));
@@ -118,7 +131,10 @@ const audio: fc.Arbitrary<Omit<Audio, 'id'>> = fc.oneof(
 /** Sounds play on the first back end, if they name one. */
 export const screens = fc
   .record({
-    graphics: fc.uniqueArray(graphics, { selector: ({ type }) => type, maxLength: 2 }),
+    graphics: fc.uniqueArray(graphics, {
+      selector: ({ type }) => (type === 'vnc' || type === 'spice' ? type : 'display'),
+      maxLength: 2,
+    }),
     videos: cards,
     sounds: fc.uniqueArray(sound, { selector: ({ model }) => model, maxLength: 2 }),
     audios: fc.array(audio, { minLength: 1, maxLength: 2 }),

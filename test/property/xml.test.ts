@@ -59,7 +59,9 @@ const anyDomain: fc.Arbitrary<Domain> = fc
   )
   .map(([one, metadata, parts, others, fragments, coins]) => {
     const toss = (): boolean => coins.next().value === true;
-    const domain = { ...one, ...metadata, ...parts, ...others, unsupported: fragments };
+    // The guest finds a store by ACPI.
+    const pstore = parts.features.acpi ? others.pstore : null;
+    const domain = { ...one, ...metadata, ...parts, ...others, pstore, unsupported: fragments };
     return withBootOrder(withAddresses(shareMemory(domain), toss), toss);
   });
 

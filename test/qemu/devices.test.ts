@@ -72,12 +72,25 @@ const small = `<input type='keyboard' bus='virtio'><driver iommu='on' packed='on
   <crypto model='virtio' type='qemu'><backend model='builtin' queues='1'/></crypto>
   <video><model type='virtio'/><driver iommu='off'/></video>`;
 
+const onBus = `<graphics type='dbus' p2p='yes'><gl enable='no'/><audio id='1'/></graphics><audio id='1' type='dbus'/>
+  <serial type='dbus'><source channel='org.qemu.console.serial.0'/><target port='0'/></serial>`;
+
+const kept = `<pstore backend='acpi-erst'><path>DIR/errors</path><size unit='KiB'>64</size></pstore>
+  <interface type='user'><model type='virtio'/><rom enabled='no'/></interface>
+  <interface type='user'><model type='e1000'/><rom bar='off'/></interface>`;
+
 /** Spice and its cards are modules of QEMU's, packaged apart from it. */
 async function hasSpice(emulator: string): Promise<boolean> {
   const help = promisify(execFile)(emulator, ['-spice', 'help']);
   // It says what it can do as if that were an error.
   const { stdout, stderr } = await help.catch((error: unknown) => error as { stdout: string; stderr: string });
   return `${stdout}${stderr}`.includes('disable-ticketing');
+}
+
+/** Likewise its display on D-Bus. */
+async function hasBus(emulator: string): Promise<boolean> {
+  const { stdout } = await promisify(execFile)(emulator, ['-display', 'help']);
+  return /^dbus$/m.test(stdout);
 }
 
 const all: readonly (readonly [string, string])[] = [
@@ -90,6 +103,8 @@ const all: readonly (readonly [string, string])[] = [
   ['lines of a spice viewer', spiceLines],
   ['what is redirected', redirected],
   ['small devices', small],
+  ['a screen and a line on D-Bus', onBus],
+  ['what a guest keeps for later, and ROMs', kept],
   ['an IOMMU of virtio’s', "<iommu model='virtio'/>"],
 ];
 
@@ -107,6 +122,7 @@ async function expectPolled(client: QmpClient, seconds: number | null): Promise<
 describe.for(qemus)('QEMU $label', { timeout: 30_000 }, (qemu) => {
   test.skipIf(qemu.skipReason).for(all)('starts with %s, without a warning', async ([, devices], { skip }) => {
     if (/spice|qxl/.test(devices) && !(await hasSpice(qemu.emulator!))) skip('this QEMU has no spice');
+    if (devices.includes('dbus') && !(await hasBus(qemu.emulator!))) skip('this QEMU has no display on D-Bus');
     for (const board of ['q35', 'pc']) {
       const directory = await temporaryDirectory();
       const xml = definition(devices.replaceAll('DIR', directory), board);

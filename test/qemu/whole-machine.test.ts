@@ -110,6 +110,10 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
         ['cirrus-vga', ['acpi-index']],
         ['tpm-crb', ['tpmdev']],
         ['tpm-tis', ['tpmdev']],
+        ['vfio-pci', ['host', 'sysfsdev', 'display', 'rombar', 'romfile', 'bootindex']],
+        ['vfio-pci-nohotplug', ['ramfb']],
+        ['usb-host', ['hostdevice', 'guest-reset', 'guest-resets-all', 'bootindex']],
+        ['vhost-vsock-pci', ['guest-cid', 'vhostfd', 'packed']],
         ['virtio-net-pci', ['mq', 'vectors', 'host_mtu']],
       ] as const) {
         const known = await up.client.execute('device-list-properties', { typename });
@@ -174,6 +178,20 @@ describe.for(qemus)('a whole machine in QEMU $label', { timeout: 30_000 }, (qemu
       await endQuietly(up);
     },
   );
+
+  test.skipIf(qemu.skipReason)('has blocks of memory to give', async () => {
+    const directory = await temporaryDirectory();
+    const size = 32 * 2 ** 20;
+    const blocks = { model: 'virtio-mem', sizeBytes: size, blockBytes: 2 ** 21, requestedBytes: 2 ** 22 } as const;
+    const plain = { access: null, discard: null, pageBytes: null, nodes: null, base: null, dynamicSlots: null };
+    const memoryModules = [{ ...blocks, ...plain, node: 1, address: null }];
+    const maxMemory = { bytes: 2 ** 30, slots: 0 };
+    const up = await start({ ...numaGuest, maxMemory, memoryModules }, await launchOf(qemu, directory));
+    expect(await up.client.execute('query-memory-devices')).toMatchObject([
+      { type: 'virtio-mem', data: { id: 'virtiomem0', node: 1, 'max-size': size, 'requested-size': 2 ** 22 } },
+    ]);
+    await endQuietly(up);
+  });
 
   test.skipIf(qemu.skipReason)('has variables in an image as well', async () => {
     const directory = await temporaryDirectory();

@@ -1,10 +1,16 @@
 /** Which resources a definition wants, and which are free: claims, ports, taps. Sockets are real ones of our own. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
+  chooseCid,
   choosePorts,
   claimPorts,
+  claimResources,
   findTaken,
   isTaken,
   requireUnprivilegedPorts,
@@ -12,6 +18,8 @@ import {
 import type { ClaimHolder, PortClaim } from '../../../lib/domain/claims.ts';
 import { describeClaim } from '../../../lib/domain/claims.ts';
 import type { Interface } from '../../../lib/domain/devices.ts';
+import { plainVirtio } from '../../../lib/domain/virtio.ts';
+import { ensureStore } from '../../../lib/host/stores.ts';
 import { claimMadeTaps, claimNamedTaps } from '../../../lib/host/taps.ts';
 import { serial } from '../../fixtures/qmp/domains.ts';
 import { vnc } from '../../fixtures/qmp/screens.ts';
@@ -56,6 +64,49 @@ const sockets: readonly Interface[] = [
   { ...card, type: 'mcast', socket: { ...place, address: '230.0.0.1' } },
   { ...card, type: 'udp', socket: { ...place, local: { address: '127.0.0.1', port: 5561 } } },
 ];
+describe('the number of a vsock', () => {
+  const vsock = { model: 'virtio', cid: null, virtio: plainVirtio, address: null } as const;
+
+  test('is the lowest that no guest of ours has', () => {
+    const cid = (number: number): ClaimHolder => {
+      return { domain: 'other', incarnation: 1, claims: [{ kind: 'cid', cid: number, mode: 'exclusive' }] };
+    };
+    expect(chooseCid(machine({ vsock }), [])).toEqual({ kind: 'cid', cid: 3, mode: 'exclusive' });
+    expect(chooseCid(machine({ vsock }), [cid(3), cid(5)])?.cid).toBe(4);
+  });
+
+  test('is not chosen where the definition has it', async () => {
+    const domain = machine({ vsock: { ...vsock, cid: 7 } });
+    expect(chooseCid(domain, [])).toBeNull();
+    expect(await claimResources(domain, null)).toEqual([{ kind: 'cid', cid: 7, mode: 'exclusive' }]);
+    expect(chooseCid(machine({}), [])).toBeNull();
+  });
+});
+
+test('a device of the host is taken by whoever has its node open', async () => {
+  await using file = await open('/dev/null', 'r+');
+  const { rdev } = await file.stat();
+  const child = spawn('sleep', ['60'], { stdio: ['ignore', file.fd, 'ignore'] });
+  undo.push(async () => child.kill());
+  const claim = { kind: 'character', node: '/dev/null', use: 'nothing', mode: 'exclusive' } as const;
+  expect(await isTaken({ ...claim, device: rdev })).toBe(true);
+  expect(await isTaken({ ...claim, device: rdev + 4711 })).toBe(false);
+});
+
+test('a store of errors is made at the first start, and kept', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'domctl-store-'));
+  undo.push(async () => rm(directory, { recursive: true }));
+  const pstore = { path: path.join(directory, 'errors'), sizeBytes: 8192, address: null };
+  await ensureStore(pstore, null);
+  await writeFile(pstore.path, 'oops', { flag: 'r+' });
+  await ensureStore({ ...pstore, sizeBytes: 16_384 }, null);
+  expect((await readFile(pstore.path)).subarray(0, 5).toString()).toBe('oops\0');
+  expect((await stat(pstore.path)).size).toBe(8192);
+  const [claim] = await claimResources(machine({ pstore }), null);
+  expect(claim).toMatchObject({ kind: 'store', path: pstore.path });
+  expect(await isTaken(claim!)).toBe(false);
+  await expect(ensureStore({ ...pstore, path: path.join(directory, 'a/b') }, null)).rejects.toThrow('cannot be made');
+});
 
 describe('claims on ports', () => {
   test('are of VNC, of forwarding, and of character devices that listen', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   type BlockClaim,
+  type CharacterClaim,
   type Claim,
   type ClaimHolder,
   conflictRemedy,
@@ -70,6 +71,10 @@ function tap(name: string, managed = true): TapClaim {
   return { kind: 'tap', name, managed, mode: 'exclusive' };
 }
 
+function character(device: number): CharacterClaim {
+  return { kind: 'character', node: '/dev/vfio/12', device, use: 'PCI device 0000:06:12.5', mode: 'exclusive' };
+}
+
 function port(text: string): PortClaim {
   const [protocol, address, number] = text.split(' ');
   return {
@@ -108,8 +113,16 @@ describe('a claim on a resource of another kind', () => {
     expect(findConflict([port(held)], [holder('web1', port(wanted))]) !== null).toBe(conflicts);
   });
 
+  test('is on a device of the host by its number, and on a vsock by its own', () => {
+    const held = holder('web1', character(61_440), { kind: 'cid', cid: 3, mode: 'exclusive' });
+    expect(findConflict([{ ...character(61_440), use: 'PCI device 0000:06:12.6' }], [held])).not.toBeNull();
+    expect(findConflict([character(61_441)], [held])).toBeNull();
+    expect(findConflict([{ kind: 'cid', cid: 3, mode: 'exclusive' }], [held])).not.toBeNull();
+    expect(findConflict([{ kind: 'cid', cid: 4, mode: 'exclusive' }], [held])).toBeNull();
+  });
+
   test('never conflicts with one of a third kind', () => {
-    const all: Claim[] = [claim('/a', 10, 'exclusive'), block('/a', 1), tap('a'), port('tcp a 1')];
+    const all: Claim[] = [claim('/a', 10, 'exclusive'), block('/a', 1), tap('a'), port('tcp a 1'), character(1)];
     for (const wanted of all)
       expect(findConflict([wanted], [holder('web1', ...all.filter((other) => other !== wanted))])).toBeNull();
   });
@@ -126,6 +139,9 @@ describe('a claim in words', () => {
     [block('/dev/vdb', 1), '/dev/vdb', /<shareable\/>/],
     [{ ...claim('/v.fd', 1, 'exclusive'), kind: 'nvram' } as const, '/v.fd', /<nvram>/],
     [tap('vnet0'), 'tap vnet0', /<target dev/],
+    [{ ...claim('/e', 1, 'exclusive'), kind: 'store' } as const, '/e', /its own file/],
+    [character(1), 'PCI device 0000:06:12.5', /one of the two/],
+    [{ kind: 'cid', cid: 3, mode: 'exclusive' } as const, 'vsock CID 3', /auto='yes'/],
     [port('tcp * 5900'), 'tcp port 5900', /another port/],
     [port('udp 10.0.0.1 53'), 'udp port 10.0.0.1:53', /another port/],
     [port('tcp ::1 5900'), 'tcp port [::1]:5900', /another port/],

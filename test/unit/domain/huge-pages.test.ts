@@ -4,7 +4,7 @@ import { bareDomain } from '../../fixtures/qmp/domains.ts';
 import { numaGuest } from '../../fixtures/qmp/machines.ts';
 
 const mib = 2 ** 20;
-const module = { node: 1, access: null, discard: null, nodes: null, slot: 0, base: null };
+const module = { model: 'dimm' as const, node: 1, access: null, discard: null, nodes: null, slot: 0, base: null };
 
 test('memory without nodes is of one kind of pages', () => {
   expect(memoryByPages(bareDomain)).toEqual({ huge: new Map(), ordinaryBytes: 64 * mib });

@@ -321,10 +321,19 @@ describe('what serves the guest', () => {
   });
 
   test('a TPM is behind the socket of its companion', () => {
-    const argv = argvOf({ tpm: { model: 'tpm-crb', version: '2.0' } }, { tpmSocket: '/run/t,1' });
+    const argv = argvOf({ tpm: { model: 'tpm-crb', backend: 'emulator', version: '2.0' } }, { tpmSocket: '/run/t,1' });
     expect(valuesOf('-chardev', argv)).toContain('socket,id=chrtpm,path=/run/t,,1');
     expect(valuesOf('-tpmdev', argv)).toEqual(['emulator,id=tpm-tpm0,chardev=chrtpm']);
     expect(deviceOf('tpm0', argv)).toEqual({ driver: 'tpm-crb', tpmdev: 'tpm-tpm0', id: 'tpm0' });
+    const others = argvOf({ tpm: { model: 'tpm-tis', backend: 'external', socket: '/t,1' } });
+    expect(valuesOf('-chardev', others)).toContain('socket,id=chrtpm,path=/t,,1');
+  });
+
+  test('has a TPM of the host by its descriptors', () => {
+    const tpm = { model: 'tpm-tis', backend: 'passthrough', path: '/dev/tpm0' } as const;
+    const argv = argvOf({ tpm }, { tpmFds: { device: 7, cancel: 8 } });
+    expect(valuesOf('-add-fd', argv)).toEqual(['set=0,fd=7,opaque=tpm0-tpm', 'set=1,fd=8,opaque=tpm0-cancel']);
+    expect(valuesOf('-tpmdev', argv)).toEqual(['passthrough,id=tpm-tpm0,path=/dev/fdset/0,cancel-path=/dev/fdset/1']);
   });
 
   const shared = {

@@ -1,0 +1,70 @@
+/** Any devices of the host, sockets to it and stores of errors, as long as they keep the rules of `lib/xml/rules-*.ts`. */
+import { fc } from '@fast-check/vitest';
+import { type Hostdev, pciName, usbName } from '../../lib/domain/hostdev.ts';
+import type { Rom } from '../../lib/domain/rom.ts';
+import type { Pstore, Vsock } from '../../lib/domain/links.ts';
+import { maybe, number, oneOf, path } from './arbitrary.ts';
+import { virtioModel, virtioOptions } from './small.ts';
+
+const nowhere = fc.constant(null);
+
+export const rom: fc.Arbitrary<Rom | null> = fc.oneof(
+  fc.constant(null),
+  fc.constant({ enabled: false, bar: null, file: null }),
+  fc
+    .record({ enabled: fc.constant(true), bar: maybe(fc.boolean()), file: maybe(path) })
+    .filter(({ bar, file }) => bar !== null || file !== null),
+);
+
+const passed = { managed: fc.boolean(), bootOrder: nowhere, address: nowhere };
+
+const hostdev: fc.Arbitrary<Hostdev> = fc.oneof(
+  fc.record({
+    type: fc.constant('pci' as const),
+    source: fc.record({ domain: number(0, 0xffff), bus: number(0, 0xff), slot: number(0, 31), function: number(0, 7) }),
+    rom,
+    ...passed,
+  }),
+  fc
+    .record({
+      type: fc.constant('usb' as const),
+      kind: maybe(fc.record({ vendor: number(0, 0xffff), product: number(0, 0xffff) })),
+      place: maybe(fc.record({ bus: number(0, 999), device: number(0, 999) })),
+      guestReset: maybe(oneOf('off', 'uninitialized', 'on')),
+      ...passed,
+    })
+    .filter(({ kind, place }) => kind !== null || place !== null),
+  fc.record({
+    type: fc.constant('mdev' as const),
+    uuid: fc.uuid(),
+    display: fc.constant(false),
+    ramfb: maybe(fc.constant(false)),
+    ...passed,
+  }),
+);
+
+function sourceOf(one: Hostdev): unknown {
+  if (one.type === 'pci') return pciName(one.source);
+  if (one.type === 'mdev') return one.uuid;
+  return one.place === null ? Symbol() : usbName(one.place);
+}
+
+const vsock: fc.Arbitrary<Vsock> = fc.record({
+  model: virtioModel,
+  cid: maybe(number(3, 0xfffffffe)),
+  virtio: virtioOptions,
+  address: nowhere,
+});
+
+const pstore: fc.Arbitrary<Pstore> = fc.record({
+  path,
+  sizeBytes: number(1, 1024).map((records) => records * 8192),
+  address: nowhere,
+});
+
+/** Each of their parts. */
+export const hostdevs = {
+  hostdevs: fc.uniqueArray(hostdev, { selector: sourceOf, maxLength: 3 }),
+  vsock: maybe(vsock),
+  pstore: maybe(pstore),
+};

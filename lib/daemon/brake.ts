@@ -11,9 +11,8 @@ import type { Domain } from '../domain/definition.ts';
 import { messageOf } from '../errors.ts';
 import { cont, queryCpus, queryStatus, stop } from '../qemu/commands.ts';
 import type { QmpClient } from '../qemu/qmp.ts';
-import { parseDomain } from '../xml/parse.ts';
 import { boundWith, isDraining } from './accounts.ts';
-import { generateMac, generateUuid } from './identifiers.ts';
+import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** A guest that has stood still for most of so long is paused, and said to be: its clock and its watchdogs stop with it. */
@@ -286,12 +285,7 @@ function isLive({ state }: Supervisor): boolean {
 export async function takeBrakeAgain(supervisor: Supervisor, qmp: QmpClient): Promise<void> {
   const { state, launch } = supervisor;
   if (supervisor.brake || !('brakedSinceMs' in state) || state.brakedSinceMs === null) return;
-  const { domain } = parseDomain(launch.xml, {
-    file: 'journal',
-    allowUnsupported: true,
-    generate: { uuid: generateUuid, mac: generateMac },
-  });
-  if (await engageBrake(supervisor, domain, qmp)) followBrake(supervisor);
+  if (await engageBrake(supervisor, launchedDomain(launch), qmp)) followBrake(supervisor);
   else await supervisor.tell({ kind: 'unbraked' });
 }
 

@@ -48,7 +48,7 @@ export function parseDomain(text: string, options: ParseOptions): ParsedDomain {
   if (problems.length > problemLimit) refuse(options.file, problems);
   const domain = { ...readDomain(known, options), unsupported: fragments.toSorted(byParent) };
   refuse(options.file, brokenRules(known, domain));
-  refuse(options.file, tooLongToKeep(domain, known));
+  if (text.length > harmlessLength) refuse(options.file, tooLongToKeep(domain, known));
   return { domain, warnings: problems.map((problem) => `${tellProblem(options.file, problem)}; kept without effect`) };
 }
 
@@ -56,6 +56,9 @@ function refuse(file: string, problems: readonly Problem[]): void {
   const [first, ...rest] = problems;
   if (first !== undefined) throw invalidXml(file, [first, ...rest]);
 }
+
+/** Whatever is as short as that: defaults and escapes make a definition ten times as long, not thirty. */
+const harmlessLength = maxDocumentBytes / 32;
 
 /** Escaping makes text longer; what is accepted must also be readable again when it was written. */
 function tooLongToKeep(domain: Domain, { element }: Known): Problem[] {

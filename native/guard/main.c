@@ -193,7 +193,6 @@ static void insist(void) {
 }
 
 static void prepareProcess(void) {
-  insist();
   struct sigaction action = {.sa_handler = onSignal};
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGINT, &action, NULL);
@@ -201,6 +200,7 @@ static void prepareProcess(void) {
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_TIMERSLACK, 50000);
   fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
+  insist(); /* says what it may not have: whoever hears from us finds our signals handled */
 }
 
 int main(int argc, char **argv) {

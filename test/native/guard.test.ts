@@ -89,7 +89,9 @@ async function bare(order: GuardOrder): Promise<ChildProcessWithoutNullStreams> 
   const child = spawnNode(program, [`--vm=${memory}`, `--freezer=${freezers[0]}`, `--drain=${drains[0]}`, ...sizes]);
   child.stdin.on('error', () => undefined);
   afterwards(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  await eventually('ready', () => /^ready$/m.test(said));
   return child;
 }
 
@@ -248,7 +250,7 @@ test('SIGTERM thaws and lets go', async () => {
   await eventually('frozen', frozen);
   const exit = once(child, 'exit');
   child.kill('SIGTERM');
-  expect((await exit)[0]).toBe(0);
+  expect(await exit).toEqual([0, null]);
   expect(frozen()).toBe(false);
 });
 

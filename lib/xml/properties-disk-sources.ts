@@ -62,7 +62,7 @@ const sources = {
   ...under('/source', secrets),
 } as const;
 
-/** A disk that is there is the same without the word. */
+/** A disk that is there is the same without the word. libvirt's schema has it for what is on the host. */
 const startupPolicy = {
   ...value(
     supportedBut({ optional: 'remove it; a file that is not there refuses the start' }, 'mandatory', 'requisite'),
@@ -75,7 +75,9 @@ export const diskSources = {
   ...sources,
   '[dir]/source': holder,
   '[dir]/source/@dir': required(value(path('/srv/files'))),
-  '/source/@startupPolicy': startupPolicy,
+  '[file]/source/@startupPolicy': startupPolicy,
+  '[block]/source/@startupPolicy': startupPolicy,
+  '[dir]/source/@startupPolicy': startupPolicy,
   '/auth': missing(noSecrets),
   '/encryption': missing(noSecrets),
   // One behind another has the lines of the first.

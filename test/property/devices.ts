@@ -131,7 +131,7 @@ function fitting({ bus, device, format, readonly, source, ...one }: Disk): Disk 
     virtio: isVirtio ? one.virtio : plainVirtio,
     throttle: source === null ? null : one.throttle,
     backing: fittingChain(one.backing, format),
-    startupPolicy: source === null ? null : one.startupPolicy,
+    startupPolicy: source === null || source.type === 'network' ? null : one.startupPolicy,
     hardware: {
       ...told,
       wwn: isScsi || bus === 'ide' || bus === 'sata' ? told.wwn : null,

@@ -169,7 +169,7 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
     supervisor.watchHypervisor({ identity, pidfd }, async () => lastWords(log, logStart));
     await supervisor.tell({ kind: 'hypervisorSpawned', hypervisor: identity });
   } catch (error) {
-    throw unlimitedMemlock && isErrno(error, 'EPERM') ? withoutMemlock(error) : error;
+    throw unlimitedMemlock && isErrno(error, 'EPERM') ? withoutMemlock(domain, error) : error;
   } finally {
     taps.close();
   }
@@ -218,8 +218,9 @@ function settingsOf(
   };
 }
 
-function withoutMemlock(cause: unknown): DomctlError {
-  return new DomctlError('HOST_LACKS', 'memory that is held needs the right to lift the limit of locked memory', {
+function withoutMemlock({ memoryBacking: { locked } }: Domain, cause: unknown): DomctlError {
+  const element = locked ? '<locked/>' : '<hostdev>';
+  return new DomctlError('HOST_LACKS', `${element} needs the right to lift the limit of locked memory`, {
     hint: 'give the daemon CAP_SYS_RESOURCE, or start it with ulimit -l unlimited',
     cause,
   });

@@ -78,7 +78,11 @@ export class Starter {
     const entry = this.#fleet.find(reference);
     if (order.dryRun) return this.#answer(entry, order, await this.#attempt(entry, order));
     if (order.wait) return this.#waiting.start(entry, order);
-    return this.#launch(entry, order, await this.#attempt(entry, order));
+    return goingFirst(entry.supervisors, async (goOn) => {
+      const admission = await this.#attempt(entry, order);
+      if (admission.preparation.class === 'eager') goOn();
+      return this.#launch(entry, order, admission);
+    });
   }
 
   /** Starts a domain that was reserved and has no definition: it goes with this incarnation. Throws the refusal. */
@@ -89,8 +93,7 @@ export class Starter {
   async #launch(entry: Entry, order: StartOrder, admission: Admission): Promise<StartAnswer> {
     const supervisor = admittedIn(admission);
     try {
-      const { preparation } = admission;
-      await goingFirst(entry.supervisors, preparation.class, async () => launchHypervisor(supervisor, preparation));
+      await launchHypervisor(supervisor, admission.preparation);
       return this.#answer(entry, order, admission);
     } catch (error) {
       const again = (await hasLostPort(error, admission.preparation)) && (await becomesReleased(supervisor));
@@ -122,7 +125,7 @@ export class Starter {
   }
 
   async #decide(entry: Entry, order: StartOrder, preparation: Preparation): Promise<Admission> {
-    const verb = verbOf(order);
+    const verb: StartVerb = order.force ? 'force-start' : 'start';
     const ownDraining = entry.supervisors.filter(isDraining);
     const ledger = await readLedger(this.#fleet, preparation.host.value, this.#queue.before(entry));
     const { forceStart } = preparation.policy.value;
@@ -306,8 +309,4 @@ async function refuseTaken(entry: Entry, { taken }: Preparation): Promise<Domctl
   // Asked again: when it was first seen it may have been our own hypervisor, dying.
   for (const one of taken) if (await isTaken(one.claim)) return refusedByTaken(entry.name, one);
   return null;
-}
-
-function verbOf(order: StartOrder): StartVerb {
-  return order.force ? 'force-start' : 'start';
 }

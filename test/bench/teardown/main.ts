@@ -15,7 +15,7 @@ import { findPackages, type Packages } from './packages.ts';
 import { draw } from './plot.ts';
 import { enterPrivateRoot } from './private-root.ts';
 import { benchPrograms } from './programs.ts';
-import { report, type Report } from './report.ts';
+import { quietly, report, type Report } from './report.ts';
 import { allParts, type Part } from './plan.ts';
 import { benchGuests } from './run.ts';
 import { nowMs } from './contender.ts';
@@ -93,9 +93,10 @@ async function inside(packages: Packages): Promise<void> {
     guests,
     programs,
   };
-  console.log(report(results));
+  const shown = { ...results, guests: guests && quietly(guests) };
+  console.log(report(shown));
   if (options.json !== undefined) writeFileSync(resolve(options.json), `${JSON.stringify(results)}\n`);
-  if (options.svg !== undefined && guests) writeFileSync(resolve(options.svg), draw(guests));
+  if (options.svg !== undefined && shown.guests) writeFileSync(resolve(options.svg), draw(shown.guests));
 }
 
 const given = process.env[variable];

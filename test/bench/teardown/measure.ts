@@ -26,12 +26,30 @@ export interface Restart {
   readonly contender: string;
   readonly gib: number;
   readonly ms: number;
+  /** What the machine did before, in CPUs. */
+  readonly idle: number;
 }
 
+/** A machine is quiet when in so long a time less than so much of a processor was busy; that is waited for so long. */
 const quietMs = 300;
+const quietCpus = 0.15;
 
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
+/** What was measured on a quiet machine; all of it where nothing was. */
+export function quietOf<T extends { readonly idle: number }>(runs: readonly T[]): readonly T[] {
+  const quiet = runs.filter(({ idle }) => idle < quietCpus);
+  return quiet.length > 0 ? quiet : runs;
+}
+const patienceMs = 10_000;
+
+/** Until the machine is quiet, or patience is over; the processors that were busy last, less than 0.15 if it is. */
+export async function untilQuiet(): Promise<number> {
+  const endMs = nowMs() + patienceMs;
+  for (;;) {
+    const before = { us: busyUs(), ms: nowMs() };
+    await new Promise((resolve) => setTimeout(resolve, quietMs));
+    const cpus = (busyUs() - before.us) / (nowMs() - before.ms) / 1000;
+    if (cpus < quietCpus || nowMs() > endMs) return cpus;
+  }
 }
 
 /** `ownUs` tells what the benchmark and the contender's daemon have used themselves. */
@@ -42,15 +60,13 @@ export async function measureTeardown(
 ): Promise<Teardown> {
   const live = await contender.start(guest);
   try {
-    const quiet = { us: busyUs(), ms: nowMs() };
-    await pause(quietMs);
-    const idle = (busyUs() - quiet.us) / (nowMs() - quiet.ms);
+    const idle = await untilQuiet();
     const see = await watch(tools.stopwatch, live, guest);
     const [own, busy, began] = [await tools.ownUs(), busyUs(), nowMs()];
     await live.stop();
     const offMs = nowMs();
     const sight = await see();
-    const others = idle * (nowMs() - began) + (await tools.ownUs()) - own + sight.ownUs;
+    const others = idle * 1000 * (nowMs() - began) + (await tools.ownUs()) - own + sight.ownUs;
     const machineUs = busyUs() - busy - others;
     return {
       contender: contender.name,
@@ -58,7 +74,7 @@ export async function measureTeardown(
       pages: guest.pages,
       ...timesOf(sight, guest, began, offMs),
       machineUs,
-      idle: idle / 1000,
+      idle,
     };
   } finally {
     await live.clear();
@@ -85,10 +101,10 @@ export async function measureRestart(contender: Contender, guest: Guest): Promis
   const live = await contender.start(guest);
   try {
     await live.prepareRestart();
-    await pause(quietMs);
+    const idle = await untilQuiet();
     const began = nowMs();
     await live.restart();
-    return { contender: contender.name, gib: guest.gib, ms: nowMs() - began };
+    return { contender: contender.name, gib: guest.gib, ms: nowMs() - began, idle };
   } finally {
     await live.clear();
   }

@@ -7,6 +7,7 @@ import { pidfdSignal } from '../../../native/index.ts';
 import { nowMs } from './contender.ts';
 import { atEnd, goOn } from './ending.ts';
 import { useThp } from './machine.ts';
+import { untilQuiet } from './measure.ts';
 import { type MemoryProgram, memoryPrograms } from './memory-programs.ts';
 import { restartPostgres } from './postgres.ts';
 import { type Place, preloading } from './program-birth.ts';
@@ -76,6 +77,7 @@ async function measure(
   const file = find(program.name)!;
   const running = await program.fill(place, { file, gib, env: preloaded ? preloading(realpathSync(file)) : {} });
   const guest = { gib, pages: '4k', touched: true } as const;
+  await untilQuiet();
   const see = await watch(place.stopwatch, { pid: running.pid, image: '-' }, guest);
   const began = nowMs();
   pidfdSignal(running.pidfd, constants.signals.SIGKILL);

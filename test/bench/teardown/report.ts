@@ -1,6 +1,6 @@
 /** Tables, targets and projection of a run, as Markdown. */
 import type { Pages } from './machine.ts';
-import type { Teardown } from './measure.ts';
+import { quietOf, type Teardown } from './measure.ts';
 import { type ProgramResults, programTables } from './program-report.ts';
 import { projection } from './projection.ts';
 import type { Results } from './run.ts';
@@ -22,6 +22,13 @@ export function report({ machine, load, guests, programs }: Report): string {
     ...(programs ? programTables(programs) : []),
   ];
   return `${parts.join('\n\n')}\n`;
+}
+
+/** Of each row what was measured on a quiet machine, or all of it where nothing was. */
+export function quietly(results: Results): Results {
+  const teardowns = groups(results.teardowns, ({ gib, pages, contender }) => `${gib} ${pages} ${contender}`);
+  const restarts = groups(results.restarts, ({ gib, contender }) => `${gib} ${contender}`);
+  return { ...results, teardowns: teardowns.flatMap(quietOf), restarts: restarts.flatMap(quietOf) };
 }
 
 const titles: Readonly<Record<Pages, string>> = {

@@ -5,7 +5,7 @@ import type { UnsupportedFragment } from '../domain/definition.ts';
 import { tableName } from './namespaces.ts';
 import { elementAt } from './properties.ts';
 import { tag, type Tag } from './serialize.ts';
-import { readAttributes, readTag } from './tag.ts';
+import { readAttributes, readTag, startTag } from './tag.ts';
 
 /** `root` with every fragment in its place. A fragment of a device the domain no longer has is left out with it. */
 export function graft(root: Tag, fragments: readonly UnsupportedFragment[]): Tag {
@@ -55,7 +55,7 @@ function addAttributes(parent: Tag, xml: string): void {
 
 /** An element there can be only one of takes the place of the one printed from the model: its value was not understood. */
 function addElement(parent: Tag, { parent: path, xml }: UnsupportedFragment): void {
-  const name = tableName(readTag(xml, new Map()));
+  const name = tableName(readTag(startTag(xml), new Map()));
   const property = name === null ? null : elementAt(keyOf(`${path}/${name}`));
   if (property !== null && property.missing === null && property.repeats === 'once') {
     const own = parent.children.findIndex((child) => typeof child !== 'string' && child.name === name);

@@ -39,9 +39,9 @@ export function startTag(xml: string): string {
   return /^<(?:[^"'>]|"[^"]*"|'[^']*')*>/.exec(xml)?.[0] ?? '';
 }
 
-/** Reads the start tag at the beginning of `text`, `inherited` being the namespaces around it. */
+/** Reads a start tag, as `startTag` gives it, `inherited` being the namespaces around it. */
 export function readTag(text: string, inherited: ReadonlyMap<string, string>): Tag {
-  const all = readAttributes(startTag(text));
+  const all = readAttributes(text);
   const scope = all.some(isDeclaration)
     ? new Map([...inherited, ...all.filter(isDeclaration).map(declare)])
     : inherited;

@@ -10,7 +10,7 @@ const most = Number.MAX_SAFE_INTEGER;
 const entry = { '/entry': several(value(line)) } as const;
 
 const mapping = {
-  '': several(ignored(holder)),
+  '': several(whole(ignored(holder))),
   '/@start': ignored(value(integer(0, most))),
   '/@target': ignored(value(integer(0, most))),
   '/@count': ignored(value(integer(0, most))),
@@ -60,7 +60,7 @@ export const identity = {
   ...under('/domain/idmap/uid', mapping),
   ...under('/domain/idmap/gid', mapping),
   '/domain/perf': ignored(holder),
-  '/domain/perf/event': several(ignored(holder)),
+  '/domain/perf/event': several(whole(ignored(holder))),
   '/domain/perf/event/@name': ignored(value(text)),
   '/domain/perf/event/@enabled': ignored(yesNo),
   '/domain/on_lockfailure': ignored(only('poweroff', 'restart', 'pause', 'ignore')),

@@ -1,7 +1,7 @@
 /** Lines of the table: room for memory, and the modules in it. */
 import { amount, bigAddress, integer, nodeSet, unit, wholeNumber, zeroOrMore } from './numbers.ts';
 import { onPci } from './properties-shapes.ts';
-import { by, holder, ignored, only, part, required, several, under, value, words } from './property.ts';
+import { by, holder, ignored, only, part, required, several, under, value, whole, words } from './property.ts';
 import { flag, supportedBut, text } from './values.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
@@ -44,7 +44,7 @@ export const memory = {
     '/address[dimm]/@base': value(bigAddress),
   }),
   '/domain/vcpus': ignored(holder),
-  '/domain/vcpus/vcpu': several(ignored(holder)),
+  '/domain/vcpus/vcpu': several(whole(ignored(holder))),
   '/domain/vcpus/vcpu/@id': required(ignored(value(wholeNumber(0, 65534)))),
   '/domain/vcpus/vcpu/@enabled': required(ignored(yesNo)),
   '/domain/vcpus/vcpu/@hotpluggable': ignored(yesNo),

@@ -14,6 +14,9 @@ export interface AttachOptions extends ConsoleRequest {
 
 const usualEscape = '^]';
 
+/** Nobody who wants to leave waits longer for a guest that reads nothing. */
+const leavesWithinMs = 1000;
+
 /**
  * Attaches to the domain's console and resolves with the exit code once it has ended or was left; the guest goes on.
  * Throws USAGE for an escape that is none, WRONG_STATE when somebody is connected or took it over, DOMAIN_NOT_RUNNING.
@@ -78,8 +81,8 @@ async function relay(stream: Duplex, escape: number): Promise<boolean> {
       const isTaken = stream.write(end < 0 ? chunk : chunk.subarray(0, end));
       if (end >= 0) {
         leave();
-        // Nobody who wants to leave waits for a guest that reads nothing.
-        stream.once('finish', () => stream.destroy());
+        // The daemon ends it when the guest has all that was typed; closed before, with output unread, that may be lost.
+        setTimeout(() => stream.destroy(), leavesWithinMs).unref();
       } else if (!isTaken) {
         stdin.pause();
         stream.once('drain', () => stdin.resume());

@@ -75,6 +75,22 @@ describeEndToEnd('console', () => {
     expect((await host.domctl(['console', 'none'])).exit).toBe(3);
   });
 
+  test('loses nothing that was typed before the escape, however much the guest says', async () => {
+    await using host = await createHost();
+    await using guest = await startGuest(host);
+    const chatter = setInterval(() => {
+      for (const connection of guest.connections) connection.write('x'.repeat(4096));
+    }, 1);
+    try {
+      for (let times = 1; times <= 8; times += 1) {
+        expect((await host.domctl(['console', 'db1'], { input: 'k\x1d' })).exit).toBe(0);
+        await guest.hears('k'.repeat(times));
+      }
+    } finally {
+      clearInterval(chatter);
+    }
+  });
+
   test('says why it ended: the guest has', async () => {
     await using host = await createHost();
     await using guest = await startGuest(host);

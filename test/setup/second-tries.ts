@@ -14,7 +14,7 @@ export const allowedSecondTries = 3;
 export function judgeSecondTries(tries: readonly SecondTry[]): { readonly lines: string[]; readonly tooMany: boolean } {
   const tooMany = tries.length > allowedSecondTries;
   const lines = tries.map(({ name, error }) => {
-    return `passed at the second try: ${name}: ${error?.split('\n')[0] ?? 'no error is known'}`;
+    return `passed at the second try: ${name}: ${error?.slice(0, 400).replace(/\s*\n\s*/g, ' | ') ?? 'no error is known'}`;
   });
   const verdict = `FAILED: ${tries.length} tests passed at the second try only, allowed are ${allowedSecondTries}`;
   return { lines: tooMany ? [...lines, verdict] : lines, tooMany };

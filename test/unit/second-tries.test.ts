@@ -6,9 +6,9 @@ function tries(count: number): SecondTry[] {
 }
 
 describe('tests that passed at the second try', () => {
-  it('are told by name, with the first line of what failed', () => {
+  it('are told by name, with what failed, in one line', () => {
     expect(judgeSecondTries([{ name: 'a > b', error: 'expected 1\nto be 2' }]).lines).toEqual([
-      'passed at the second try: a > b: expected 1',
+      'passed at the second try: a > b: expected 1 | to be 2',
     ]);
     expect(judgeSecondTries([{ name: 'a', error: null }]).lines).toEqual([
       'passed at the second try: a: no error is known',

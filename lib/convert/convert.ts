@@ -2,13 +2,14 @@
  * A definition as the command line that would run it, without a daemon. Nothing it names need be on this host: what
  * cannot be found out is assumed, and said.
  */
-import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import type { Domain } from '../domain/definition.ts';
 import type { Firmware } from '../domain/firmware.ts';
-import { escapeName } from '../domain/names.ts';
 import { DomctlError } from '../errors.ts';
 import { resolveFirmware } from '../host/firmware.ts';
+import { nvramPath } from '../host/nvram.ts';
+import { isExecutable } from '../host/programs.ts';
+import { nobody } from '../host/users.ts';
 import type { Places } from '../places.ts';
 import { buildArgv } from '../qemu/argv.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
@@ -67,18 +68,12 @@ function madeUp(xml: string): string[] {
   return /<uuid[\s>]/.test(xml) ? [] : ['the definition has no uuid: one is made when it is defined'];
 }
 
-/** Whom a binary is asked as when root asks: whoever writes a definition names it. `nobody` of every Linux. */
-const nobody = { uid: 65534, gid: 65534 };
-
 async function findCapabilities(domain: Domain, emulator: string): Promise<Assumed<Capabilities>> {
-  const isThere = await access(emulator, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) {
+  if (!(await isExecutable(emulator))) {
     const { value, notes } = assumeCapabilities(domain, emulator);
     return { value, notes: notes.map((note) => `there is no ${emulator} here: ${note}`) };
   }
+  // Whoever writes a definition names its emulator.
   const user = process.getuid?.() === 0 ? nobody : null;
   const answers = await interrogate(emulator, { deadlineMs: emulatorDeadlineMs, user });
   return { value: { emulator, ...answers }, notes: [`for QEMU ${answers.version} at ${emulator}`] };
@@ -86,7 +81,7 @@ async function findCapabilities(domain: Domain, emulator: string): Promise<Assum
 
 /** As a start would choose it, where this host has it. */
 async function findFirmware(domain: Domain, { stateDir }: Places): Promise<Assumed<Firmware | null>> {
-  const variables = path.join(stateDir, 'nvram', `${escapeName(domain.name)}_VARS.fd`);
+  const variables = nvramPath(domain, stateDir);
   try {
     const found = await resolveFirmware(domain, variables);
     if (found === null) return { value: null, notes: [] };

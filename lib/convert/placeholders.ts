@@ -2,7 +2,7 @@
  * What a launch finds on its host and makes at its start, as placeholders: descriptors of taps, ports, sockets, firmware, an
  * emulator's answers. Pure. Each comes with a sentence that says so: a line made with them is for reading, not for running.
  */
-import { type Graphics, isServer } from '../domain/graphics.ts';
+import { wantsPort } from '../domain/graphics.ts';
 import type { Domain, Loader, Nvram } from '../domain/definition.ts';
 import type { Firmware } from '../domain/firmware.ts';
 import { type Hostdev, usbName } from '../domain/hostdev.ts';
@@ -143,7 +143,6 @@ function isSought(hostdev: Hostdev): boolean {
 const firstPort = 5900;
 
 function vncPorts({ graphics }: Domain): Map<number, number> {
-  const isOpen = (screen: Graphics): boolean => isServer(screen) && screen.reach === 'port' && screen.port === null;
-  const open = graphics.flatMap((screen, index) => (isOpen(screen) ? [index] : []));
+  const open = graphics.flatMap((screen, index) => (wantsPort(screen) ? [index] : []));
   return new Map(open.map((index, place) => [index, firstPort + place]));
 }

@@ -1,6 +1,6 @@
 /** The ledger as of now: what each incarnation holds, and the host around it. Reads; decides nothing. */
 import type { Decision } from '../admission/decision.ts';
-import { drawUp, type Ledger, type LedgerEntry, type QueuedStart } from '../admission/ledger.ts';
+import { claimedBytes, drawUp, type Ledger, type LedgerEntry, type QueuedStart, sum } from '../admission/ledger.ts';
 import type { HeldKinds } from '../client/contract.ts';
 import type { ForcedStart } from '../domain/incarnation.ts';
 import type { Progress } from '../drain/progress.ts';
@@ -35,7 +35,7 @@ function readHeldInLedger({ cgroup, memoryIsGone }: Supervisor): Reading<number>
 
 /** What these hold together; one that cannot be read counts nothing, and has made the ledger unknown before. */
 export function heldBy(supervisors: readonly Supervisor[]): number {
-  return supervisors.map(readHeld).reduce((sum, held) => sum + (held.known ? held.value : 0), 0);
+  return sum(supervisors.map(readHeld).map((held) => (held.known ? held.value : 0)));
 }
 
 /** The phase in which an incarnation counts: draining only when every exclusive resource is proven free. */
@@ -81,9 +81,11 @@ export function boundWith({ launch, services }: Supervisor, capacityBytes: numbe
   const before = services.all().filter((other) => !isDraining(other) && other.launch.id < launch.id);
   const claimed = before.map((other) => {
     const held = readHeldInLedger(other);
-    return held.known ? known(Math.max(held.value, other.launch.promisedBytes)) : held;
+    return held.known
+      ? known(claimedBytes({ promisedBytes: other.launch.promisedBytes, heldBytes: held.value }))
+      : held;
   });
-  return combine(claimed, (values) => Math.max(1, capacityBytes - values.reduce((sum, value) => sum + value, 0)));
+  return combine(claimed, (values) => Math.max(1, capacityBytes - sum(values)));
 }
 
 /** What a force-start of this decision starts over, for its record. */

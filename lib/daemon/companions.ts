@@ -4,7 +4,7 @@
  * cgroup by its program and its socket, which it has in its arguments: nothing needs to be remembered of its process.
  */
 import { execFile } from 'node:child_process';
-import { access, chown, constants as modes, lchown, lstat, mkdir } from 'node:fs/promises';
+import { chown, lchown, lstat, mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,7 @@ import type { Domain } from '../domain/definition.ts';
 import type { Companion, ProcessIdentity } from '../domain/incarnation.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { argumentsOf, readProcess, unlessGone } from '../host/processes.ts';
+import { firstExecutable } from '../host/programs.ts';
 import { bear, type HypervisorUser } from './birth.ts';
 import { companionSocket, logFile } from './runtime-files.ts';
 import { openProcess, signalUnlessGone } from './signals.ts';
@@ -111,17 +112,6 @@ async function requireDirectory(path: string): Promise<void> {
 async function optionsOf(path: string): Promise<string> {
   const { stdout, stderr } = await promisify(execFile)(path, ['--help'], { timeout: patienceMs });
   return stdout + stderr;
-}
-
-async function firstExecutable(paths: readonly string[]): Promise<string | null> {
-  for (const path of paths) {
-    const isThere = await access(path, modes.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return path;
-  }
-  return null;
 }
 
 /** Starts all of them; resolves when their sockets can be connected to. Throws HOST_LACKS or FAILED. */

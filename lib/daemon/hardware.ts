@@ -122,14 +122,9 @@ function blockRow({ source, device, target }: Disk): BlockRow {
 }
 
 function interfaceRows(interfaces: readonly Interface[], id: number | null): InterfaceRow[] {
-  return interfaces.map(({ type, tap, bridge, model, mac }, index) => {
-    const name = id === null ? tap : tapOf(interfaces, index, id);
-    return { interface: name, type, source: bridge, model, mac };
+  // A tap that the definition does not name gets its name from the incarnation.
+  const taps = id === null ? interfaces.map(({ tap }) => tap) : tapNames(interfaces, id);
+  return interfaces.map(({ type, bridge, model, mac }, index) => {
+    return { interface: taps[index] ?? null, type, source: bridge, model, mac };
   });
-}
-
-/** A tap that the definition does not name gets its name from the incarnation; null: no tap. */
-function tapOf(interfaces: readonly Interface[], index: number, id: number): string | null {
-  const before = tapNames(interfaces.slice(0, index), id).length;
-  return tapNames(interfaces.slice(0, index + 1), id)[before] ?? null;
 }

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import type { UndefineAnswer } from '../client/contract.ts';
 import type { Domain } from '../domain/definition.ts';
 import { DomctlError } from '../errors.ts';
-import { existingNvram } from './nvram.ts';
+import { existingNvram } from '../host/nvram.ts';
 import { existingTpmState, removeTpmState } from './tpm.ts';
 
 /** What becomes of them; nvram null: refused while there is one. */

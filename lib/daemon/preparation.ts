@@ -1,5 +1,5 @@
 /** What a start needs from the host, found out before anything is changed: policy, emulator, user, limits, resources. */
-import { access, constants } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import type { AdmissionClass } from '../admission/decision.ts';
 import { promisedBytes } from '../admission/ledger.ts';
 import type { Claim, ClaimHolder } from '../domain/claims.ts';
@@ -17,6 +17,8 @@ import { ensureStore } from '../host/stores.ts';
 import { requireVsock } from '../host/vsock.ts';
 import { requireNetwork } from '../host/taps.ts';
 import { takesPreload, type TeardownRule } from '../host/teardown.ts';
+import { nvramPath } from '../host/nvram.ts';
+import { firstExecutable } from '../host/programs.ts';
 import { findGroup, findUser } from '../host/users.ts';
 import type { Log } from '../log.ts';
 import { packageDir, type Places } from '../places.ts';
@@ -30,7 +32,6 @@ import { requireCompanions } from './companions.ts';
 import type { LaunchPlan } from './launcher.ts';
 import { requireLimits } from './limits.ts';
 import { findShortage, requireNodes } from './memory-places.ts';
-import { nvramPath } from './nvram.ts';
 import {
   chooseCid,
   choosePorts,
@@ -178,19 +179,11 @@ function requireCommandline({ name, qemuCommandline }: Domain, { security }: Hos
 
 async function findEmulator(domain: Domain): Promise<string> {
   if (domain.emulator !== null) return domain.emulator;
-  for (const path of domain.os.arch === 'i686' ? smallEmulators : usualEmulators) {
-    if (await isExecutable(path)) return path;
-  }
+  const found = await firstExecutable(domain.os.arch === 'i686' ? smallEmulators : usualEmulators);
+  if (found !== null) return found;
   throw new DomctlError('HOST_LACKS', 'no QEMU found on this host', {
     hint: 'apt-get install --no-install-recommends qemu-system-x86',
   });
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function requireKvm(): Promise<void> {

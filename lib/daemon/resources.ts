@@ -14,7 +14,7 @@ import {
 } from '../domain/claims.ts';
 import type { Backend, Interface } from '../domain/devices.ts';
 import type { Domain } from '../domain/definition.ts';
-import { type Graphics, isServer } from '../domain/graphics.ts';
+import { type Graphics, isServer, wantsPort } from '../domain/graphics.ts';
 import { firstGuestCid } from '../domain/links.ts';
 import { findClaimHolder } from '../drain/holders.ts';
 import { DomctlError, isErrno } from '../errors.ts';
@@ -103,7 +103,7 @@ export async function choosePorts(
   const vncPorts = new Map<number, number>();
   const claims: PortClaim[] = [];
   for (const [index, screen] of domain.graphics.entries()) {
-    if (!isServer(screen) || screen.reach !== 'port' || screen.port !== null) continue;
+    if (!wantsPort(screen)) continue;
     const own = { domain: domain.name, incarnation: 0, claims: [...claimed, ...claims] };
     const claim = await firstFree(screen.listen, [...holders, own]);
     vncPorts.set(index, claim.port);

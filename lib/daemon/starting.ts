@@ -127,7 +127,9 @@ export class Starter {
   async #decide(entry: Entry, order: StartOrder, preparation: Preparation): Promise<Admission> {
     const verb: StartVerb = order.force ? 'force-start' : 'start';
     const ownDraining = entry.supervisors.filter(isDraining);
-    const ledger = await readLedger(this.#fleet, preparation.host.value, this.#queue.before(entry));
+    const queue = this.#queue.before(entry);
+    const ledger = await readLedger(this.#fleet, preparation.host.value, queue);
+    const rateBytes = drainRate(this.#fleet.supervisors);
     const { forceStart } = preparation.policy.value;
     const allowedBytes = resolveShare(forceStart.maxShortfall, preparation.promisedBytes);
     const decision = decide(
@@ -141,7 +143,7 @@ export class Starter {
         ownDraining: ownDraining.map(({ launch }) => launch.id),
       },
       { ...forceStart, maxShortfallBytes: allowedBytes },
-      { drainRateBytes: drainRate(this.#fleet), pressurePercent: await readMemoryPressure() },
+      { drainRateBytes: rateBytes, pressurePercent: await readMemoryPressure() },
     );
     const { arithmetic, refusal } = decision;
     const error =
@@ -158,8 +160,8 @@ export class Starter {
             memoryBytes: preparation.domain.memoryBytes,
             allowedBytes,
             ownDraining,
-            rateBytes: drainRate(this.#fleet),
-            queue: this.#queue.before(entry),
+            rateBytes,
+            queue,
           })
         : null);
     refuseStopped(entry, order);
@@ -258,7 +260,7 @@ export class Starter {
 
   #brakeAnswer({ arithmetic, limitBytes }: Decision): StartAnswer['brake'] {
     if (arithmetic === null || limitBytes === null) return null;
-    const rateBytes = drainRate(this.#fleet);
+    const rateBytes = drainRate(this.#fleet.supervisors);
     return { limitBytes, allInMs: rateBytes ? Math.ceil((arithmetic.shortfallBytes / rateBytes) * 1000) : null };
   }
 

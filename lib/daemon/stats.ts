@@ -2,6 +2,7 @@
  * Figures of a domain: from its cgroup, its threads, its taps, and its hypervisor as far as that answers in time. What
  * does not is unknown by name; nothing is ever said of an off domain that is not true of it.
  */
+import { sum } from '../admission/ledger.ts';
 import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer, VcpuStats } from '../client/figures.ts';
 import type { Disk } from '../domain/devices.ts';
 import { pathOf } from '../domain/disk-source.ts';
@@ -66,7 +67,7 @@ function accountOf(entry: Entry, current: Supervisor | null): Omit<DomainStats['
   return {
     heldBytes,
     ...(heldUnknown === undefined ? {} : { heldUnknown }),
-    promisedBytes: promised.reduce((sum, bytes) => sum + bytes, 0),
+    promisedBytes: sum(promised),
     drainingBytes,
     limitBytes: current?.brake?.status?.limitBytes ?? null,
     ...named('pressurePercent', 'pressureUnknown', current && current.cgroup.memoryPressure()),
@@ -150,10 +151,13 @@ function blockStats({ target, source }: Disk, stats: BlockStats): BlockDeviceSta
 /** What it was launched with, not what it may have been redefined to since. */
 /** A tap's host end receives what the guest sends. */
 function interfacesOf(live: Supervisor): InterfaceStats[] {
-  return tapNames(launchedDomain(live.launch).interfaces, live.launch.id).map((name) => {
-    const traffic = readTraffic(name);
-    return traffic.known
-      ? { name, rx: traffic.value.sent, tx: traffic.value.received }
-      : { name, rx: null, tx: null, trafficUnknown: traffic.reason };
-  });
+  const taps = tapNames(launchedDomain(live.launch).interfaces, live.launch.id);
+  return taps
+    .filter((name) => name !== null)
+    .map((name) => {
+      const traffic = readTraffic(name);
+      return traffic.known
+        ? { name, rx: traffic.value.sent, tx: traffic.value.received }
+        : { name, rx: null, tx: null, trafficUnknown: traffic.reason };
+    });
 }

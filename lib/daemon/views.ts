@@ -1,4 +1,5 @@
 /** What the daemon shows: its domains and incarnations as the contract's JSON. Reads the kernel afresh for every question. */
+import { sum } from '../admission/ledger.ts';
 import type {
   DomainInfo,
   DomainRow,
@@ -68,7 +69,7 @@ export function domainRow(entry: Entry, queued: readonly QueuedInfo[] = []): Dom
     persistent: entry.definition !== null,
     autostart: entry.autostart,
     queued: queued.find(({ name }) => name === entry.name) ?? null,
-    ...heldFields(combine(entry.supervisors.map(readHeld), (values) => values.reduce((a, b) => a + b, 0))),
+    ...heldFields(combine(entry.supervisors.map(readHeld), sum)),
     ...drainFields(entry.supervisors),
   };
 }
@@ -87,19 +88,19 @@ function heldFields(held: Reading<number>): HeldFields {
 /** Sum over those draining; bytes are 0 when none is, null when one cannot be read. */
 function drainFields(supervisors: readonly Supervisor[]): DrainFields {
   const draining = supervisors.filter(isDraining);
-  const held = combine(draining.map(readHeld), (values) => values.reduce((a, b) => a + b, 0));
-  const outlooks = draining.map(outlook);
-  const etas = outlooks.map(({ etaMs }) => etaMs);
+  const held = combine(draining.map(readHeld), sum);
+  const etas = draining.map((one) => outlook(one).etaMs);
   return {
     drainingBytes: held.known ? held.value : null,
-    drainRateBytes: draining.length === 0 ? null : outlooks.reduce((sum, { rateBytes }) => sum + (rateBytes ?? 0), 0),
+    drainRateBytes: drainRate(supervisors),
     drainEtaMs: etas.length === 0 || etas.includes(null) ? null : Math.max(...etas.filter((eta) => eta !== null)),
   };
 }
 
-/** How fast all of the host's draining goes; null when nothing can be said. */
-export function drainRate(fleet: Fleet): number | null {
-  return drainFields(fleet.supervisors).drainRateBytes;
+/** How fast those draining give memory back, together; null when none is. Reads nothing. */
+export function drainRate(supervisors: readonly Supervisor[]): number | null {
+  const draining = supervisors.filter(isDraining);
+  return draining.length === 0 ? null : sum(draining.map((one) => outlook(one).rateBytes ?? 0));
 }
 
 export function domainInfo(fleet: Fleet, entry: Entry): DomainInfo {

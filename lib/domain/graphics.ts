@@ -75,6 +75,11 @@ export interface Dbus {
 
 export type Graphics = Vnc | Spice | EglHeadless | Sdl | Dbus;
 
+/** Whether a free port is chosen for it at start. */
+export function wantsPort(graphics: Graphics): graphics is Vnc | Spice {
+  return isServer(graphics) && graphics.reach === 'port' && graphics.port === null;
+}
+
 /** Whether viewers connect to it. */
 export function isServer(graphics: Graphics): graphics is Vnc | Spice {
   return graphics.type === 'vnc' || graphics.type === 'spice';

@@ -18,14 +18,23 @@ export interface HugePoolReading extends PoolShare {
 /** Pools that have pages, smallest first; `sys` is where sysfs is. */
 export function readHugePools(sys = '/sys'): HugePoolReading[] {
   const nodes = numbersIn(join(sys, 'devices/system/node'), /^node(\d+)$/);
-  const sizes = numbersIn(join(sys, 'kernel/mm/hugepages'), /^hugepages-(\d+)kB$/);
-  return sizes
+  return sizesIn(sys)
     .map((kib) => ({
       pageBytes: kib * 1024,
       ...readShare(join(sys, 'kernel/mm/hugepages'), kib),
       nodes: nodes.map((node) => ({ node, ...readShare(join(sys, `devices/system/node/node${node}/hugepages`), kib) })),
     }))
     .filter(({ totalBytes }) => totalBytes > 0);
+}
+
+/** Bytes in all pools, used or not: none of them serves 4 KiB memory. */
+export function hugePoolBytes(sys = '/sys'): number {
+  return sizesIn(sys).reduce((sum, kib) => sum + readShare(join(sys, 'kernel/mm/hugepages'), kib).totalBytes, 0);
+}
+
+/** In KiB, smallest first. */
+function sizesIn(sys: string): number[] {
+  return numbersIn(join(sys, 'kernel/mm/hugepages'), /^hugepages-(\d+)kB$/);
 }
 
 function readShare(directory: string, kib: number): PoolShare {

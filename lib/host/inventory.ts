@@ -6,6 +6,7 @@ import { arch, cpus } from 'node:os';
 import { cpu, mem } from 'systeminformation';
 import type { HostMemory } from '../admission/ledger.ts';
 import { known, type Reading, unknown } from '../reading.ts';
+import { hugePoolBytes } from './huge-pools.ts';
 
 const hugePages = '/sys/kernel/mm/hugepages';
 
@@ -14,7 +15,7 @@ export async function readHostMemory(): Promise<Reading<HostMemory>> {
   try {
     const { total, available } = await mem();
     if (!(total > 0) || !(available >= 0)) return unknown('the host tells no MemTotal or MemAvailable');
-    return known({ totalBytes: total, availableBytes: available, hugePoolBytes: readHugePools() });
+    return known({ totalBytes: total, availableBytes: available, hugePoolBytes: hugePoolBytes() });
   } catch (error) {
     return unknown(messageOf(error));
   }
@@ -42,15 +43,6 @@ export async function readMemoryPressure(): Promise<Reading<number>> {
   } catch (error) {
     return unknown(messageOf(error));
   }
-}
-
-/** Bytes in all pools, used or not: none of them serves 4 KiB memory. A kernel without huge pages has no directory of them. */
-function readHugePools(): number {
-  if (!existsSync(hugePages)) return 0;
-  return readdirSync(hugePages).reduce((sum, name) => {
-    const kib = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0);
-    return sum + kib * 1024 * Number(readFileSync(`${hugePages}/${name}/nr_hugepages`, 'utf8'));
-  }, 0);
 }
 
 /** The host's processors and memory, as libvirt's nodeinfo has them; null: not known. */

@@ -40,9 +40,9 @@ function tapName(incarnation: number, index: number): string {
   return `dctl${incarnation}-${index}`;
 }
 
-/** Names of the taps of incarnation `id`, made by us or by the operator, in the order of its interfaces. */
-export function tapNames(interfaces: readonly Interface[], id: number): string[] {
-  return interfaces.flatMap((one, index) => (hasTap(one) ? [one.tap ?? tapName(id, index)] : []));
+/** By interface, the name of its tap in incarnation `id`, made by us or by the operator; null: it has none. */
+export function tapNames(interfaces: readonly Interface[], id: number): (string | null)[] {
+  return interfaces.map((one, index) => (hasTap(one) ? (one.tap ?? tapName(id, index)) : null));
 }
 
 /** Claims on the taps that the XML names. */

@@ -12,6 +12,9 @@ export interface User {
   readonly gid: number;
 }
 
+/** The same on every Linux. Whom a binary is asked as when root asks and there is no hypervisor's user. */
+export const nobody = { uid: 65534, gid: 65534 };
+
 /** The user of that name, or null. */
 export async function findUser(name: string): Promise<User | null> {
   const [, , uid, gid] = (await find('passwd', name)) ?? [];

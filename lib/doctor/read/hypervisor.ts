@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno, messageOf } from '../../errors.ts';
 import { takesPreload } from '../../host/teardown.ts';
-import { findGroup, findUser } from '../../host/users.ts';
+import { findGroup, findUser, nobody } from '../../host/users.ts';
 import type { Places } from '../../places.ts';
 import { emulatorDeadlineMs, idle, interrogate } from '../../qemu/interrogate.ts';
 import { known, type Reading, unknown } from '../../reading.ts';
@@ -20,9 +20,6 @@ import type {
 } from '../readings.ts';
 import { attempt, readText, unlessAbsent } from './attempt.ts';
 import { modeOf, nearestThere } from './configuration.ts';
-
-/** Whom a binary is asked as when root asks and there is no hypervisor's user: `nobody` of every Linux. */
-const nobody = { uid: 65534, gid: 65534 };
 
 const emulatorDirectories = ['/usr/bin', '/usr/local/bin', '/usr/libexec'];
 /** Usual homes of images. */

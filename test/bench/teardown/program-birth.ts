@@ -2,6 +2,7 @@
 import { chownSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CgroupRoot } from '../../../cgroups/hierarchy.ts';
+import type { Cgroup } from '../../../cgroups/cgroup.ts';
 import { closeFd, spawn, type Spawned, watchPidfd } from '../../../native/index.ts';
 import { findPreloadLibrary } from '../../../native/preload.ts';
 import { until } from './contender.ts';
@@ -20,8 +21,38 @@ export function preloading(program: string, more: Environment = {}): Environment
   return { LD_PRELOAD: findPreloadLibrary() ?? '', ASYNC_TEARDOWN_PROGRAM: program, ...more };
 }
 
-export interface Running extends Spawned {
+export interface Newborn extends Spawned {
   readonly ended: Promise<void>;
+}
+
+/** Spawns a program as nobody, in a new cgroup; what it prints goes to `outputs`, quiet where null. */
+export async function bear(
+  cgroup: Cgroup,
+  program: { readonly argv: readonly string[]; readonly env: Environment },
+  outputs: { readonly stdout: number | null; readonly stderr: number },
+): Promise<Newborn> {
+  await cgroup.create();
+  const birth = await cgroup.openBirthPlace();
+  const quiet = openSync('/dev/null', 'r+');
+  const spawned = spawn({
+    file: program.argv[0]!,
+    ...program,
+    cwd: '/',
+    stdin: quiet,
+    stdout: outputs.stdout ?? quiet,
+    stderr: outputs.stderr,
+    extraFds: [],
+    cgroupFd: birth.cgroupFd,
+    joinFds: birth.joinFds,
+    credentials: { uid: nobody, gid: nobody, groups: [] },
+    rlimits: [],
+  });
+  await birth.close();
+  closeFd(quiet);
+  return { ...spawned, ended: new Promise((resolve) => void watchPidfd(spawned.pidfd, () => resolve())) };
+}
+
+export interface Running extends Newborn {
   remove(): Promise<void>;
 }
 
@@ -32,28 +63,13 @@ export async function run({ root, scratch }: Place, argv: readonly string[], env
   goOn();
   started += 1;
   const cgroup = root.at(`program-${started}`);
-  await cgroup.create();
-  const birth = await cgroup.openBirthPlace();
-  const quiet = openSync('/dev/null', 'r+');
   const log = openSync(join(scratch, 'programs.log'), 'a');
-  const spawned = spawn({
-    file: argv[0]!,
-    argv,
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', ...env },
-    cwd: '/',
-    stdin: quiet,
-    stdout: log,
-    stderr: log,
-    extraFds: [],
-    cgroupFd: birth.cgroupFd,
-    joinFds: birth.joinFds,
-    credentials: { uid: nobody, gid: nobody, groups: [] },
-    rlimits: [],
-  });
-  await birth.close();
-  closeFd(quiet);
+  const newborn = await bear(
+    cgroup,
+    { argv, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', ...env } },
+    { stdout: log, stderr: log },
+  );
   closeFd(log);
-  const ended = new Promise<void>((resolve) => void watchPidfd(spawned.pidfd, () => resolve()));
   const remove = async (): Promise<void> => {
     await until(
       'its cgroup is empty',
@@ -68,7 +84,7 @@ export async function run({ root, scratch }: Place, argv: readonly string[], env
   atEnd(async () => {
     if (cgroup.exists().known && cgroup.populated().known) await cgroup.kill().then(remove, () => undefined);
   });
-  return { ...spawned, ended, remove };
+  return { ...newborn, remove };
 }
 
 /** Where the program may write. */

@@ -1,13 +1,13 @@
 /** QEMU by hand: spawned by us, ended by a signal, and off when we have reaped it. */
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { chownSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import type { Cgroup } from '../../../cgroups/cgroup.ts';
 import type { CgroupRoot } from '../../../cgroups/hierarchy.ts';
-import { closeFd, pidfdSignal, spawn, type Spawned, watchPidfd } from '../../../native/index.ts';
+import { pidfdSignal, type Spawned } from '../../../native/index.ts';
 import { type Monitor, openMonitor } from './monitor.ts';
 import { type Contender, type Live, until } from './contender.ts';
-import { type Guest, guestBytes, makeImage, nobody } from './guest.ts';
+import { type Guest, guestBytes, makeImage } from './guest.ts';
+import { bear, type Newborn, ownedDirectory } from './program-birth.ts';
 import { atEnd } from './ending.ts';
 
 export interface RawOptions {
@@ -76,49 +76,22 @@ async function clearNexts(): Promise<void> {
   await sweep();
 }
 
-interface Running extends Spawned {
+interface Running extends Newborn {
   readonly qmp: Monitor;
-  readonly ended: Promise<void>;
 }
 
 const cgroups: Cgroup[] = [];
 
-/** Where the hypervisor's user may make its own. */
-function socketsOf({ scratch }: RawPlace): string {
-  const directory = join(scratch, 'sockets');
-  if (!existsSync(directory)) mkdirSync(directory);
-  chownSync(directory, nobody, nobody);
-  return directory;
-}
-
 async function launch(asked: RawPlace & { image: string; guest: Guest; asyncTeardown: boolean }): Promise<Running> {
   started += 1;
   const cgroup = asked.root.at(`raw-${started}`);
-  await cgroup.create();
+  const socket = join(ownedDirectory(asked.scratch, 'sockets'), `${started}.sock`);
+  const argv = [emulator, ...argvOf(asked, socket)];
+  const newborn = await bear(cgroup, { argv, env: { PATH: '/usr/bin:/bin' } }, { stdout: null, stderr: 2 });
   cgroups.push(cgroup);
-  const birth = await cgroup.openBirthPlace();
-  const socket = join(socketsOf(asked), `${started}.sock`);
-  const quiet = openSync('/dev/null', 'r+');
-  const spawned = spawn({
-    file: emulator,
-    argv: [emulator, ...argvOf(asked, socket)],
-    env: { PATH: '/usr/bin:/bin' },
-    cwd: '/',
-    stdin: quiet,
-    stdout: quiet,
-    stderr: 2,
-    extraFds: [],
-    cgroupFd: birth.cgroupFd,
-    joinFds: birth.joinFds,
-    credentials: { uid: nobody, gid: nobody, groups: [] },
-    rlimits: [],
-  });
-  await birth.close();
-  closeFd(quiet);
-  const ended = new Promise<void>((resolve) => void watchPidfd(spawned.pidfd, () => resolve()));
-  atEnd(() => kill(spawned, 'SIGKILL'));
+  atEnd(() => kill(newborn, 'SIGKILL'));
   const qmp = await openMonitor(socket);
-  return { ...spawned, qmp, ended };
+  return { ...newborn, qmp };
 }
 
 function argvOf(

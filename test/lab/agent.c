@@ -2,7 +2,7 @@
  * PID 1 of the lab: runs the commands that come in over a virtio port or a serial line, and says there what becomes of them.
  * A frame is one byte of kind, two of the command's number, four of length, both little-endian, then as many bytes.
  *   in:  R run (NUL-terminated: directory, number of variables, variables, arguments), K signal (one byte), Q power off
- *   out: U up (the kernel's release), O and E what the command printed, X its end ('c' and exit code, or 's' and signal)
+ *   out: U up (the kernel's release), O and E what the command printed, X its end ('c' and exit code, or 's' and signal), A one more kibibyte was read
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { commands = 16, chunk = 65536 };
+enum { commands = 16, chunk = 65536, credit = 1024 };
 
 static struct command {
   pid_t pid; /* 0: this place is free */
@@ -43,20 +43,22 @@ static void put(const void *bytes, size_t length) {
   }
 }
 
-/* Gives false at the end of the port: the runner is gone. */
-static int get(void *bytes, size_t length) {
-  for (char *at = bytes; length > 0;) {
-    ssize_t n = read(port, at, length);
-    if (n == 0 || (n < 0 && errno != EINTR)) return 0;
-    if (n > 0) at += n, length -= (size_t)n;
-  }
-  return 1;
-}
-
 static void tell(char kind, uint16_t number, const void *bytes, uint32_t length) {
   unsigned char head[7] = {kind, number & 255, number >> 8, length & 255, length >> 8 & 255, length >> 16 & 255, length >> 24};
   put(head, sizeof head);
   put(bytes, length);
+}
+
+/* Gives false at the end of the port: the runner is gone. */
+static int get(void *bytes, size_t length) {
+  static size_t unsaid;
+  for (char *at = bytes; length > 0;) {
+    ssize_t n = read(port, at, length);
+    if (n == 0 || (n < 0 && errno != EINTR)) return 0;
+    if (n > 0) at += n, length -= (size_t)n, unsaid += (size_t)n;
+    for (; unsaid >= credit; unsaid -= credit) tell('A', 0, NULL, 0);
+  }
+  return 1;
 }
 
 static void become(char *payload, int out, int err) {

@@ -33,6 +33,12 @@ interface Pending {
 
 const headBytes = 7;
 
+/** What the agent says it has read, at a time. */
+const creditBytes = 1024;
+
+/** Unread by the agent at most: user-mode Linux never reads a line again that was once full, and 4 KiB fill it. */
+const unreadBytes = 2 * creditBytes;
+
 export class Channel {
   /** The kernel's release, when the agent is up. */
   readonly up: Promise<string>;
@@ -40,6 +46,8 @@ export class Channel {
   readonly #pending = new Map<number, Pending>();
   #chunks: Buffer = Buffer.alloc(0);
   #numbers = 0;
+  #unsent: Buffer = Buffer.alloc(0);
+  #credit = unreadBytes;
   #resolveUp!: (release: string) => void;
 
   constructor(socket: Socket) {
@@ -80,7 +88,20 @@ export class Channel {
     head.write(kind, 'latin1');
     head.writeUInt16LE(number, 1);
     head.writeUInt32LE(payload.length, 3);
-    this.#socket.write(Buffer.concat([head, payload]));
+    this.#unsent = Buffer.concat([this.#unsent, head, payload]);
+    this.#sendWhatMayGo();
+  }
+
+  #sendWhatMayGo(): void {
+    const bytes = this.#unsent.subarray(0, this.#credit);
+    this.#unsent = this.#unsent.subarray(bytes.length);
+    this.#credit -= bytes.length;
+    if (bytes.length > 0) this.#socket.write(bytes);
+  }
+
+  #takeCredit(): void {
+    this.#credit += creditBytes;
+    this.#sendWhatMayGo();
   }
 
   #take(chunk: Buffer): void {
@@ -96,6 +117,7 @@ export class Channel {
 
   #obey(kind: string, number: number, payload: Buffer): void {
     if (kind === 'U') this.#resolveUp(payload.toString());
+    if (kind === 'A') this.#takeCredit();
     const pending = this.#pending.get(number);
     if (!pending) return;
     if (kind === 'O') this.#pass(pending.stdout, payload);

@@ -106,6 +106,14 @@ describe.each(kinds)('$name', ({ kind, lacks }) =>
       expect(stdout).toBe(`[]\n[a b]\n[it's]\n[ü]\na "b"\n=c\n${checkout}/test\n`);
     });
 
+    test('gets more variables than its line holds, command after command', async () => {
+      const env = { ...process.env, LONG: 'x'.repeat(100_000) };
+      for (let at = 0; at < 5; at += 1) {
+        const { stdout } = await runIn(lab, ['sh', '-c', 'echo "${#LONG}"'], { env });
+        expect(stdout).toBe('100000\n');
+      }
+    });
+
     test('gets signals, its children with it', async () => {
       const [out, err] = [collector(), collector()];
       const run = lab.run(['sh', '-c', 'trap "echo caught; exit 9" TERM; echo ready; sleep 600 & wait'], {

@@ -93,10 +93,7 @@ export class CgroupRoot {
 
   /** The cgroup `names` below the root; it need not exist. */
   at(...names: readonly string[]): Cgroup {
-    const path = join(this.path, ...names);
-    const directory = join(this.hierarchy.mount.mountPoint, path);
-    const twin = this.hierarchy.kind === 'hybrid' ? join(this.hierarchy.memory.mountPoint, path) : null;
-    return new Cgroup({ path, directory, twinDirectory: twin });
+    return cgroupAt(this.hierarchy, join(this.path, ...names));
   }
 
   /** Makes `names` below the root as a place for children: no process of its own, controllers handed down. */
@@ -148,6 +145,13 @@ export class CgroupRoot {
       await enableControllers(join(this.hierarchy.mount.mountPoint, partial));
     }
   }
+}
+
+/** The cgroup at `path` below the mount, whoever made it; it need not exist. */
+export function cgroupAt(hierarchy: Hierarchy, path: string): Cgroup {
+  const directory = join(hierarchy.mount.mountPoint, path);
+  const twin = hierarchy.kind === 'hybrid' ? join(hierarchy.memory.mountPoint, path) : null;
+  return new Cgroup({ path, directory, twinDirectory: twin });
 }
 
 /** Path of this process's cgroup v2; null: in none. */

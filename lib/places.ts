@@ -12,6 +12,8 @@ export interface Places {
   readonly logDir: string;
   /** Path below the cgroup2 mount. */
   readonly cgroupRoot: string;
+  /** Where the daemons that share this host's memory tell each other what they promised. */
+  readonly promisesDir: string;
 }
 
 /** Each place with the environment variable (and, in lower case with dashes, the flag) that moves it. */
@@ -21,6 +23,7 @@ export const placeVariables = {
   runtimeDir: 'DOMCTL_RUNTIME_DIR',
   logDir: 'DOMCTL_LOG_DIR',
   cgroupRoot: 'DOMCTL_CGROUP_ROOT',
+  promisesDir: 'DOMCTL_PROMISES_DIR',
 } as const satisfies Record<keyof Places, string>;
 
 /** The places for this user; root's are the system's, others follow the XDG base directories. Throws USAGE for a relative one. */
@@ -43,12 +46,13 @@ export function placesEnvironment(places: Places): Record<string, string> {
   return Object.fromEntries(keys.map((key) => [placeVariables[key], places[key]]));
 }
 
-const systemPlaces: Places = {
+export const systemPlaces: Places = {
   configDir: '/etc/domctl',
   stateDir: '/var/lib/domctl',
   runtimeDir: '/run/domctl',
   logDir: '/var/log/domctl',
   cgroupRoot: '/domctl',
+  promisesDir: '/run/domctl-promises',
 };
 
 function userPlaces(env: Readonly<Record<string, string | undefined>>): Places {
@@ -60,12 +64,14 @@ function userPlaces(env: Readonly<Record<string, string | undefined>>): Places {
     return join(value?.startsWith('/') ? value : otherwise, 'domctl');
   };
   const stateDir = base('XDG_STATE_HOME', join(home, '.local/state'));
+  const runtimeDir = base('XDG_RUNTIME_DIR', `/run/user/${uid}`);
   return {
     configDir: base('XDG_CONFIG_HOME', join(home, '.config')),
     stateDir,
-    runtimeDir: base('XDG_RUNTIME_DIR', `/run/user/${uid}`),
+    runtimeDir,
     logDir: join(stateDir, 'log'),
     cgroupRoot: `/domctl-${uid}`,
+    promisesDir: `${runtimeDir}-promises`,
   };
 }
 

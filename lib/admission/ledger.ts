@@ -1,7 +1,8 @@
 /**
  * The host's memory as domctl accounts for it: pure arithmetic in bytes over readings that may be unknown.
- *   capacity = (MemTotal - huge page pools) x overcommit - reserve - foreign
- *   foreign  = what programs use that domctl does not run = MemTotal - MemAvailable - pools - sum(held)
+ *   capacity  = (MemTotal - huge page pools) x overcommit - reserve - foreign - elsewhere
+ *   foreign   = what programs use that domctl does not run = MemTotal - MemAvailable - pools - sum(held)
+ *   elsewhere = what other daemons of this host have promised, and is not touched yet
  * Unknown in, unknown out: a decision that lacks a figure is refused, not guessed.
  */
 import { combine, known, type Reading } from '../reading.ts';
@@ -45,6 +46,7 @@ export interface Ledger {
   readonly rule: CapacityRule;
   readonly rows: readonly LedgerRow[];
   readonly foreignBytes: number;
+  readonly elsewhereBytes: number;
   readonly capacityBytes: number;
   /** Sum over the live of max(promised, held): what they may claim at any time. */
   readonly promisedLiveBytes: number;
@@ -57,23 +59,33 @@ export interface Ledger {
   readonly freeToPromiseBytes: number;
 }
 
-/** The ledger, or why it cannot be drawn up. `queued`: starts that come before whoever asks. */
+/** What comes before whoever asks. */
+export interface SetAside {
+  readonly queued: readonly QueuedStart[];
+  /** Promised by other daemons of this host beyond what their domains hold. */
+  readonly elsewhereBytes: number;
+}
+
+/** The ledger, or why it cannot be drawn up. */
 export function drawUp(
   host: Reading<HostMemory>,
   rule: CapacityRule,
   entries: readonly LedgerEntry[],
-  queued: readonly QueuedStart[] = [],
+  setAside: Partial<SetAside> = {},
 ): Reading<Ledger> {
   if (!host.known) return host;
   const helds = combine(entries.map(heldOf), (values) => values);
-  return helds.known ? known(settle(host.value, rule, toRows(entries, helds.value), queued)) : helds;
+  const { queued = [], elsewhereBytes = 0 } = setAside;
+  return helds.known
+    ? known(settle(host.value, rule, toRows(entries, helds.value), { queued, elsewhereBytes }))
+    : helds;
 }
 
 function settle(
   host: HostMemory,
   rule: CapacityRule,
   rows: readonly LedgerRow[],
-  queued: readonly QueuedStart[],
+  { queued, elsewhereBytes }: SetAside,
 ): Ledger {
   const live = rows.filter((row) => row.phase === 'live');
   const heldLiveBytes = sum(live.map((row) => row.heldBytes));
@@ -81,8 +93,8 @@ function settle(
   const promisedLiveBytes = sum(live.map(claimedBytes));
   const usedBytes = host.totalBytes - host.availableBytes - host.hugePoolBytes;
   const foreignBytes = Math.max(0, usedBytes - heldLiveBytes - heldDrainingBytes);
-  const capacityBytes =
-    Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit) - rule.reserveBytes - foreignBytes;
+  const promisableBytes = Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit);
+  const capacityBytes = promisableBytes - rule.reserveBytes - foreignBytes - elsewhereBytes;
   const queuedBytes = sum(queued.map(({ promisedBytes }) => promisedBytes));
   const freeToPromiseBytes = capacityBytes - promisedLiveBytes - heldDrainingBytes - queuedBytes;
   return {
@@ -90,6 +102,7 @@ function settle(
     rule,
     rows,
     foreignBytes,
+    elsewhereBytes,
     capacityBytes,
     promisedLiveBytes,
     heldLiveBytes,

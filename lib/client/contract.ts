@@ -277,6 +277,8 @@ export interface ResourcesAnswer {
     readonly reserve: string;
     readonly overcommit: number;
     readonly foreignBytes: number;
+    /** Promised by other daemons of this host, and not touched yet. */
+    readonly elsewhereBytes: number;
     readonly capacityBytes: number;
     readonly promisedLiveBytes: number;
     readonly heldLiveBytes: number;

@@ -5,10 +5,11 @@ import type { HeldKinds } from '../client/contract.ts';
 import type { ForcedStart } from '../domain/incarnation.ts';
 import type { Progress } from '../drain/progress.ts';
 import { readHostMemory } from '../host/inventory.ts';
-import { combine, known, type Reading } from '../reading.ts';
+import { combine, known, type Reading, unknown } from '../reading.ts';
 import type { HostConfig } from '../policy/types.ts';
 import { resolveReserve } from '../policy/values.ts';
 import type { Fleet } from './fleet.ts';
+import type { HostPromise, Neighbours } from './neighbours.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** Memory an incarnation is charged with, less what the kernel can drop; none once that is proven, while it is tidied up. */
@@ -49,17 +50,32 @@ export function outlook({ tracker, holder }: Supervisor): Pick<Progress, 'rateBy
   return { rateBytes, etaMs: holder === null ? etaMs : null };
 }
 
+/** What a ledger is drawn up from, beside the host. */
+export interface Books {
+  readonly fleet: Fleet;
+  readonly neighbours: Neighbours;
+  readonly host: HostConfig;
+}
+
 /** The ledger for who comes after `queued`. */
 export async function readLedger(
-  fleet: Fleet,
-  host: HostConfig,
+  { fleet, neighbours, host }: Books,
   queued: readonly QueuedStart[],
 ): Promise<Reading<Ledger>> {
-  const memory = await readHostMemory();
+  const [memory, others] = await Promise.all([readHostMemory(), neighbours.read()]);
   if (!memory.known) return memory;
-  const entries = fleet.supervisors.map(toEntry);
+  if (!others.known) return unknown(`promises of another daemon: ${others.reason}`);
   const reserveBytes = resolveReserve(host.capacity.reserve, memory.value.totalBytes);
-  return drawUp(memory, { overcommit: host.capacity.overcommit, reserveBytes }, entries, queued);
+  const elsewhereBytes = sum(others.value.map(({ untouchedBytes }) => untouchedBytes));
+  const rule = { overcommit: host.capacity.overcommit, reserveBytes };
+  return drawUp(memory, rule, fleet.supervisors.map(toEntry), { queued, elsewhereBytes });
+}
+
+/** For other daemons of this host: all that count as live. */
+export function promisesOf(supervisors: readonly Supervisor[]): HostPromise[] {
+  return supervisors
+    .filter((supervisor) => !isDraining(supervisor))
+    .map(({ launch: { cgroup, domain, promisedBytes } }) => ({ cgroup, domain, promisedBytes }));
 }
 
 function toEntry(supervisor: Supervisor): LedgerEntry {

@@ -17,8 +17,9 @@ import { systemClock } from '../clock.ts';
 import type { IncarnationState } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
-import { findPlaces, placeVariables, type Places, socketPath } from '../places.ts';
+import { findPlaces, placeVariables, type Places, socketPath, systemPlaces } from '../places.ts';
 import { version } from '../version.ts';
+import { promisesOf } from './accounts.ts';
 import { autostart } from './autostart.ts';
 import { announceState } from './announcements.ts';
 import { takeInheritedSocket } from './activation.ts';
@@ -31,6 +32,7 @@ import { Guests } from './guests.ts';
 import { Hardware } from './hardware.ts';
 import { Journal, type Remembered } from './journal.ts';
 import { Metrics } from './metrics.ts';
+import { Neighbours, type PromisePlaces } from './neighbours.ts';
 import { recover } from './recover.ts';
 import { chooseRoot } from './root-choice.ts';
 import { makeRuntimeRoot, makeStateRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
@@ -56,35 +58,35 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const events = await EventLog.open(places.stateDir, { clock: systemClock, log });
   const fleet = new Fleet(Math.max(remembered.lastId, ...[...cgroupIds(root).values()].flat()));
   const metrics = new Metrics();
-  const services: Services = {
-    journal,
-    clock: systemClock,
-    log,
+  const neighbours = new Neighbours({
+    places: promisePlaces(places),
     root,
-    places,
-    events,
-    runEffect,
+    log,
+    live: () => promisesOf(fleet.supervisors),
+  });
+  const own = { journal, clock: systemClock, log, root, places, events, runEffect };
+  const services: Services = {
+    ...own,
     all: () => fleet.supervisors,
     published: (supervisor, before) => {
       publish(fleet, supervisor, before);
       metrics.published(supervisor, before);
       manager.status(summarize(fleet));
+      void neighbours.refresh();
     },
   };
   await fold(fleet, services, remembered, definitions);
-  const starter = new Starter(fleet, services);
-  await starter.waiting.restore(remembered.tickets);
+  const starter = await openStarter({ fleet, services, neighbours }, remembered);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
   const hardware = new Hardware({ fleet, definitions, events });
-  const parts = { about: describe(root), starter, verbs, guests, hardware };
-  const app = buildServer({ fleet, services, ...parts, metrics, stop });
+  const parts = { starter, verbs, guests, hardware, metrics, neighbours };
+  const app = buildServer({ fleet, services, about: describe(root), ...parts, stop });
   await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, root, places);
   const trimming = setInterval(() => void trimLogs(places, log), trimLogsEveryMs);
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
   starter.waiting.serve();
@@ -107,6 +109,17 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
         process.exit(1);
       });
   }
+}
+
+/** What was promised is known to the neighbours, and what was queued has its place. */
+async function openStarter(
+  { fleet, services, neighbours }: { fleet: Fleet; services: Services; neighbours: Neighbours },
+  { tickets }: Remembered,
+): Promise<Starter> {
+  await neighbours.refresh();
+  const starter = new Starter(fleet, services, neighbours);
+  await starter.waiting.restore(tickets);
+  return starter;
 }
 
 /** Of everything that only this daemon needed; the locks last. */
@@ -134,6 +147,12 @@ async function claim(given: Places) {
   const places = { ...given, cgroupRoot: findRoot(given, remembered) };
   const root = await CgroupRoot.open(readHierarchy(), places.cgroupRoot);
   return { places, lock, journal, remembered, root, rootLock: await takeRootLock(root) };
+}
+
+/** A user's daemon shares the host with the system's, too. */
+function promisePlaces({ promisesDir }: Places): PromisePlaces {
+  const isUsers = process.getuid?.() !== 0;
+  return { own: promisesDir, others: isUsers ? [systemPlaces.promisesDir] : [] };
 }
 
 /** The cgroup root to use; warns when it is not the one that was asked for. */

@@ -9,6 +9,7 @@ import type { IncarnationState } from '../domain/incarnation.ts';
 import { asDomctlError } from '../errors.ts';
 import type { HostConfig } from '../policy/types.ts';
 import type { Fleet } from './fleet.ts';
+import type { Neighbours } from './neighbours.ts';
 import type { Supervisor } from './supervisor.ts';
 import { drainView, listDomains, resourcesView } from './views.ts';
 
@@ -60,7 +61,7 @@ export class Metrics {
   }
 
   /** Everything as text. `host` is the configuration as of now; null, when it cannot be read: what follows from it is absent. */
-  async text(fleet: Fleet, host: HostConfig | null): Promise<string> {
+  async text(fleet: Fleet, neighbours: Neighbours, host: HostConfig | null): Promise<string> {
     const stalled = drainView(fleet, null).draining.filter(({ stalledForMs }) => stalledForMs !== null).length;
     const now = new Registry();
     addStates(now, listDomains(fleet));
@@ -69,7 +70,7 @@ export class Metrics {
       ['domctl_stalled_incarnations', 'Drains without a byte falling', stalled],
       ['domctl_braked_incarnations', 'Held below what they were promised', braked.length],
     ]);
-    if (host) addGauges(now, gaugesOf(await resourcesView(fleet, host)));
+    if (host) addGauges(now, gaugesOf(await resourcesView({ fleet, neighbours, host })));
     const text = await Registry.merge([now, this.#registry]).metrics();
     // A mean of nothing, and spelt as no parser is promised: what is not known is absent.
     return text.replaceAll(/^.* Nan\n/gm, '');
@@ -122,6 +123,7 @@ const ledgerGauges: readonly (readonly [name: string, help: string, key: keyof L
   ['domctl_host_huge_pool_bytes', 'Huge page pools, used or not', 'hugePoolBytes'],
   ['domctl_reserve_bytes', 'Kept from domains by host.yaml', 'reserveBytes'],
   ['domctl_foreign_bytes', 'Used by programs that domctl does not run', 'foreignBytes'],
+  ['domctl_elsewhere_bytes', 'Promised by other daemons of this host, and not touched yet', 'elsewhereBytes'],
   ['domctl_capacity_bytes', 'What domains may have in all', 'capacityBytes'],
   ['domctl_promised_bytes', 'What live domains may grow to', 'promisedLiveBytes'],
   ['domctl_held_bytes', 'Charged to live incarnations', 'heldLiveBytes'],

@@ -32,6 +32,7 @@ import type { Guests } from './guests.ts';
 import type { Hardware } from './hardware.ts';
 import { packageDir } from '../places.ts';
 import { countRefusals, type Metrics } from './metrics.ts';
+import type { Neighbours } from './neighbours.ts';
 import { sendMonitorCommand } from './monitor-command.ts';
 import { readHostConfig } from './preparation.ts';
 import { requireRole } from './roles.ts';
@@ -51,6 +52,7 @@ export interface Daemon {
   readonly hardware: Hardware;
   readonly about: VersionAnswer;
   readonly metrics: Metrics;
+  readonly neighbours: Neighbours;
   /** Ends the daemon; VMs go on. */
   stop(): void;
 }
@@ -109,10 +111,10 @@ export function buildServer(daemon: Daemon): FastifyInstance {
 }
 
 /** Beside the versioned API: the format is Prometheus'. A configuration that cannot be read leaves out what follows from it. */
-function addMetrics(app: FastifyInstance, { fleet, metrics, services }: Daemon): void {
+function addMetrics(app: FastifyInstance, { fleet, metrics, neighbours, services }: Daemon): void {
   app.get('/metrics', async (_request, reply) => {
     const host = await readHostConfig(services.places).catch(() => null);
-    return reply.type(metrics.contentType).send(await metrics.text(fleet, host && host.value));
+    return reply.type(metrics.contentType).send(await metrics.text(fleet, neighbours, host && host.value));
   });
 }
 
@@ -124,7 +126,7 @@ function addConsoles(app: FastifyInstance, { fleet, services }: Daemon): void {
 }
 
 /** Routes that change nothing, and wait for nothing but the kernel's files. */
-function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: Daemon): void {
+function addQuestions(app: FastifyInstance, { fleet, neighbours, services, verbs, about }: Daemon): void {
   app.get('/version', () => about);
   app.get('/openapi.json', async (_request, reply) => reply.type('application/json').send(await readApiDocument()));
   app.get('/domains', () => listDomains(fleet));
@@ -138,7 +140,10 @@ function addQuestions(app: FastifyInstance, { fleet, services, verbs, about }: D
   );
   app.get('/domains/:domain/stats', async (request) => domainStats(fleet, fleet.locate(nameOf(request)).entry));
   app.get('/node', nodeView);
-  app.get('/resources', async () => resourcesView(fleet, (await readHostConfig(services.places)).value));
+  app.get('/resources', async () => {
+    const { value: host } = await readHostConfig(services.places);
+    return resourcesView({ fleet, neighbours, host });
+  });
   app.get('/drain', (request) => {
     const { domain } = check(domainQuery, request.query);
     return drainView(fleet, domain === undefined ? null : fleet.locate(domain).entry);

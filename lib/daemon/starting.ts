@@ -25,6 +25,7 @@ import type { Entry, Fleet } from './fleet.ts';
 import { launchHypervisor } from './launcher.ts';
 import { becomesReleased, hasLostPort } from './lost-ports.ts';
 import { goingFirst } from './precedence.ts';
+import type { Neighbours } from './neighbours.ts';
 import { type Preparation, prepare, withPorts } from './preparation.ts';
 import { refusedByClaim, refusedByLedger, refusedByState, refusedByTaken, type StartVerb } from './refusals.ts';
 import { isTaken } from './resources.ts';
@@ -38,13 +39,15 @@ import { drainRate } from './views.ts';
 export class Starter {
   readonly #fleet: Fleet;
   readonly #services: Services;
+  readonly #neighbours: Neighbours;
   readonly #queue: StartQueue;
   readonly #waiting: WaitingStarts;
   readonly #admission = new Mutex();
 
-  constructor(fleet: Fleet, services: Services) {
+  constructor(fleet: Fleet, services: Services, neighbours: Neighbours) {
     this.#fleet = fleet;
     this.#services = services;
+    this.#neighbours = neighbours;
     this.#queue = new StartQueue(fleet, services);
     this.#waiting = new WaitingStarts({
       fleet,
@@ -118,9 +121,12 @@ export class Starter {
           hint: 'start it again',
         });
       }
-      return this.#admission.runExclusive(async () =>
-        this.#decide(entry, order, await withPorts(preparation, this.#fleet.claimHolders())),
-      );
+      return this.#admission.runExclusive(async () => {
+        const ready = await withPorts(preparation, this.#fleet.claimHolders());
+        if (order.dryRun) return this.#decide(entry, order, ready);
+        const promise = { domain: entry.name, promisedBytes: ready.promisedBytes };
+        return this.#neighbours.considering(promise, async () => this.#decide(entry, order, ready));
+      });
     });
   }
 
@@ -128,7 +134,8 @@ export class Starter {
     const verb: StartVerb = order.force ? 'force-start' : 'start';
     const ownDraining = entry.supervisors.filter(isDraining);
     const queue = this.#queue.before(entry);
-    const ledger = await readLedger(this.#fleet, preparation.host.value, queue);
+    const books = { fleet: this.#fleet, neighbours: this.#neighbours, host: preparation.host.value };
+    const ledger = await readLedger(books, queue);
     const rateBytes = drainRate(this.#fleet.supervisors);
     const { forceStart } = preparation.policy.value;
     const allowedBytes = resolveShare(forceStart.maxShortfall, preparation.promisedBytes);

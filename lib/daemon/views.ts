@@ -19,9 +19,8 @@ import { stateReason, stateWord } from '../domain/words.ts';
 import { readHugePools } from '../host/huge-pools.ts';
 import { readProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';
-import type { HostConfig } from '../policy/types.ts';
 import { formatShare } from '../policy/values.ts';
-import { isDraining, outlook, readHeld, readHeldKinds, readLedger } from './accounts.ts';
+import { type Books, isDraining, outlook, readHeld, readHeldKinds, readLedger } from './accounts.ts';
 import { readCompanions } from './companions.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import { waitersOf } from './start-queue.ts';
@@ -214,11 +213,12 @@ function stalledFor({ state, services }: Supervisor): number | null {
     : null;
 }
 
-export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<ResourcesAnswer> {
+export async function resourcesView(books: Books): Promise<ResourcesAnswer> {
+  const { fleet, host } = books;
   // One moment's queue for both: the ledger takes a while.
   const queued = queuedView(fleet);
   const setAside = queued.map(({ name, promisedBytes }) => ({ domain: name, promisedBytes }));
-  const ledger = await readLedger(fleet, host, setAside);
+  const ledger = await readLedger(books, setAside);
   const live = fleet.supervisors.filter((supervisor) => !isDraining(supervisor));
   const { drainRateBytes, drainEtaMs } = drainFields(fleet.supervisors);
   return {
@@ -229,6 +229,7 @@ export async function resourcesView(fleet: Fleet, host: HostConfig): Promise<Res
           reserve: formatShare(host.capacity.reserve),
           overcommit: ledger.value.rule.overcommit,
           foreignBytes: ledger.value.foreignBytes,
+          elsewhereBytes: ledger.value.elsewhereBytes,
           capacityBytes: ledger.value.capacityBytes,
           promisedLiveBytes: ledger.value.promisedLiveBytes,
           heldLiveBytes: ledger.value.heldLiveBytes,

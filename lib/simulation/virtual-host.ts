@@ -89,7 +89,7 @@ export class VirtualHost {
         ...{ incarnation, domain, promisedBytes: promised, held: known(held) },
         phase: phase === 'draining' ? 'draining' : 'live',
       })),
-      queued,
+      { queued },
     );
     if (ledger.known) return ledger.value;
     throw new Error(ledger.reason);

@@ -59,6 +59,8 @@ export interface HostOptions {
   readonly hostYaml?: object | string;
   /** The test shows something after which the product cannot end everything itself. */
   readonly mayLeave?: boolean;
+  /** Shared with another host of the test; else its own. */
+  readonly promisesDir?: string;
   /** Nothing is there but the configuration: not even what emulators of earlier hosts were found to be able to do. */
   readonly bare?: boolean;
 }
@@ -140,6 +142,8 @@ export class Host implements AsyncDisposable {
       DOMCTL_RUNTIME_DIR: this.at('run'),
       DOMCTL_LOG_DIR: this.at('log'),
       DOMCTL_CGROUP_ROOT: this.cgroupRoot,
+      // Promises of tests are larger than the machine; a test of two daemons shares one.
+      DOMCTL_PROMISES_DIR: options.promisesDir ?? this.at('promises'),
     };
     mkdirSync(this.at('etc/policies'), { recursive: true });
     const { policies = {}, hostYaml = {} } = options;

@@ -126,5 +126,12 @@ function placesIn(directory: string, cgroupRoot: string): Places {
   const at = (name: string): string => join(directory, name);
   for (const name of ['etc', 'state', 'run', 'log']) mkdirSync(at(name), { mode: 0o711 });
   chmodSync(directory, 0o711);
-  return { configDir: at('etc'), stateDir: at('state'), runtimeDir: at('run'), logDir: at('log'), cgroupRoot };
+  return {
+    configDir: at('etc'),
+    stateDir: at('state'),
+    runtimeDir: at('run'),
+    logDir: at('log'),
+    cgroupRoot,
+    promisesDir: at('promises'),
+  };
 }

@@ -59,8 +59,10 @@ const policies: fc.Arbitrary<ForceStartRule> = fc.record({
 });
 const fleets = fc.array(entries, { maxLength: 6, size: 'max' });
 
-function ledgerOf(host: HostMemory, rule: CapacityRule, rows: readonly LedgerEntry[]): Ledger {
-  const ledger = drawUp(known(host), rule, rows);
+const elsewheres = fc.integer({ min: 0, max: 2 ** 42 });
+
+function ledgerOf(host: HostMemory, rule: CapacityRule, rows: readonly LedgerEntry[], elsewhereBytes = 0): Ledger {
+  const ledger = drawUp(known(host), rule, rows, { elsewhereBytes });
   if (!ledger.known) throw new Error(ledger.reason);
   return ledger.value;
 }
@@ -77,10 +79,11 @@ function heldOf(rows: readonly LedgerEntry[], phase: LedgerEntry['phase']): numb
 }
 
 describe('the ledger', () => {
-  test.prop([hosts, rules, fleets])('has parts that sum to the whole', (host, rule, rows) => {
-    const ledger = ledgerOf(host, rule, rows);
+  test.prop([hosts, rules, fleets, elsewheres])('has parts that sum to the whole', (host, rule, rows, elsewhere) => {
+    const ledger = ledgerOf(host, rule, rows, elsewhere);
     expect(ledger.promisedLiveBytes + ledger.heldDrainingBytes + ledger.freeToPromiseBytes).toBe(ledger.capacityBytes);
-    expect(ledger.capacityBytes + rule.reserveBytes + ledger.foreignBytes).toBe(
+    expect(ledger.elsewhereBytes).toBe(elsewhere);
+    expect(ledger.capacityBytes + rule.reserveBytes + ledger.foreignBytes + elsewhere).toBe(
       Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit),
     );
     expect([ledger.heldLiveBytes, ledger.heldDrainingBytes]).toEqual([heldOf(rows, 'live'), heldOf(rows, 'draining')]);

@@ -29,6 +29,7 @@ describe("root's places", () => {
       runtimeDir: '/run/domctl',
       logDir: '/var/log/domctl',
       cgroupRoot: '/domctl',
+      promisesDir: '/run/domctl-promises',
     });
   });
 
@@ -45,6 +46,7 @@ describe("another user's places", () => {
       runtimeDir: '/r/domctl',
       logDir: '/s/domctl/log',
       cgroupRoot: '/domctl-1000',
+      promisesDir: '/r/domctl-promises',
     });
   });
 
@@ -54,6 +56,7 @@ describe("another user's places", () => {
     runtimeDir: '/run/user/1000/domctl',
     logDir: join(homedir(), '.local/state/domctl/log'),
     cgroupRoot: '/domctl-1000',
+    promisesDir: '/run/user/1000/domctl-promises',
   });
 
   test('have the defaults of XDG', () => {
@@ -75,6 +78,7 @@ describe('a moved place', () => {
     DOMCTL_RUNTIME_DIR: '/c',
     DOMCTL_LOG_DIR: '/d',
     DOMCTL_CGROUP_ROOT: '/e',
+    DOMCTL_PROMISES_DIR: '/f',
   };
 
   test.each([0, 1000])('is where the environment says, for user %d', (uid) => {
@@ -84,6 +88,7 @@ describe('a moved place', () => {
       runtimeDir: '/c',
       logDir: '/d',
       cgroupRoot: '/e',
+      promisesDir: '/f',
     });
   });
 

@@ -122,11 +122,14 @@ function renderLedger(answer: ResourcesAnswer, memory: NonNullable<ResourcesAnsw
     memory.hugePoolBytes > 0 ? [[' - huge page pools', memory.hugePoolBytes, 'not for 4 KiB memory']] : [];
   const queued: [string, number, string][] =
     memory.queuedBytes > 0 ? [[' - set aside', memory.queuedBytes, countOf(answer.queued.length, 'queued start')]] : [];
+  const elsewhere: [string, number, string][] =
+    memory.elsewhereBytes > 0 ? [[' - other daemons', memory.elsewhereBytes, 'promised by them, not used yet']] : [];
   const lines: [string, number, string][] = [
     ['Host memory', memory.totalBytes, ''],
     ...pools,
     [' - reserve', memory.reserveBytes, `host.yaml: ${memory.reserve}`],
     [' - other programs', memory.foreignBytes, 'not started by domctl'],
+    ...elsewhere,
     [' = capacity', memory.capacityBytes, `overcommit ${memory.overcommit.toFixed(1)}`],
     [
       ' - promised, live',

@@ -73,7 +73,7 @@ export function ledgerOf(
     known({ ...host, ...changes.host }),
     { ...rule, ...changes.rule },
     changes.entries ?? [web1, web2, db1],
-    changes.queued,
+    { queued: changes.queued ?? [] },
   );
   if (!ledger.known) throw new Error(ledger.reason);
   return ledger.value;

@@ -36,6 +36,7 @@ beforeEach(() => {
     logDir: directory,
     runtimeDir: join(directory, 'run'),
     cgroupRoot: '/domctl',
+    promisesDir: join(directory, 'promises'),
   };
 });
 afterEach(() => {

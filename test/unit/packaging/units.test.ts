@@ -39,7 +39,14 @@ describe('the units', () => {
   });
 
   test('listen where the command line looks', () => {
-    const usual = { configDir: '', stateDir: '', runtimeDir: '/run/domctl', logDir: '', cgroupRoot: '' };
+    const usual = {
+      configDir: '',
+      stateDir: '',
+      runtimeDir: '/run/domctl',
+      logDir: '',
+      cgroupRoot: '',
+      promisesDir: '',
+    };
     expect(textOf('domctld.socket')).toContain(`ListenStream=${socketPath(usual)}\n`);
   });
 

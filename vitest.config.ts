@@ -18,6 +18,12 @@ function sideBySide(project: ReturnType<typeof alone>) {
   return { test: { ...project.test, fileParallelism: true, maxWorkers: Math.min(2, availableParallelism()) } };
 }
 
+/** In one process for each processor: starting one per file would take twice as long as the tests. */
+function together(name: string) {
+  const include = [`test/${name}/**/*.test.ts`];
+  return { test: { name, include, isolate: false, maxWorkers: availableParallelism(), testTimeout: patient(60_000) } };
+}
+
 /** What fails by chance is what these look for. */
 function onlyOnce(project: ReturnType<typeof alone>) {
   return { test: { ...project.test, retry: 0 } };
@@ -27,16 +33,9 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/setup/reporter.ts'],
     projects: [
-      // One process for all: starting one per file would take twice as long as the tests.
-      {
-        test: {
-          name: 'unit',
-          include: ['test/{unit,property}/**/*.test.ts'],
-          isolate: false,
-          testTimeout: patient(60_000),
-        },
-      },
+      together('unit'),
       // Processor time and nothing else; too much of it for the unit tests.
+      together('property'),
       onlyOnce(alone('fuzz', 7, { testTimeout: 120_000, hookTimeout: 20_000 })),
       alone('native', 1, { testTimeout: 20_000, hookTimeout: 20_000 }),
       alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 }),

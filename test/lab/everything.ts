@@ -8,7 +8,7 @@ import { type Counts, formatCounts, parseCounts, sumCounts } from '../setup/coun
 import { runLabSuite } from './jobs.ts';
 
 /** But for `lab`, the tests of the lab itself: they boot it two dozen times (`npm run test:lab`). */
-const everyProject = ['unit', 'fuzz', 'native', 'kernel', 'qemu', 'guest', 'e2e'].flatMap((name) => [
+const everyProject = ['unit', 'property', 'fuzz', 'native', 'kernel', 'qemu', 'guest', 'e2e'].flatMap((name) => [
   '--project',
   name,
 ]);

@@ -9,7 +9,9 @@ import { holdsMemory } from '../domain/hostdev.ts';
 import type { HelperKind, Launch, ProcessIdentity } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { weighHelper } from '../host/helper-weight.ts';
+import { sharedFiles } from '../domain/shmem.ts';
 import { preRead } from '../host/pre-read.ts';
+import { fillShared } from '../host/shared-memory.ts';
 import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
 import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
 import { openTpm } from '../host/tpm.ts';
@@ -56,6 +58,7 @@ export async function launchHypervisor(supervisor: Supervisor, plan: LaunchPlan)
   let logStart = 0;
   try {
     logStart = await prepareFiles(supervisor, plan, log);
+    await shareMemory(supervisor, plan);
     await giveBirth(supervisor, plan, log, logStart);
     await completeLaunch(supervisor, plan.domain);
     weigh(supervisor, plan.teardown);
@@ -64,6 +67,15 @@ export async function launchHypervisor(supervisor: Supervisor, plan: LaunchPlan)
     const failure = explain(supervisor, error, said);
     await supervisor.tell({ kind: 'launchFailed', detail: failure.message });
     throw failure;
+  }
+}
+
+/** From then on it counts as used by the host, and by no incarnation. */
+async function shareMemory(supervisor: Supervisor, { domain, user }: LaunchPlan): Promise<void> {
+  try {
+    await fillShared(sharedFiles(domain.shmems), user);
+  } finally {
+    supervisor.sharedBytes = 0;
   }
 }
 

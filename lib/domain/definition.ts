@@ -27,6 +27,7 @@ import type { Graphics } from './graphics.ts';
 import type { Hostdev } from './hostdev.ts';
 import type { Pstore, Vsock } from './links.ts';
 import type { Hub, Redirdev, RedirRule, Smartcard } from './redirection.ts';
+import type { Shmem } from './shmem.ts';
 import type { Audio, Sound } from './sound.ts';
 import type { Crypto, Iommu, QemuCommandline } from './translation.ts';
 
@@ -90,6 +91,7 @@ export interface Domain {
   readonly hostdevs: readonly Hostdev[];
   readonly vsock: Vsock | null;
   readonly pstore: Pstore | null;
+  readonly shmems: readonly Shmem[];
   readonly iommu: Iommu | null;
   readonly cryptos: readonly Crypto[];
   readonly qemuCommandline: QemuCommandline | null;

@@ -130,6 +130,7 @@ function addresses(domain: Domain): (Address | null)[] {
     rngs,
     cryptos,
     hostdevs,
+    domain.shmems,
     single,
     blocks,
   ];

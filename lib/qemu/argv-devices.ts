@@ -14,6 +14,7 @@ import { settle } from './argv-pci.ts';
 import { balloonParts, panicParts, rngParts, tpmArguments, watchdogParts } from './argv-services.ts';
 import { hostdevParts, pstoreParts, vsockParts } from './argv-hostdevs.ts';
 import { hubArguments, redirdevArguments, smartcardArguments } from './argv-redirection.ts';
+import { shmemParts } from './argv-shmem.ts';
 import { audioArguments, soundParts } from './argv-sound.ts';
 import { cryptoParts, iommuParts } from './argv-translation.ts';
 import { usbPlaces } from './argv-usb.ts';
@@ -52,6 +53,7 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...cryptoParts(domain),
     ...pstoreParts(domain),
     ...vsockParts(domain, launch.vsock),
+    ...shmemParts(domain),
   ];
   return settle(parts, machineFamily(domain.os.machine));
 }

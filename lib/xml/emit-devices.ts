@@ -11,6 +11,7 @@ import { card } from './emit-interfaces.ts';
 import { hostdev, pstore, vsock } from './emit-hostdevs.ts';
 import { memoryModule } from './emit-memory.ts';
 import { hub, redirdev, redirFilter, smartcard } from './emit-redirection.ts';
+import { shmem } from './emit-shmem.ts';
 import { audio, sound } from './emit-sound.ts';
 import { crypto, iommu } from './emit-translation.ts';
 import { onOff, tag, texted, type Tag } from './serialize.ts';
@@ -43,6 +44,7 @@ export function devices(domain: Domain): Tag {
     memballoon(domain.memballoon),
     ...domain.rngs.map(rng),
     domain.panic === null ? null : tag('panic', { model: domain.panic.model }),
+    ...domain.shmems.map(shmem),
     ...domain.memoryModules.map(memoryModule),
     domain.iommu === null ? null : iommu(domain.iommu),
     domain.vsock === null ? null : vsock(domain.vsock),

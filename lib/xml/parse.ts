@@ -19,6 +19,7 @@ import { readInterfaces } from './parse-interfaces.ts';
 import { readMachine } from './parse-machine.ts';
 import { readMemory } from './parse-memory.ts';
 import { readRedirection } from './parse-redirection.ts';
+import { readShmems } from './parse-shmem.ts';
 import { readTranslation } from './parse-translation.ts';
 import { readTuning } from './parse-tuning.ts';
 import { readPolicy } from './policy.ts';
@@ -101,5 +102,6 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     ...readRedirection(domain),
     ...readTranslation(domain),
     ...readHostdevs(domain),
+    shmems: readShmems(domain),
   };
 }

@@ -22,6 +22,7 @@ type PlacedKey = `/domain/devices/${
   | 'memory'
   | 'vsock'
   | 'pstore'
+  | 'shmem'
   | 'console'
   | 'channel'
   | 'input'
@@ -90,6 +91,7 @@ function allPlaced(known: Known, domain: Ruled): Placed[] {
     ...list('/domain/devices/memory', domain.memoryModules.map(ownSlot)),
     ...list('/domain/devices/vsock', one(domain.vsock)),
     ...list('/domain/devices/pstore', one(domain.pstore)),
+    ...list('/domain/devices/shmem', domain.shmems),
   ];
 }
 

@@ -21,6 +21,7 @@ import { brokenMachine } from './rules-machine.ts';
 import { brokenModules } from './rules-memory.ts';
 import { brokenNuma } from './rules-numa.ts';
 import { brokenRedirection } from './rules-redirection.ts';
+import { brokenShmems } from './rules-shmem.ts';
 import { brokenTranslation } from './rules-translation.ts';
 import { brokenTuning } from './rules-tuning.ts';
 
@@ -44,6 +45,7 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
     brokenTranslation,
     brokenAcpi,
     brokenHostdevs,
+    brokenShmems,
   ];
   return [
     ...rules.flatMap((rule) => rule(known, domain)),

@@ -91,6 +91,23 @@ function whyNoName(name: string): string | null {
     : null;
 }
 
+/** What guests call memory that they share: one file's name. */
+export const sharedName: Reader<string> = {
+  read(raw) {
+    const refused = whyNoFile(raw);
+    return refused === null ? { value: raw } : { refused };
+  },
+  example: 'shared0',
+};
+
+function whyNoFile(name: string): string | null {
+  if (name === '') return 'is empty';
+  if (name.includes('/')) return 'has a / in it';
+  if (name === '.' || name === '..') return 'is not a name';
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character or line break in it';
+  return Buffer.byteLength(name) > longestFileName ? 'is too long for the name of a file' : null;
+}
+
 /** A UUID with or without its dashes, made lower-case with them. */
 export const uuid: Reader<string> = {
   read(raw) {
@@ -112,6 +129,9 @@ export const mac: Reader<string> = {
   },
   example: '52:54:00:12:34:56',
 };
+
+// NAME_MAX.
+const longestFileName = 255;
 
 // PATH_MAX with its NUL.
 const maxPathBytes = 4095;

@@ -3,6 +3,7 @@ import { fc } from '@fast-check/vitest';
 import { type Hostdev, pciName, usbName } from '../../lib/domain/hostdev.ts';
 import type { Rom } from '../../lib/domain/rom.ts';
 import type { Pstore, Vsock } from '../../lib/domain/links.ts';
+import type { Shmem } from '../../lib/domain/shmem.ts';
 import { maybe, number, oneOf, path } from './arbitrary.ts';
 import { virtioModel, virtioOptions } from './small.ts';
 
@@ -62,9 +63,29 @@ const pstore: fc.Arbitrary<Pstore> = fc.record({
   address: nowhere,
 });
 
+const sharing = { name: fc.stringMatching(/^[a-z0-9 <&'.-]{3,9}$/), address: nowhere };
+
+const shmem: fc.Arbitrary<Shmem> = fc.oneof(
+  fc.record({
+    ...sharing,
+    model: fc.constant('ivshmem-plain' as const),
+    role: maybe(oneOf('master', 'peer')),
+    sizeBytes: number(20, 40).map((bits) => 2 ** bits),
+  }),
+  fc.record({
+    ...sharing,
+    model: fc.constant('ivshmem-doorbell' as const),
+    role: maybe(fc.constant('peer' as const)),
+    server: maybe(fc.stringMatching(/^\/[a-z0-9,/.-]{1,80}$/)),
+    vectors: maybe(number(1, 2048)),
+    ioeventfd: fc.boolean(),
+  }),
+);
+
 /** Each of their parts. */
 export const hostdevs = {
   hostdevs: fc.uniqueArray(hostdev, { selector: sourceOf, maxLength: 3 }),
   vsock: maybe(vsock),
   pstore: maybe(pstore),
+  shmems: fc.array(shmem, { maxLength: 3 }),
 };

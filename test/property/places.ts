@@ -35,6 +35,7 @@ export function withAddresses(domain: Domain, has: () => boolean): Domain {
     memoryModules: domain.memoryModules.map((one) => (one.model === 'dimm' ? one : put(one, pci))),
     hostdevs: domain.hostdevs.map((one) => put(one, one.type === 'usb' ? usb : pci)),
     vsock: domain.vsock && put(domain.vsock, pci),
+    shmems: domain.shmems.map((one) => put(one, pci)),
     pstore: domain.pstore && put(domain.pstore, pci),
     redirdevs: domain.redirdevs.map((one) => put(one, usb)),
     controllers: domain.controllers.map((one) => put(one, one.type === 'ccid' ? usb : pci)),

@@ -17,6 +17,7 @@ import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from
 import { openTpm } from '../host/tpm.ts';
 import { openVsock } from '../host/vsock.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
+import { deviceId } from '../qemu/aliases.ts';
 import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
 import { lackingDriver } from '../qemu/lacking-driver.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
@@ -99,7 +100,8 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);
   const { statsPeriodSeconds, model } = domain.memballoon;
-  if (statsPeriodSeconds !== null && model !== 'none') await pollBalloon(qmp, statsPeriodSeconds);
+  if (statsPeriodSeconds !== null && model !== 'none')
+    await pollBalloon(qmp, statsPeriodSeconds, deviceId(domain, 'memballoon', 0));
   await tuneHypervisor(supervisor, domain, qmp);
   const braked = await engageBrake(supervisor, domain, qmp);
   const { startPaused } = supervisor.launch;

@@ -19,6 +19,7 @@ import type {
   Video,
   Watchdog,
 } from './devices.ts';
+import type { Alias } from './aliases.ts';
 import type { ChipFeatures } from './features.ts';
 import type { Sysinfo } from './sysinfo.ts';
 import type { IoThread } from './iothreads.ts';
@@ -100,6 +101,8 @@ export interface Domain {
   readonly watchdog: Watchdog | null;
   readonly panic: Panic | null;
   readonly memballoon: Memballoon;
+  /** Devices that the definition has names for. */
+  readonly aliases: readonly Alias[];
   /** Elements and attributes let through by --allow-unsupported: emitted again inside the same parent, without effect. */
   readonly unsupported: readonly UnsupportedFragment[];
 }

@@ -1,5 +1,6 @@
 /** The guest's devices as QEMU's arguments, in libvirt's order. Pure. Must not know how the process is confined. */
 import type { Domain } from '../domain/definition.ts';
+import { withAliases } from './aliases.ts';
 import { bootOrder } from './argv-boot.ts';
 import { controllerParts } from './argv-controllers.ts';
 import { requireForDisks } from './argv-disk-hardware.ts';
@@ -55,5 +56,5 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...vsockParts(domain, launch.vsock),
     ...shmemParts(domain),
   ];
-  return settle(parts, machineFamily(domain.os.machine));
+  return withAliases(settle(parts, machineFamily(domain.os.machine)), domain);
 }

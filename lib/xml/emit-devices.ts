@@ -2,6 +2,7 @@
 import type { Domain } from '../domain/definition.ts';
 import type { Input, Memballoon, Rng, Tpm, Watchdog } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
+import { named } from './emit-aliases.ts';
 import { channel, console, parallel, serial } from './emit-characters.ts';
 import { controller } from './emit-controllers.ts';
 import { disk } from './emit-disks.ts';
@@ -19,7 +20,7 @@ import { driverTag } from './virtio-driver.ts';
 
 /** `<devices>`. */
 export function devices(domain: Domain): Tag {
-  return tag('devices', {}, [
+  const all = tag('devices', {}, [
     texted('emulator', domain.emulator),
     ...domain.disks.map(disk),
     ...domain.controllers.map(controller),
@@ -51,6 +52,7 @@ export function devices(domain: Domain): Tag {
     ...domain.cryptos.map(crypto),
     domain.pstore === null ? null : pstore(domain.pstore),
   ]);
+  return named(all, domain.aliases);
 }
 
 function input({ type, bus, source, virtio, address }: Input): Tag {

@@ -9,6 +9,7 @@ import { maxDocumentBytes, readDocument } from './document.ts';
 import { emitDomain } from './emit.ts';
 import { elementXml } from './fragment.ts';
 import { find, need, valueAt, type Known } from './known.ts';
+import { readAliases } from './parse-aliases.ts';
 import { readCharacters } from './parse-characters.ts';
 import { readDevices } from './parse-devices.ts';
 import { readDisks } from './parse-disks.ts';
@@ -103,5 +104,6 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     ...readTranslation(domain),
     ...readHostdevs(domain),
     shmems: readShmems(domain),
+    aliases: readAliases(domain),
   };
 }

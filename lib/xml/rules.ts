@@ -7,6 +7,7 @@ import { find, type Known } from './known.ts';
 import { readPolicy } from './policy.ts';
 import type { Problem } from './problems.ts';
 import { brokenAcpi } from './rules-acpi.ts';
+import { brokenAliases } from './rules-aliases.ts';
 import { brokenPlaces } from './rules-addresses.ts';
 import { brokenCharacters } from './rules-characters.ts';
 import { brokenDevices } from './rules-devices.ts';
@@ -46,6 +47,7 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
     brokenAcpi,
     brokenHostdevs,
     brokenShmems,
+    brokenAliases,
   ];
   return [
     ...rules.flatMap((rule) => rule(known, domain)),

@@ -91,6 +91,17 @@ function whyNoName(name: string): string | null {
     : null;
 }
 
+/** A device's name: a user's begins with `ua-`; libvirt's own, of a machine that runs, is read as none. */
+export const deviceAlias: Reader<string | null> = {
+  read(raw) {
+    if (!raw.startsWith('ua-'))
+      return raw.length > maxTextLength ? { refused: 'is longer than 64 KiB' } : { value: null };
+    if (!/^[\w-]{3,128}$/.test(raw)) return { refused: 'is not ua- and up to 125 letters, digits, - and _' };
+    return { value: raw };
+  },
+  example: 'ua-disk0',
+};
+
 /** What guests call memory that they share: one file's name. */
 export const sharedName: Reader<string> = {
   read(raw) {

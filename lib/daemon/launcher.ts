@@ -40,8 +40,8 @@ export interface LaunchPlan {
   readonly user: HypervisorUser | null;
   /** Ports chosen for graphics that name none, by their index. */
   readonly vncPorts: ReadonlyMap<number, number>;
-  /** Nodes of USB devices of the host, by their index. */
-  readonly usbNodes: ReadonlyMap<number, string>;
+  /** Nodes of USB and SCSI devices of the host, by their index. */
+  readonly deviceNodes: ReadonlyMap<number, string>;
   readonly firmware: LaunchSettings['firmware'];
   readonly teardown: TeardownRule;
 }
@@ -225,7 +225,7 @@ function settingsOf(
     nowMs: services.clock.now(),
     vncPorts: plan.vncPorts,
     firmware: plan.firmware,
-    usbNodes: plan.usbNodes,
+    deviceNodes: plan.deviceNodes,
     tpmFds: tpm.length === 0 ? null : { device, cancel: device + 1 },
     vsock: number === undefined ? null : { cid: number.cid, fd: vsockFd },
     ...sockets,

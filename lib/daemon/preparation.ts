@@ -55,8 +55,8 @@ export interface Preparation {
   readonly taken: readonly TakenResource[];
   /** Ports chosen for graphics that name none, by their index; see `withPorts`. */
   readonly vncPorts: ReadonlyMap<number, number>;
-  /** Nodes of USB devices of the host, by their index in the definition. */
-  readonly usbNodes: ReadonlyMap<number, string>;
+  /** Nodes of USB and SCSI devices of the host, by their index in the definition. */
+  readonly deviceNodes: ReadonlyMap<number, string>;
   /** null: the machine's own BIOS. */
   readonly firmware: LaunchPlan['firmware'];
   /** Huge pages are missing: MEMORY_SHORT; time may lift it. */
@@ -117,7 +117,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
     claims,
     taken: await findTaken(claims),
     vncPorts: new Map(),
-    usbNodes: passed.usbNodes,
+    deviceNodes: passed.deviceNodes,
     firmware,
     shortage: findShortage(domain),
     promisedBytes: overheadBytes + ordinaryBytes + sharedBytes,

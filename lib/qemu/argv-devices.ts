@@ -47,7 +47,7 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...soundParts(domain, usb),
     ...watchdogParts(domain),
     ...redirdevArguments(domain, { socketDir: launch.socketDir, usb, boot }),
-    ...hostdevParts(domain, { usb, boot, nodes: launch.usbNodes }),
+    ...hostdevParts(domain, { usb, boot, nodes: launch.deviceNodes }),
     ...balloonParts(domain),
     ...rngParts(domain),
     ...panicParts(domain),

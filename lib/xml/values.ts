@@ -102,6 +102,15 @@ export const deviceAlias: Reader<string | null> = {
   example: 'ua-disk0',
 };
 
+/** Number of a SCSI adapter of the host. */
+export const scsiAdapter: Reader<number> = {
+  read(raw) {
+    const number = /^scsi_host(?<number>\d{1,6})$/.exec(raw)?.groups?.['number'];
+    return number === undefined ? { refused: 'is no adapter of this host' } : { value: Number(number) };
+  },
+  example: 'scsi_host0',
+};
+
 /** What guests call memory that they share: one file's name. */
 export const sharedName: Reader<string> = {
   read(raw) {

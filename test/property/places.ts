@@ -34,7 +34,9 @@ export function withAddresses(domain: Domain, has: () => boolean): Domain {
     serials: domain.serials.map((one) => (one.model === 'pci-serial' ? put(one, pci) : one)),
     hubs: domain.hubs.map((one) => put(one, usb)),
     memoryModules: domain.memoryModules.map((one) => (one.model === 'dimm' ? one : put(one, pci))),
-    hostdevs: domain.hostdevs.map((one) => put(one, one.type === 'usb' ? usb : pci)),
+    hostdevs: domain.hostdevs.map((one) =>
+      put(one, one.type === 'usb' ? usb : one.type === 'scsi' ? () => drive('scsi') : pci),
+    ),
     vsock: domain.vsock && put(domain.vsock, pci),
     shmems: domain.shmems.map((one) => put(one, pci)),
     pstore: domain.pstore && put(domain.pstore, pci),

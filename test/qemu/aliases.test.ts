@@ -16,7 +16,7 @@ const generate = { uuid: () => '11111111-2222-4333-8444-555555555555', mac: () =
 
 function disk(target: string, bus: string): string {
   return `<disk type='file' device='disk'><source file='DIR/${target}.raw'/><target dev='${target}' bus='${bus}'/>
-    <iotune><total_bytes_sec>1048576</total_bytes_sec></iotune>NAMED</disk>`;
+    <iotune><total_bytes_sec>1048576</total_bytes_sec><group_name>one, two</group_name></iotune>NAMED</disk>`;
 }
 
 const targets = [

@@ -18,7 +18,9 @@ const bytesPerBlock = 512;
  */
 export async function lackingShared(shmems: readonly Shmem[]): Promise<number> {
   for (const one of shmems) if (one.model === 'ivshmem-doorbell') await requireServer(serverSocket(one));
-  const lacking = await Promise.all(sharedFiles(shmems).map(async (file) => (await lookAt(file)).lackingBytes));
+  // A guest may have two cards of one file.
+  const files = new Map(sharedFiles(shmems).map((file) => [file.name, file]));
+  const lacking = await Promise.all(Array.from(files.values(), async (file) => (await lookAt(file)).lackingBytes));
   return lacking.reduce((total, bytes) => total + bytes, 0);
 }
 

@@ -6,6 +6,7 @@ import { type Ruled, when } from './rule.ts';
 
 /** What is wrong with them. */
 export function brokenAliases(known: Known, { aliases, consoles }: Ruled): Problem[] {
+  if (aliases.length === 0) return [];
   const elements = new Map(aliasedDevices.map((device) => [device, devicesAt(known, `/domain/devices/${device}`)]));
   const taken = new Set<string>();
   return aliases.flatMap(({ device, index, name }) => {

@@ -1,5 +1,5 @@
 /** Rules on memory that guests share: what each model has, as libvirt has them. */
-import type { Shmem } from '../domain/shmem.ts';
+import { sharedFiles, type Shmem } from '../domain/shmem.ts';
 import { devicesAt, has, type Known } from './known.ts';
 import { sharedSize } from './parse-shmem.ts';
 import type { Problem } from './problems.ts';
@@ -9,10 +9,14 @@ const key = '/domain/devices/shmem';
 
 /** What is wrong with it. */
 export function brokenShmems(known: Known, { shmems }: Ruled): Problem[] {
+  const sizes = new Map(sharedFiles(shmems).map(({ name, sizeBytes }) => [name, sizeBytes]));
   return devicesAt(known, key).flatMap((element, index) => {
     const one = shmems[index];
     if (one === undefined) return [];
+    const isTorn = one.model === 'ivshmem-plain' && sizes.get(one.name) !== one.sizeBytes;
+    const hint = 'give both the same <size>, or each its own name';
     return [
+      ...when(isTorn, element, key, 'another <shmem> is the same file, of another size', hint),
       ...(one.model === 'ivshmem-plain' ? brokenFile(element) : brokenServer(element)),
       ...brokenRole(element, one),
     ];

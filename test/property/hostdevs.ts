@@ -113,5 +113,5 @@ export const hostdevs = {
   hostdevs: fc.uniqueArray(fc.oneof(hostdev, scsi), { selector: sourceOf, maxLength: 3 }),
   vsock: maybe(vsock),
   pstore: maybe(pstore),
-  shmems: fc.array(shmem, { maxLength: 3 }),
+  shmems: fc.uniqueArray(shmem, { selector: ({ name }) => name, maxLength: 3 }),
 };

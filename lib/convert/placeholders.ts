@@ -84,7 +84,7 @@ export function placeholderLaunch(domain: Domain, around: Surroundings): Assumed
     vncPorts: ports,
     tpmSocket: domain.tpm?.backend === 'emulator' ? `${directory}/swtpm.sock` : null,
     tpmFds: domain.tpm?.backend === 'passthrough' ? { device: last + 2, cancel: last + 3 } : null,
-    usbNodes: usbNodes(domain),
+    deviceNodes: deviceNodes(domain),
     vsock: domain.vsock && { cid: domain.vsock.cid ?? firstGuestCid, fd: last + 1 },
     filesystemSockets: new Map(domain.filesystems.map((_each, index) => [index, `${directory}/fs${index}.sock`])),
   };
@@ -106,6 +106,7 @@ function notesOnHost({ vsock, hostdevs, tpm }: Domain, vsockFd: number): string[
     ...(vsock === null ? [] : [`descriptor ${vsockFd} stands for /dev/vhost-vsock, which is opened at start`]),
     ...(vsock?.cid === null ? [`vsock CID ${firstGuestCid}: a free one is chosen at start`] : []),
     ...(tpm?.backend === 'passthrough' ? [`descriptors stand for ${tpm.path}, which is opened at start`] : []),
+    ...(hostdevs.some(isOnAdapter) ? ['/dev/sg0 stands for a SCSI device that is found at start'] : []),
     ...(hostdevs.some(isSought) ? ['/dev/bus/usb/000/000 stands for a USB device that is found at start'] : []),
   ];
 }
@@ -127,13 +128,22 @@ function numberTaps({ interfaces }: Domain): { readonly taps: LaunchSettings['ta
   return { taps, last: next - 1 };
 }
 
-function usbNodes({ hostdevs }: Domain): Map<number, string> {
+function deviceNodes({ hostdevs }: Domain): Map<number, string> {
   const nowhere = { bus: 0, device: 0 };
+  const nodeOf = (each: Hostdev): string | null => {
+    if (isOnAdapter(each)) return '/dev/sg0';
+    return each.type === 'usb' ? `/dev/bus/usb/${usbName(each.place ?? nowhere)}` : null;
+  };
   return new Map(
     hostdevs.flatMap((each, index) => {
-      return each.type === 'usb' ? [[index, `/dev/bus/usb/${usbName(each.place ?? nowhere)}`] as const] : [];
+      const node = nodeOf(each);
+      return node === null ? [] : [[index, node] as const];
     }),
   );
+}
+
+function isOnAdapter(hostdev: Hostdev): boolean {
+  return hostdev.type === 'scsi' && hostdev.source.type === 'adapter';
 }
 
 function isSought(hostdev: Hostdev): boolean {

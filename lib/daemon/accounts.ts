@@ -84,9 +84,14 @@ function toEntry(supervisor: Supervisor): LedgerEntry {
     incarnation: launch.id,
     domain: launch.domain,
     phase: isDraining(supervisor) ? 'draining' : 'live',
-    promisedBytes: launch.promisedBytes,
+    promisedBytes: promiseOf(supervisor),
     held: readHeldInLedger(supervisor),
   };
+}
+
+/** Until what guests share is there, and the host's. */
+function promiseOf({ launch, sharedBytes }: Supervisor): number {
+  return launch.promisedBytes + sharedBytes;
 }
 
 /**
@@ -97,9 +102,7 @@ export function boundWith({ launch, services }: Supervisor, capacityBytes: numbe
   const before = services.all().filter((other) => !isDraining(other) && other.launch.id < launch.id);
   const claimed = before.map((other) => {
     const held = readHeldInLedger(other);
-    return held.known
-      ? known(claimedBytes({ promisedBytes: other.launch.promisedBytes, heldBytes: held.value }))
-      : held;
+    return held.known ? known(claimedBytes({ promisedBytes: promiseOf(other), heldBytes: held.value })) : held;
   });
   return combine(claimed, (values) => Math.max(1, capacityBytes - sum(values)));
 }

@@ -9,12 +9,15 @@ import { holdsMemory } from '../domain/hostdev.ts';
 import type { HelperKind, Launch, ProcessIdentity } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { weighHelper } from '../host/helper-weight.ts';
+import { sharedFiles } from '../domain/shmem.ts';
 import { preRead } from '../host/pre-read.ts';
+import { fillShared } from '../host/shared-memory.ts';
 import { findRamFiles, findTeardownHelper } from '../host/processes.ts';
 import { isSandboxed, openLibrary, teardownEnvironment, type TeardownRule } from '../host/teardown.ts';
 import { openTpm } from '../host/tpm.ts';
 import { openVsock } from '../host/vsock.ts';
 import { type OpenTaps, openTaps } from '../host/taps.ts';
+import { deviceId } from '../qemu/aliases.ts';
 import { buildArgv, type LaunchSettings } from '../qemu/argv.ts';
 import { lackingDriver } from '../qemu/lacking-driver.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
@@ -37,8 +40,8 @@ export interface LaunchPlan {
   readonly user: HypervisorUser | null;
   /** Ports chosen for graphics that name none, by their index. */
   readonly vncPorts: ReadonlyMap<number, number>;
-  /** Nodes of USB devices of the host, by their index. */
-  readonly usbNodes: ReadonlyMap<number, string>;
+  /** Nodes of USB and SCSI devices of the host, by their index. */
+  readonly deviceNodes: ReadonlyMap<number, string>;
   readonly firmware: LaunchSettings['firmware'];
   readonly teardown: TeardownRule;
 }
@@ -56,6 +59,7 @@ export async function launchHypervisor(supervisor: Supervisor, plan: LaunchPlan)
   let logStart = 0;
   try {
     logStart = await prepareFiles(supervisor, plan, log);
+    await shareMemory(supervisor, plan);
     await giveBirth(supervisor, plan, log, logStart);
     await completeLaunch(supervisor, plan.domain);
     weigh(supervisor, plan.teardown);
@@ -64,6 +68,15 @@ export async function launchHypervisor(supervisor: Supervisor, plan: LaunchPlan)
     const failure = explain(supervisor, error, said);
     await supervisor.tell({ kind: 'launchFailed', detail: failure.message });
     throw failure;
+  }
+}
+
+/** From then on it counts as used by the host, and by no incarnation. */
+async function shareMemory(supervisor: Supervisor, { domain, user }: LaunchPlan): Promise<void> {
+  try {
+    await fillShared(sharedFiles(domain.shmems), user);
+  } finally {
+    supervisor.sharedBytes = 0;
   }
 }
 
@@ -87,7 +100,8 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain): Pr
   if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);
   const { statsPeriodSeconds, model } = domain.memballoon;
-  if (statsPeriodSeconds !== null && model !== 'none') await pollBalloon(qmp, statsPeriodSeconds);
+  if (statsPeriodSeconds !== null && model !== 'none')
+    await pollBalloon(qmp, statsPeriodSeconds, deviceId(domain, 'memballoon', 0));
   await tuneHypervisor(supervisor, domain, qmp);
   const braked = await engageBrake(supervisor, domain, qmp);
   const { startPaused } = supervisor.launch;
@@ -211,7 +225,7 @@ function settingsOf(
     nowMs: services.clock.now(),
     vncPorts: plan.vncPorts,
     firmware: plan.firmware,
-    usbNodes: plan.usbNodes,
+    deviceNodes: plan.deviceNodes,
     tpmFds: tpm.length === 0 ? null : { device, cancel: device + 1 },
     vsock: number === undefined ? null : { cid: number.cid, fd: vsockFd },
     ...sockets,

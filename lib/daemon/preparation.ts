@@ -13,6 +13,7 @@ import { readMemoryNodes, readOnlineCpus } from '../host/inventory.ts';
 import { processorVendor } from '../host/processor.ts';
 import { findHostdevs } from '../host/hostdevs.ts';
 import { claimTpm } from '../host/tpm.ts';
+import { lackingShared } from '../host/shared-memory.ts';
 import { ensureStore } from '../host/stores.ts';
 import { requireVsock } from '../host/vsock.ts';
 import { requireNetwork } from '../host/taps.ts';
@@ -54,13 +55,15 @@ export interface Preparation {
   readonly taken: readonly TakenResource[];
   /** Ports chosen for graphics that name none, by their index; see `withPorts`. */
   readonly vncPorts: ReadonlyMap<number, number>;
-  /** Nodes of USB devices of the host, by their index in the definition. */
-  readonly usbNodes: ReadonlyMap<number, string>;
+  /** Nodes of USB and SCSI devices of the host, by their index in the definition. */
+  readonly deviceNodes: ReadonlyMap<number, string>;
   /** null: the machine's own BIOS. */
   readonly firmware: LaunchPlan['firmware'];
   /** Huge pages are missing: MEMORY_SHORT; time may lift it. */
   readonly shortage: DomctlError | null;
   readonly promisedBytes: number;
+  /** Of the promise, what files that guests share still lack: taken at launch, and the host's from then on. */
+  readonly sharedBytes: number;
   /** Of the promise, the hypervisor's own. */
   readonly overheadBytes: number;
   readonly class: AdmissionClass;
@@ -103,6 +106,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   const claims = [...own, ...passed.claims, ...(await claimTpm(domain.tpm))];
   requireUnprivilegedPorts(claims, user === null && process.getuid?.() === 0);
   const { ordinaryBytes } = memoryByPages(domain);
+  const sharedBytes = await lackingShared(domain.shmems);
   const overheadBytes = promisedBytes({ ...domain, inHugePages: true }, host.value.overhead);
   return {
     domain,
@@ -113,12 +117,13 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
     claims,
     taken: await findTaken(claims),
     vncPorts: new Map(),
-    usbNodes: passed.usbNodes,
+    deviceNodes: passed.deviceNodes,
     firmware,
     shortage: findShortage(domain),
-    promisedBytes: overheadBytes + ordinaryBytes,
+    promisedBytes: overheadBytes + ordinaryBytes + sharedBytes,
+    sharedBytes,
     overheadBytes,
-    class: admissionClass(domain, ordinaryBytes),
+    class: sharedBytes > 0 ? 'eager' : admissionClass(domain, ordinaryBytes),
     helper: await chooseHelper(domain, policy.value, { capabilities, user }),
     teardown: policy.value.teardown,
   };

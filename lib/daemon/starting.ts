@@ -212,7 +212,7 @@ export class Starter {
       bootId: readBootId(),
       cgroup: this.#services.root.at(cgroupName(entry.name), String(id)).path,
       memoryBytes: domain.memoryBytes,
-      promisedBytes: preparation.promisedBytes,
+      promisedBytes: preparation.promisedBytes - preparation.sharedBytes,
       vcpus: domain.vcpus,
       claims: [...preparation.claims, ...claimMadeTaps(domain.interfaces, id)],
       companions: companionsOf(domain),
@@ -244,6 +244,7 @@ export class Starter {
       throw error;
     }
     const supervisor = this.#fleet.adopt(launch, state, this.#services);
+    supervisor.sharedBytes = preparation.sharedBytes;
     // Counted as live from now on, and not set aside as well.
     entry.queued = null;
     this.#fleet.changed();

@@ -90,6 +90,8 @@ export class Supervisor implements Incarnation {
   memoryIsGone = false;
   /** Claimed paths the teardown helper had mapped. */
   pinned: ReadonlySet<string> = new Set();
+  /** Promised beside the launch's promise: what files that guests share are still to be given. */
+  sharedBytes = 0;
   qmp: QmpClient | null = null;
   handle: Handle | null = null;
   /** While it may not have all that it was promised. */

@@ -12,6 +12,7 @@ import type { Bandwidth, CpuSet, Cputune, Domain } from '../domain/definition.ts
 import { DomctlError, isErrno } from '../errors.ts';
 import { unlessGone } from '../host/processes.ts';
 import { throttleArguments } from '../qemu/argv-disk-hardware.ts';
+import { deviceId } from '../qemu/aliases.ts';
 import { diskBackend } from '../qemu/argv-disks.ts';
 import { iothreadName } from '../qemu/argv-iothreads.ts';
 import { queryCpus, queryIoThreads, setLink, setThrottle } from '../qemu/commands.ts';
@@ -21,7 +22,8 @@ import type { Supervisor } from './supervisor.ts';
 /** Does all of it; may be done again. The hypervisor answers, its guest does not run yet. */
 export async function tuneHypervisor(supervisor: Supervisor, domain: Domain, qmp: QmpClient): Promise<void> {
   if (hasTuning(domain.cputune)) await tuneThreads(supervisor, domain.cputune, qmp);
-  for (const [index, { linkUp }] of domain.interfaces.entries()) if (!linkUp) await setLink(qmp, `net${index}`, false);
+  for (const [index, { linkUp }] of domain.interfaces.entries())
+    if (!linkUp) await setLink(qmp, deviceId(domain, 'interface', index), false);
   for (const disk of domain.disks) {
     if (disk.throttle !== null) await setThrottle(qmp, throttleArguments(diskBackend(disk, domain), disk.throttle));
   }

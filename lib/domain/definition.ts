@@ -19,6 +19,7 @@ import type {
   Video,
   Watchdog,
 } from './devices.ts';
+import type { Alias } from './aliases.ts';
 import type { ChipFeatures } from './features.ts';
 import type { Sysinfo } from './sysinfo.ts';
 import type { IoThread } from './iothreads.ts';
@@ -27,6 +28,7 @@ import type { Graphics } from './graphics.ts';
 import type { Hostdev } from './hostdev.ts';
 import type { Pstore, Vsock } from './links.ts';
 import type { Hub, Redirdev, RedirRule, Smartcard } from './redirection.ts';
+import type { Shmem } from './shmem.ts';
 import type { Audio, Sound } from './sound.ts';
 import type { Crypto, Iommu, QemuCommandline } from './translation.ts';
 
@@ -90,6 +92,7 @@ export interface Domain {
   readonly hostdevs: readonly Hostdev[];
   readonly vsock: Vsock | null;
   readonly pstore: Pstore | null;
+  readonly shmems: readonly Shmem[];
   readonly iommu: Iommu | null;
   readonly cryptos: readonly Crypto[];
   readonly qemuCommandline: QemuCommandline | null;
@@ -98,6 +101,8 @@ export interface Domain {
   readonly watchdog: Watchdog | null;
   readonly panic: Panic | null;
   readonly memballoon: Memballoon;
+  /** Devices that the definition has names for. */
+  readonly aliases: readonly Alias[];
   /** Elements and attributes let through by --allow-unsupported: emitted again inside the same parent, without effect. */
   readonly unsupported: readonly UnsupportedFragment[];
 }

@@ -1,5 +1,6 @@
 /** Devices of the host that a guest has to itself. Pure data. */
 import type { Address } from './devices.ts';
+import type { NetworkSource } from './disk-source.ts';
 import type { Rom } from './rom.ts';
 
 /** Place of a device on the host's PCI buses. */
@@ -22,8 +23,18 @@ export interface UsbKind {
   readonly product: number;
 }
 
-/** `pci` and `mdev` through VFIO, which holds all of the guest's memory; `usb` through the host's own driver of USB. */
-export type Hostdev = PciHostdev | UsbHostdev | MdevHostdev;
+/** Place of a device behind a SCSI adapter of the host. */
+export interface HostScsi {
+  readonly type: 'adapter';
+  /** Of the adapter, as in `scsi_host2`. */
+  readonly host: number;
+  readonly bus: number;
+  readonly target: number;
+  readonly unit: number;
+}
+
+/** `pci` and `mdev` through VFIO, which holds all of the guest's memory; `usb` and `scsi` through the host's own drivers. */
+export type Hostdev = PciHostdev | UsbHostdev | MdevHostdev | ScsiHostdev;
 
 interface Passed {
   /** As the definition has it. domctl takes no device from its driver, and gives none back. */
@@ -58,15 +69,28 @@ export interface MdevHostdev extends Passed {
   readonly ramfb: boolean | null;
 }
 
+/** A device that gets the guest's own commands. */
+export interface ScsiHostdev extends Passed {
+  readonly type: 'scsi';
+  /** Of this host, or of an iSCSI server. */
+  readonly source: HostScsi | NetworkSource;
+  readonly readonly: boolean;
+}
+
 /** Whether something of the domain works in its memory at all times, which is therefore held from the start. */
 export function holdsMemory(hostdevs: readonly Hostdev[]): boolean {
-  return hostdevs.some(({ type }) => type !== 'usb');
+  return hostdevs.some(({ type }) => type === 'pci' || type === 'mdev');
 }
 
 /** As sysfs names it: `0000:06:12.5`. */
 export function pciName({ domain, bus, slot, function: number }: HostPci): string {
   const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
   return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${number}`;
+}
+
+/** As sysfs names it: `2:0:4:8`. */
+export function scsiName({ host, bus, target, unit }: HostScsi): string {
+  return [host, bus, target, unit].join(':');
 }
 
 /** As it is named below /dev/bus/usb: `014/006`. */

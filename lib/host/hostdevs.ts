@@ -4,12 +4,14 @@
  */
 import { accessSync, constants, readdirSync, readFileSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { CharacterClaim } from '../domain/claims.ts';
+import type { BlockClaim, CharacterClaim } from '../domain/claims.ts';
 import {
   type Hostdev,
+  type HostScsi,
   type MdevHostdev,
   type PciHostdev,
   pciName,
+  scsiName,
   type UsbHostdev,
   usbName,
 } from '../domain/hostdev.ts';
@@ -28,22 +30,29 @@ export type Opener = { readonly uid: number; readonly gid: number; readonly grou
 
 /** What the devices of a definition came to on this host. */
 export interface FoundDevices {
-  /** Node of each USB device, by its index. */
-  readonly usbNodes: ReadonlyMap<number, string>;
-  readonly claims: readonly CharacterClaim[];
+  /** Node of each USB and SCSI device, by its index. */
+  readonly deviceNodes: ReadonlyMap<number, string>;
+  readonly claims: readonly (CharacterClaim | BlockClaim)[];
 }
 
 /** Finds each. Throws HOST_LACKS for the first that is not there, not ready, or not open to `opener`. */
 export function findHostdevs(hostdevs: readonly Hostdev[], opener: Opener, roots = hostRoots): FoundDevices {
-  const usbNodes = new Map<number, string>();
-  const claims: CharacterClaim[] = [];
+  const deviceNodes = new Map<number, string>();
+  const claims: (CharacterClaim | BlockClaim)[] = [];
   for (const [index, hostdev] of hostdevs.entries()) {
+    if (hostdev.type === 'scsi') {
+      if (hostdev.source.type === 'network') continue;
+      const found = findScsi(hostdev.source, roots);
+      deviceNodes.set(index, found.node);
+      claims.push(claimCharacter(found.node, found.use, opener), ...found.disks);
+      continue;
+    }
     const { use, node } = hostdev.type === 'usb' ? findUsb(hostdev, roots) : findGroup(hostdev, roots);
-    if (hostdev.type === 'usb') usbNodes.set(index, node);
+    if (hostdev.type === 'usb') deviceNodes.set(index, node);
     else requireOpen(`${roots.dev}/vfio/vfio`, 'VFIO', opener);
     claims.push(claimCharacter(node, use, opener));
   }
-  return { usbNodes, claims };
+  return { deviceNodes, claims };
 }
 
 /** A claim on a character device that `opener` may open; `use` is what sentences call it. Throws HOST_LACKS. */
@@ -115,6 +124,24 @@ function linkName(path: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** Its generic node, which commands go through, and the disk that the host's own driver makes of it, if it is one. */
+function findScsi(source: HostScsi, roots: DeviceRoots): Found & { readonly disks: readonly BlockClaim[] } {
+  const name = scsiName(source);
+  const use = `SCSI device ${name}`;
+  const directory = `${roots.sys}/bus/scsi/devices/${name}`;
+  requireDirectory(directory, use, "'lsscsi -g' lists them");
+  const [generic] = list(`${directory}/scsi_generic`);
+  if (generic === undefined)
+    throw new DomctlError('HOST_LACKS', `${use} has no generic node`, { hint: 'load its driver: modprobe sg' });
+  const disks = list(`${directory}/block`).flatMap((disk) => blockClaim(`${roots.dev}/${disk}`));
+  return { use, node: `${roots.dev}/${generic}`, disks };
+}
+
+function blockClaim(path: string): BlockClaim[] {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats?.isBlockDevice() ? [{ kind: 'block', path, device: stats.rdev, mode: 'exclusive' }] : [];
 }
 
 interface Plugged {

@@ -43,6 +43,7 @@ export const turns = {
   rng: 7,
   watchdog: 8,
   video: 9,
+  shmem: 9.5,
   input: 10,
   panic: 11,
   serial: 12,

@@ -13,6 +13,7 @@ import { type Part, given, impossible, pciDevice } from './arguments.ts';
 import { driveOf } from './drive-address.ts';
 import { type MachineFamily, machineFamily } from './machine-family.ts';
 import { placeSwitches } from './switch-places.ts';
+import { scsiPlaces } from './scsi-places.ts';
 
 type Kind<Type extends Controller['type']> = Extract<Controller, { type: Type }>;
 
@@ -84,8 +85,10 @@ function missing(controllers: readonly Controller[], type: 'scsi' | 'sata', high
   });
 }
 
-function highestDrive({ disks }: Domain, type: 'scsi' | 'sata'): number {
-  return Math.max(-1, ...disks.filter(({ bus }) => bus === type).map((disk) => driveOf(disk)?.controller ?? -1));
+function highestDrive(domain: Domain, type: 'scsi' | 'sata'): number {
+  const passed = type === 'scsi' ? [...scsiPlaces(domain).values()].map(({ controller }) => controller) : [];
+  const disks = domain.disks.filter(({ bus }) => bus === type).map((disk) => driveOf(disk)?.controller ?? -1);
+  return Math.max(-1, ...disks, ...passed);
 }
 
 /** Of virtio-serial only those that a line is on, whatever their numbers, as with libvirt. */
@@ -130,6 +133,7 @@ function addresses(domain: Domain): (Address | null)[] {
     rngs,
     cryptos,
     hostdevs,
+    domain.shmems,
     single,
     blocks,
   ];

@@ -1,5 +1,6 @@
 /** The guest's devices as QEMU's arguments, in libvirt's order. Pure. Must not know how the process is confined. */
 import type { Domain } from '../domain/definition.ts';
+import { withAliases } from './aliases.ts';
 import { bootOrder } from './argv-boot.ts';
 import { controllerParts } from './argv-controllers.ts';
 import { requireForDisks } from './argv-disk-hardware.ts';
@@ -14,6 +15,7 @@ import { settle } from './argv-pci.ts';
 import { balloonParts, panicParts, rngParts, tpmArguments, watchdogParts } from './argv-services.ts';
 import { hostdevParts, pstoreParts, vsockParts } from './argv-hostdevs.ts';
 import { hubArguments, redirdevArguments, smartcardArguments } from './argv-redirection.ts';
+import { shmemParts } from './argv-shmem.ts';
 import { audioArguments, soundParts } from './argv-sound.ts';
 import { cryptoParts, iommuParts } from './argv-translation.ts';
 import { usbPlaces } from './argv-usb.ts';
@@ -45,13 +47,14 @@ export function deviceArguments(domain: Domain, launch: LaunchSettings): string[
     ...soundParts(domain, usb),
     ...watchdogParts(domain),
     ...redirdevArguments(domain, { socketDir: launch.socketDir, usb, boot }),
-    ...hostdevParts(domain, { usb, boot, nodes: launch.usbNodes }),
+    ...hostdevParts(domain, { usb, boot, nodes: launch.deviceNodes }),
     ...balloonParts(domain),
     ...rngParts(domain),
     ...panicParts(domain),
     ...cryptoParts(domain),
     ...pstoreParts(domain),
     ...vsockParts(domain, launch.vsock),
+    ...shmemParts(domain),
   ];
-  return settle(parts, machineFamily(domain.os.machine));
+  return withAliases(settle(parts, machineFamily(domain.os.machine)), domain);
 }

@@ -2,6 +2,7 @@
  * Disks as QEMU's arguments: a chain of block nodes and a device on it. Pure. Owns node names, and ids by which the
  * disk is known later: `virtio-disk0`, `scsi0-0-0-1`, `sata0-0-1`, `ide0-0-1`, `usb-disk0`, `fdc0-0-1`.
  */
+import { aliasOf } from '../domain/aliases.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Disk } from '../domain/devices.ts';
 import { imageCount, nodesOf } from './argv-blockdev.ts';
@@ -49,8 +50,12 @@ function numberOf(disks: readonly Disk[], index: number): number {
   return 1 + disks.slice(index + 1).reduce((sum, disk) => sum + imageCount(disk), 0);
 }
 
-/** Id of the disk's device, by which it is known to QMP. */
+/** Id of the disk's device, by which it is known to QMP: as the definition calls it, else libvirt's. */
 export function diskId(disk: Disk, domain: Domain): string {
+  return aliasOf(domain.aliases, 'disk', domain.disks.indexOf(disk)) ?? usualId(disk, domain);
+}
+
+function usualId(disk: Disk, domain: Domain): string {
   const drive = driveOf(disk);
   if (drive === null) return `${disk.bus}-disk${targetIndex(disk.target)}`;
   const { controller, bus, target, unit } = drive;

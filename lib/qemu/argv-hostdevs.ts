@@ -1,8 +1,9 @@
 /** Devices of the host, sockets to the host and the store of errors as QEMU's arguments. Pure. */
 import type { Domain } from '../domain/definition.ts';
-import { type Hostdev, pciName, type UsbHostdev } from '../domain/hostdev.ts';
+import { type Hostdev, pciName, type ScsiHostdev, type UsbHostdev } from '../domain/hostdev.ts';
 import type { Rom } from '../domain/rom.ts';
 import type { BootOrder } from './argv-boot.ts';
+import { scsiHostdev } from './argv-scsi-hostdevs.ts';
 import type { UsbPlaces } from './argv-usb.ts';
 import { virtioDriver, virtioProperties } from './argv-virtio.ts';
 import { type Part, device, given, json, onOff, pciDevice } from './arguments.ts';
@@ -17,14 +18,15 @@ export interface VsockEnd {
 interface Around {
   readonly usb: UsbPlaces;
   readonly boot: BootOrder;
-  /** Nodes of USB devices, by index. */
+  /** Nodes of USB and SCSI devices, by index. */
   readonly nodes: ReadonlyMap<number, string>;
 }
 
 /** Devices of the host, `hostdevN`. */
-export function hostdevParts({ hostdevs }: Domain, around: Around): Part[] {
-  return hostdevs.flatMap((hostdev, index): Part[] => {
+export function hostdevParts(domain: Domain, around: Around): Part[] {
+  return domain.hostdevs.flatMap((hostdev, index): Part[] => {
     const names = { id: `hostdev${index}`, ...given('bootindex', around.boot.get(hostdev) ?? null) };
+    if (hostdev.type === 'scsi') return scsiHostdev(domain, hostdev, { names, node: around.nodes.get(index) ?? null });
     if (hostdev.type !== 'usb') return [pciDevice('hostdev', hostdev.address, { ...vfio(hostdev), ...names })];
     const hostdevice = around.nodes.get(index);
     if (hostdevice === undefined) throw new Error(`no node was found for USB device ${index}`);
@@ -33,7 +35,7 @@ export function hostdevParts({ hostdevs }: Domain, around: Around): Part[] {
   });
 }
 
-function vfio(hostdev: Exclude<Hostdev, UsbHostdev>): { driver: string; [name: string]: unknown } {
+function vfio(hostdev: Exclude<Hostdev, UsbHostdev | ScsiHostdev>): { driver: string; [name: string]: unknown } {
   if (hostdev.type === 'pci') {
     const place = { host: pciName(hostdev.source) };
     return { driver: 'vfio-pci', ...place, ...romProperties(hostdev.rom) };

@@ -2,6 +2,7 @@
  * Character devices: what is behind a serial port, console, channel or redirected device. Pure. Owns their ids, and where those that
  * listen are to be found.
  */
+import { aliasOf } from '../domain/aliases.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Backend, BackendLog } from '../domain/devices.ts';
 import { impossible, onOff, text } from './arguments.ts';
@@ -30,7 +31,7 @@ export type ConsoleTarget =
  */
 export function consoleTarget(domain: Domain, socketDir: string, which?: string): ConsoleTarget | null {
   const lines = consoleLines(domain);
-  const line = which === undefined ? lines[0] : lines.find(({ alias }) => alias === which);
+  const line = which === undefined ? lines[0] : lines.find(({ names }) => names.includes(which));
   return targetOf(line?.backend, line?.chardev ?? '', socketDir);
 }
 
@@ -45,23 +46,24 @@ interface Source {
 }
 
 interface Line {
-  readonly alias: string;
+  /** libvirt's name for it, and that of the definition. */
+  readonly names: readonly (string | null)[];
   readonly chardev: string;
   readonly backend: Backend;
 }
 
 /** A console of kind serial is the serial port of that number under another name. */
-function consoleLines({ consoles, serials }: Domain): Line[] {
+function consoleLines({ consoles, serials, aliases }: Domain): Line[] {
   const ports = serials.map(({ backend }, index) => ({
-    alias: `serial${index}`,
+    names: [`serial${index}`, aliasOf(aliases, 'serial', index)],
     chardev: `charserial${index}`,
     backend,
   }));
   const doubled = consoles.flatMap(({ kind, backend, port }, index): Line[] => {
-    const alias = `console${index}`;
-    if (kind === 'virtio') return [{ alias, chardev: `charconsole${index}`, backend }];
+    const names = [`console${index}`, aliasOf(aliases, 'console', index)];
+    if (kind === 'virtio') return [{ names, chardev: `charconsole${index}`, backend }];
     const serial = ports[serials.findIndex((each) => each.port === port)];
-    return serial ? [{ ...serial, alias }] : [];
+    return serial ? [{ ...serial, names }] : [];
   });
   return [...doubled, ...ports];
 }

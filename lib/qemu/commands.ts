@@ -73,10 +73,15 @@ export async function balloon(client: QmpClient, bytes: number, timing: Timing =
   await client.execute('balloon', { value: bytes }, timing);
 }
 
-/** The guest tells of its memory every `seconds` from now on; refused without the balloon `argv-services.ts` makes. */
-export async function pollBalloon(client: QmpClient, seconds: number, timing: Timing = {}): Promise<void> {
+/** The guest tells of its memory every `seconds` from now on; refused without a balloon of that id. */
+export async function pollBalloon(
+  client: QmpClient,
+  seconds: number,
+  id = 'balloon0',
+  timing: Timing = {},
+): Promise<void> {
   const property = 'guest-stats-polling-interval';
-  await client.execute('qom-set', { path: '/machine/peripheral/balloon0', property, value: seconds }, timing);
+  await client.execute('qom-set', { path: `/machine/peripheral/${id}`, property, value: seconds }, timing);
 }
 
 const balloonSchema = z.object({ actual: z.int().nonnegative() });

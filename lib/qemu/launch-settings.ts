@@ -28,8 +28,8 @@ export interface LaunchSettings {
   readonly filesystemSockets: ReadonlyMap<number, string>;
   /** A TPM of the host, as numbered in the child; null: none is passed through. */
   readonly tpmFds: TpmFds | null;
-  /** By index in `domain.hostdevs`: the node of a USB device of the host. */
-  readonly usbNodes: ReadonlyMap<number, string>;
+  /** By index in `domain.hostdevs`: the node of a USB or SCSI device of the host. */
+  readonly deviceNodes: ReadonlyMap<number, string>;
   /** The guest's number, and /dev/vhost-vsock as numbered in the child; null: it has no vsock. */
   readonly vsock: VsockEnd | null;
 }

@@ -55,20 +55,25 @@ export function readPlace(device: Known): Address | null {
     const value = read(name);
     return typeof value === 'number' ? value : null;
   };
+  const index = (name: string): number => number(name) ?? 0;
   switch (read('type')) {
     case 'pci':
       return pciPlace(number, read('multifunction') === true);
     case 'usb':
-      return { type: 'usb', bus: number('bus') ?? 0, port: String(read('port')) };
+      return { type: 'usb', bus: index('bus'), port: String(read('port')) };
     case 'isa':
       return { type: 'isa', iobase: number('iobase'), irq: number('irq') };
     case 'ccid':
-      return { type: 'ccid', controller: number('controller') ?? 0, slot: number('slot') ?? 0 };
-    default: {
-      const [controller, bus, port] = [number('controller'), number('bus'), number('port')];
-      return { type: 'virtio-serial', controller: controller ?? 0, bus: bus ?? 0, port: port ?? 0 };
-    }
+      return { type: 'ccid', controller: index('controller'), slot: index('slot') };
+    case 'drive':
+      return { type: 'drive', controller: index('controller'), bus: index('bus'), ...onTarget(index) };
+    default:
+      return { type: 'virtio-serial', controller: index('controller'), bus: index('bus'), port: index('port') };
   }
+}
+
+function onTarget(index: (name: string) => number): { readonly target: number; readonly unit: number } {
+  return { target: index('target'), unit: index('unit') };
 }
 
 function pciPlace(number: (name: string) => number | null, multifunction: boolean): Address | null {

@@ -2,6 +2,7 @@
 import type { Domain } from '../domain/definition.ts';
 import type { Input, Memballoon, Rng, Tpm, Watchdog } from '../domain/devices.ts';
 import { addressTag } from './addresses.ts';
+import { named } from './emit-aliases.ts';
 import { channel, console, parallel, serial } from './emit-characters.ts';
 import { controller } from './emit-controllers.ts';
 import { disk } from './emit-disks.ts';
@@ -11,6 +12,7 @@ import { card } from './emit-interfaces.ts';
 import { hostdev, pstore, vsock } from './emit-hostdevs.ts';
 import { memoryModule } from './emit-memory.ts';
 import { hub, redirdev, redirFilter, smartcard } from './emit-redirection.ts';
+import { shmem } from './emit-shmem.ts';
 import { audio, sound } from './emit-sound.ts';
 import { crypto, iommu } from './emit-translation.ts';
 import { onOff, tag, texted, type Tag } from './serialize.ts';
@@ -18,7 +20,7 @@ import { driverTag } from './virtio-driver.ts';
 
 /** `<devices>`. */
 export function devices(domain: Domain): Tag {
-  return tag('devices', {}, [
+  const all = tag('devices', {}, [
     texted('emulator', domain.emulator),
     ...domain.disks.map(disk),
     ...domain.controllers.map(controller),
@@ -43,12 +45,14 @@ export function devices(domain: Domain): Tag {
     memballoon(domain.memballoon),
     ...domain.rngs.map(rng),
     domain.panic === null ? null : tag('panic', { model: domain.panic.model }),
+    ...domain.shmems.map(shmem),
     ...domain.memoryModules.map(memoryModule),
     domain.iommu === null ? null : iommu(domain.iommu),
     domain.vsock === null ? null : vsock(domain.vsock),
     ...domain.cryptos.map(crypto),
     domain.pstore === null ? null : pstore(domain.pstore),
   ]);
+  return named(all, domain.aliases);
 }
 
 function input({ type, bus, source, virtio, address }: Input): Tag {

@@ -1,11 +1,12 @@
 /** Devices of the host, sockets to the host, the store of errors -> XML. */
-import type { Hostdev, UsbHostdev } from '../domain/hostdev.ts';
+import type { Hostdev, ScsiHostdev, UsbHostdev } from '../domain/hostdev.ts';
 import type { Rom } from '../domain/rom.ts';
 import type { Pstore, Vsock } from '../domain/links.ts';
 import { addressTag, hex } from './addresses.ts';
+import { source as diskSource } from './emit-disk-sources.ts';
 import { bootTag } from './emit-disks.ts';
 import { memory } from './emit-tuning.ts';
-import { onOff, tag, yesNo, type Tag } from './serialize.ts';
+import { mark, onOff, tag, yesNo, type Tag } from './serialize.ts';
 import { driverTag } from './virtio-driver.ts';
 
 /** `<hostdev>`. */
@@ -15,6 +16,7 @@ export function hostdev(one: Hostdev): Tag {
   return tag('hostdev', attributes, [
     ...source(one),
     one.type === 'pci' ? romTag(one.rom) : null,
+    mark('readonly', one.type === 'scsi' && one.readonly),
     bootTag(bootOrder),
     addressTag(address),
   ]);
@@ -36,7 +38,15 @@ function source(one: Hostdev): Tag[] {
       return [usbSource(one)];
     case 'mdev':
       return [tag('source', {}, [tag('address', { uuid: one.uuid })])];
+    case 'scsi':
+      return [scsiSource(one)];
   }
+}
+
+function scsiSource({ source: given }: ScsiHostdev): Tag {
+  if (given.type === 'network') return diskSource(given);
+  const { host, bus, target, unit } = given;
+  return tag('source', {}, [tag('adapter', { name: `scsi_host${host}` }), tag('address', { bus, target, unit })]);
 }
 
 function usbSource({ kind, place, guestReset }: UsbHostdev): Tag {

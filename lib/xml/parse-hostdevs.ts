@@ -1,10 +1,11 @@
 /** XML -> devices of the host, sockets to the host, the store of errors. */
 import type { Domain } from '../domain/definition.ts';
-import type { Hostdev, UsbHostdev } from '../domain/hostdev.ts';
+import type { Hostdev, ScsiHostdev, UsbHostdev } from '../domain/hostdev.ts';
+import type { NetworkSource } from '../domain/disk-source.ts';
 import type { Rom } from '../domain/rom.ts';
 import type { Pstore, Vsock } from '../domain/links.ts';
 import { readAddress, readPlace } from './addresses.ts';
-import { devicesAt, find, need, valueAt, type Known } from './known.ts';
+import { devicesAt, find, has, need, valueAt, type Known } from './known.ts';
 import { memoryBytes } from './units.ts';
 import { readDriver } from './virtio-driver.ts';
 
@@ -39,6 +40,8 @@ function readHostdev(hostdev: Known): Hostdev {
         ramfb: valueAt(hostdev, `${key}/@ramfb`) ?? null,
         ...passed,
       };
+    case 'scsi':
+      return { type, source: readScsi(hostdev), readonly: has(hostdev, `${key}/readonly`), ...passed };
   }
 }
 
@@ -48,6 +51,30 @@ function readSource(hostdev: Known): Extract<Hostdev, { type: 'pci' }>['source']
     bus: need(hostdev, `${key}[pci]/source/address/@bus`),
     slot: need(hostdev, `${key}/source/address/@slot`),
     function: need(hostdev, `${key}/source/address/@function`),
+  };
+}
+
+/** Of the two the rules want one. */
+function readScsi(hostdev: Known): ScsiHostdev['source'] {
+  if (valueAt(hostdev, `${key}/source/@protocol`) !== undefined) return readTarget(hostdev);
+  return {
+    type: 'adapter',
+    host: valueAt(hostdev, `${key}/source/adapter/@name`) ?? 0,
+    bus: valueAt(hostdev, `${key}[scsi]/source/address/@bus`) ?? 0,
+    target: valueAt(hostdev, `${key}/source/address/@target`) ?? 0,
+    unit: valueAt(hostdev, `${key}/source/address/@unit`) ?? 0,
+  };
+}
+
+function readTarget(hostdev: Known): NetworkSource {
+  const name = need(hostdev, `${key}/source/host/@name`);
+  const port = valueAt(hostdev, `${key}/source/host/@port`) ?? null;
+  return {
+    ...{ type: 'network', protocol: 'iscsi', name: need(hostdev, `${key}/source/@name`), query: null },
+    hosts: [{ transport: 'tcp', name, port }],
+    initiator: valueAt(hostdev, `${key}/source/initiator/iqn/@name`) ?? null,
+    ...{ snapshot: null, config: null, user: null, group: null },
+    ...{ verifiesServer: null, readaheadBytes: null, timeoutSeconds: null },
   };
 }
 

@@ -9,6 +9,7 @@ import { maxDocumentBytes, readDocument } from './document.ts';
 import { emitDomain } from './emit.ts';
 import { elementXml } from './fragment.ts';
 import { find, need, valueAt, type Known } from './known.ts';
+import { readAliases } from './parse-aliases.ts';
 import { readCharacters } from './parse-characters.ts';
 import { readDevices } from './parse-devices.ts';
 import { readDisks } from './parse-disks.ts';
@@ -19,6 +20,7 @@ import { readInterfaces } from './parse-interfaces.ts';
 import { readMachine } from './parse-machine.ts';
 import { readMemory } from './parse-memory.ts';
 import { readRedirection } from './parse-redirection.ts';
+import { readShmems } from './parse-shmem.ts';
 import { readTranslation } from './parse-translation.ts';
 import { readTuning } from './parse-tuning.ts';
 import { readPolicy } from './policy.ts';
@@ -101,5 +103,7 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     ...readRedirection(domain),
     ...readTranslation(domain),
     ...readHostdevs(domain),
+    shmems: readShmems(domain),
+    aliases: readAliases(domain),
   };
 }

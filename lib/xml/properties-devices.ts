@@ -22,7 +22,6 @@ import { flag, orNothing, path, supported } from './values.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
 
-const noShared = 'remove it; what guests share in /dev/shm would stay on the host when all of them are gone';
 const noLease = 'remove it; domctl locks images by itself, and asks no sanlock';
 
 export const devices = {
@@ -99,7 +98,6 @@ export const devices = {
     '/address[isa]/@iobase': ignored(value(supported('0x505'))),
     ...alias,
   }),
-  '/domain/devices/shmem': several(missing(noShared)),
   '/domain/devices/lease': several(missing(noLease)),
   '/domain/devices/nvram': missing(),
 } as const;

@@ -5,7 +5,8 @@ import { by, holder, ignored, missing, only, part, required, several, told, unde
 import { flag, hostName, path, supported, supportedBut } from './values.ts';
 import { exportName, hostUser, iscsiName } from './values-disks.ts';
 
-const noSecrets = 'remove it; domctl keeps no secrets: let the server know this host by its address';
+/** What to do where libvirt would keep a password. */
+export const noSecrets = 'remove it; domctl keeps no secrets: let the server know this host by its address';
 const server = "write <source protocol='nbd'>, behind which qemu-nbd or nbdkit serves it";
 
 const secrets = {

@@ -1,7 +1,7 @@
 /** Lines of the table: graphics servers and cards. */
 import { vncPort, wholeNumber } from './numbers.ts';
 import { driverLines } from './properties-driver.ts';
-import { acpiIndex, alias, onPci } from './properties-shapes.ts';
+import { acpiIndex, onPci } from './properties-shapes.ts';
 import { by, first, holder, ignored, missing, only, part, required, several, under, value, words } from './property.ts';
 import {
   busAddress,
@@ -13,6 +13,7 @@ import {
   socketPath,
   supported,
   supportedBut,
+  text,
   xDisplay,
 } from './values.ts';
 
@@ -99,7 +100,9 @@ export const graphics = {
     '[dbus]/gl/@rendernode': renderNode,
     '[dbus]/audio': holder,
     '[dbus]/audio/@id': required(value(wholeNumber(1, 255))),
-    ...alias,
+    // libvirt has none for what is no device.
+    '/alias': holder,
+    '/alias/@name': ignored(value(text)),
   }),
   ...under('/domain/devices/video', {
     '': several(holder),

@@ -1,8 +1,8 @@
 /** Lines of the table: devices of the host, sockets to the host, the store of errors. */
 import { firstGuestCid, lastGuestCid } from '../domain/links.ts';
-import { address, amount, integer, unit } from './numbers.ts';
+import { address, amount, integer, unit, wholeNumber } from './numbers.ts';
 import { driverLines } from './properties-driver.ts';
-import { boot, onPci, onPciOrUsb, romLines } from './properties-shapes.ts';
+import { boot, onAnyBus, onPci, romLines } from './properties-shapes.ts';
 import { virtioModel } from './properties-virtio.ts';
 import {
   by,
@@ -19,12 +19,39 @@ import {
   value,
   words,
 } from './property.ts';
-import { flag, path, supported, supportedBut, uuid } from './values.ts';
+import { noSecrets } from './properties-disk-sources.ts';
+import { flag, hostName, path, scsiAdapter, supported, supportedBut, uuid } from './values.ts';
+import { exportName, iscsiName } from './values-disks.ts';
 
 const asDisk = "write a <disk type='block'> that names the device";
-const types = supportedBut({ scsi: asDisk, scsi_host: asDisk }, 'usb', 'pci', 'mdev');
+const types = supportedBut({ scsi_host: asDisk }, 'usb', 'pci', 'mdev', 'scsi');
 const onOff = value(flag('on', 'off'));
 const isThere = 'remove it; a device that is not there is refused at start';
+
+/** A device behind an adapter, or of a server: which of the two is the rules' to see. */
+const scsi = {
+  '[scsi]/@sgio': ignored(only('filtered')),
+  '[scsi]/@rawio': ignored(only('no')),
+  '[scsi]/source': required(by('protocol', null, holder)),
+  '[scsi]/source/@protocol': only('iscsi'),
+  '[scsi]/source/adapter': holder,
+  '[scsi]/source/adapter/@name': required(value(scsiAdapter)),
+  '[scsi]/source/address': holder,
+  '[scsi]/source/address/@type': ignored(value(supported('scsi'))),
+  '[scsi]/source/address/@bus': required(value(address(0xff))),
+  '[scsi]/source/address/@target': required(value(address(0xffff))),
+  '[scsi]/source/address/@unit': required(value(address(0xffff))),
+  '[scsi]/source[iscsi]/@name': required(value(exportName)),
+  '[scsi]/source[iscsi]/host': required(holder),
+  '[scsi]/source[iscsi]/host/@name': required(value(hostName)),
+  '[scsi]/source[iscsi]/host/@port': value(wholeNumber(1, 65_535)),
+  '[scsi]/source[iscsi]/initiator': holder,
+  '[scsi]/source[iscsi]/initiator/iqn': required(holder),
+  '[scsi]/source[iscsi]/initiator/iqn/@name': required(value(iscsiName)),
+  '[scsi]/source[iscsi]/auth': missing(noSecrets),
+  '[scsi]/readonly': holder,
+  '[scsi]/shareable': missing('remove it; what gets the commands of two guests is that of neither'),
+} as const;
 
 export const hostdevs = {
   ...under('/domain/devices/hostdev', {
@@ -60,9 +87,10 @@ export const hostdevs = {
     '[mdev]/source': required(holder),
     '[mdev]/source/address': required(holder),
     '[mdev]/source/address/@uuid': required(value(uuid)),
+    ...scsi,
     '/teaming': missing(),
     ...boot,
-    ...onPciOrUsb,
+    ...onAnyBus,
   }),
   ...under('/domain/devices/vsock', {
     '': first(holder),

@@ -1,12 +1,12 @@
 /** Lines that many devices share: where a device sits, what libvirt calls it, when it is booted from. */
 import { address as number, integer, wholeNumber } from './numbers.ts';
-import { by, holder, ignored, only, required, value, whole } from './property.ts';
-import { flag, orNothing, path, text, usbPort } from './values.ts';
+import { by, holder, only, required, value, whole } from './property.ts';
+import { deviceAlias, flag, orNothing, path, usbPort } from './values.ts';
 
-/** Of every device: its name in libvirt. domctl's devices are named by their order. */
+/** Of every device: the name that the definition has for it. libvirt's own are by order, as are domctl's. */
 export const alias = {
   '/alias': holder,
-  '/alias/@name': ignored(value(text)),
+  '/alias/@name': value(deviceAlias),
 } as const;
 
 const pci = {

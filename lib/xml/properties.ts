@@ -19,6 +19,7 @@ import { machine } from './properties-machine.ts';
 import { memory } from './properties-memory.ts';
 import { numa } from './properties-numa.ts';
 import { redirection } from './properties-redirection.ts';
+import { shmem } from './properties-shmem.ts';
 import { sound } from './properties-sound.ts';
 import { translation } from './properties-translation.ts';
 import { tuning } from './properties-tuning.ts';
@@ -42,6 +43,7 @@ const properties = {
   ...redirection,
   ...translation,
   ...hostdevs,
+  ...shmem,
 } as const;
 
 /** The whole table, for what lists it. */

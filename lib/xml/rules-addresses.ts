@@ -1,5 +1,6 @@
 /** Rules on where devices sit and in which order they are booted from: each place once. */
 import type { Address, Console } from '../domain/devices.ts';
+import type { Hostdev } from '../domain/hostdev.ts';
 import type { MemoryModule } from '../domain/numa.ts';
 import { addressKey } from './addresses.ts';
 import { devicesAt, type Known } from './known.ts';
@@ -22,6 +23,7 @@ type PlacedKey = `/domain/devices/${
   | 'memory'
   | 'vsock'
   | 'pstore'
+  | 'shmem'
   | 'console'
   | 'channel'
   | 'input'
@@ -86,11 +88,17 @@ function allPlaced(known: Known, domain: Ruled): Placed[] {
     ...list('/domain/devices/watchdog', one(domain.watchdog)),
     ...list('/domain/devices/memballoon', [domain.memballoon]),
     ...list('/domain/devices/rng', domain.rngs),
-    ...list('/domain/devices/hostdev', domain.hostdevs),
+    ...list('/domain/devices/hostdev', domain.hostdevs.map(onBus)),
     ...list('/domain/devices/memory', domain.memoryModules.map(ownSlot)),
     ...list('/domain/devices/vsock', one(domain.vsock)),
     ...list('/domain/devices/pstore', one(domain.pstore)),
+    ...list('/domain/devices/shmem', domain.shmems),
   ];
+}
+
+/** A SCSI device has an address among the disks. */
+function onBus({ type, address }: Hostdev): { readonly address: Address | null } {
+  return type === 'scsi' ? Object.assign({ address }, { bus: 'scsi' }) : { address };
 }
 
 /** Slots have rules of their own. */

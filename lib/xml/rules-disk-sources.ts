@@ -46,7 +46,8 @@ const counts: Readonly<Record<NetworkProtocol, readonly [least: number, most: nu
   nfs: [1, 1],
 };
 
-function brokenNetwork(source: DiskSource): Told | null {
+/** What is wrong with what is said of a server. */
+export function brokenNetwork(source: DiskSource): Told | null {
   if (source.type !== 'network') return null;
   const { protocol, name, hosts } = source;
   const [least, most] = counts[protocol];

@@ -1,9 +1,18 @@
 /** Rules on devices of the host, the ROMs of cards, the store of errors. */
-import { type Hostdev, type MdevHostdev, pciName, usbName, type UsbHostdev } from '../domain/hostdev.ts';
+import {
+  type Hostdev,
+  type MdevHostdev,
+  pciName,
+  scsiName,
+  type ScsiHostdev,
+  usbName,
+  type UsbHostdev,
+} from '../domain/hostdev.ts';
 import type { Rom } from '../domain/rom.ts';
-import { devicesAt, find, valueAt, type Known } from './known.ts';
+import { devicesAt, find, has, valueAt, type Known } from './known.ts';
 import { pstoreSize } from './parse-hostdevs.ts';
 import type { Problem } from './problems.ts';
+import { brokenNetwork } from './rules-disk-sources.ts';
 import { each, repeats, when, type Ruled, type Told } from './rule.ts';
 
 /** What is wrong with them. */
@@ -18,8 +27,10 @@ export function brokenHostdevs(known: Known, domain: Ruled): Problem[] {
       hostdev.type === 'pci' ? brokenRom(hostdev.rom) : null,
       hostdev.type === 'usb' ? brokenUsb(hostdev, domain) : null,
       hostdev.type === 'mdev' ? brokenScreen(hostdev, domain) : null,
+      hostdev.type === 'scsi' ? brokenTarget(hostdev) : null,
     ]),
     ...halfKinds(known),
+    ...brokenScsi(known, domain),
     ...each(known, '/domain/devices/interface', interfaces, ({ rom }) => [brokenRom(rom)]),
     ...brokenPstore(known, domain),
   ];
@@ -33,11 +44,39 @@ function sourceKey(hostdev: Hostdev): string | null {
       return hostdev.place === null ? null : usbName(hostdev.place);
     case 'mdev':
       return hostdev.uuid;
+    case 'scsi':
+      return scsiKey(hostdev);
   }
 }
 
+/** A server may have several of one name: which host is meant by another is not known. */
+function scsiKey({ source }: ScsiHostdev): string | null {
+  return source.type === 'adapter' ? scsiName(source) : null;
+}
+
+/** One of the two ways to say which device, and all of it. */
+function brokenScsi(known: Known, { hostdevs }: Ruled): Problem[] {
+  const key = '/domain/devices/hostdev';
+  return devicesAt(known, key).flatMap((element, index) => {
+    const one = hostdevs[index];
+    if (one?.type !== 'scsi') return [];
+    const isServed = one.source.type === 'network';
+    const [adapter, place] = [has(element, `${key}/source/adapter`), has(element, `${key}/source/address`)];
+    const half: Told = ['<adapter> and <address> go together', "add <adapter name='scsi_host0'/> or the <address>"];
+    const both: Told = ['it is of a server, and behind an adapter', 'keep one of them'];
+    return [
+      ...when(!isServed && !(adapter && place), element, key, ...half),
+      ...when(isServed && (adapter || place), element, key, ...both),
+    ];
+  });
+}
+
+function brokenTarget({ source }: ScsiHostdev): Told | null {
+  return source.type === 'network' ? brokenNetwork(source) : null;
+}
+
 function brokenPlace({ type, address }: Hostdev): Told | null {
-  const bus = type === 'usb' ? 'usb' : 'pci';
+  const bus = type === 'usb' ? 'usb' : type === 'scsi' ? 'drive' : 'pci';
   if (address === null || address.type === bus) return null;
   return [`a device of type ${type} has no ${address.type} address`, `write <address type='${bus}' .../>`];
 }

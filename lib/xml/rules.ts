@@ -7,6 +7,7 @@ import { find, type Known } from './known.ts';
 import { readPolicy } from './policy.ts';
 import type { Problem } from './problems.ts';
 import { brokenAcpi } from './rules-acpi.ts';
+import { brokenAliases } from './rules-aliases.ts';
 import { brokenPlaces } from './rules-addresses.ts';
 import { brokenCharacters } from './rules-characters.ts';
 import { brokenDevices } from './rules-devices.ts';
@@ -21,6 +22,7 @@ import { brokenMachine } from './rules-machine.ts';
 import { brokenModules } from './rules-memory.ts';
 import { brokenNuma } from './rules-numa.ts';
 import { brokenRedirection } from './rules-redirection.ts';
+import { brokenShmems } from './rules-shmem.ts';
 import { brokenTranslation } from './rules-translation.ts';
 import { brokenTuning } from './rules-tuning.ts';
 
@@ -44,6 +46,8 @@ export function brokenRules(known: Known, domain: Omit<Domain, 'unsupported'>): 
     brokenTranslation,
     brokenAcpi,
     brokenHostdevs,
+    brokenShmems,
+    brokenAliases,
   ];
   return [
     ...rules.flatMap((rule) => rule(known, domain)),

@@ -27,4 +27,8 @@ export const hostUser: Reader<number> = {
 };
 
 /** Disks of one group share their limits. */
-export const groupName = matching(/^[\w.+-]{1,128}$/, 'is not the name of a group', 'group0');
+export const groupName = matching(
+  /^[^\p{Cc}\s](?:[^\p{Cc}]{0,126}[^\p{Cc}\s])?$/u,
+  'is not the name of a group',
+  'group0',
+);

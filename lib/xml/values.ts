@@ -91,6 +91,43 @@ function whyNoName(name: string): string | null {
     : null;
 }
 
+/** A device's name: a user's begins with `ua-`; libvirt's own, of a machine that runs, is read as none. */
+export const deviceAlias: Reader<string | null> = {
+  read(raw) {
+    if (!raw.startsWith('ua-'))
+      return raw.length > maxTextLength ? { refused: 'is longer than 64 KiB' } : { value: null };
+    if (!/^[\w-]{3,128}$/.test(raw)) return { refused: 'is not ua- and up to 125 letters, digits, - and _' };
+    return { value: raw };
+  },
+  example: 'ua-disk0',
+};
+
+/** Number of a SCSI adapter of the host. */
+export const scsiAdapter: Reader<number> = {
+  read(raw) {
+    const number = /^scsi_host(?<number>\d{1,6})$/.exec(raw)?.groups?.['number'];
+    return number === undefined ? { refused: 'is no adapter of this host' } : { value: Number(number) };
+  },
+  example: 'scsi_host0',
+};
+
+/** What guests call memory that they share: one file's name. */
+export const sharedName: Reader<string> = {
+  read(raw) {
+    const refused = whyNoFile(raw);
+    return refused === null ? { value: raw } : { refused };
+  },
+  example: 'shared0',
+};
+
+function whyNoFile(name: string): string | null {
+  if (name === '') return 'is empty';
+  if (name.includes('/')) return 'has a / in it';
+  if (name === '.' || name === '..') return 'is not a name';
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character or line break in it';
+  return Buffer.byteLength(name) > longestFileName ? 'is too long for the name of a file' : null;
+}
+
 /** A UUID with or without its dashes, made lower-case with them. */
 export const uuid: Reader<string> = {
   read(raw) {
@@ -112,6 +149,9 @@ export const mac: Reader<string> = {
   },
   example: '52:54:00:12:34:56',
 };
+
+// NAME_MAX.
+const longestFileName = 255;
 
 // PATH_MAX with its NUL.
 const maxPathBytes = 4095;

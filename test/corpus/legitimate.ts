@@ -57,6 +57,7 @@ export const legitimate: readonly Legitimate[] = [
       "libvirt opens a listening socket and hands its descriptor over; here QEMU makes it at the path that the definition has, or in the incarnation's directory",
     covers: ({ key, libvirt, domctl }, { xml }) =>
       ((key === 'chardev.fds' || key === 'fds') && libvirt === '1' && domctl === null) ||
+      (key === 'vnc' && bothOwn(libvirt ?? '', domctl ?? '')) ||
       ((key === 'chardev.path' || key === 'path') &&
         (libvirt === null || libvirt.startsWith(libvirtsOwn)) &&
         domctl !== null &&
@@ -203,6 +204,11 @@ function isDefault(part: string, key: string, value: string): boolean {
 
 /** Where libvirt makes what is of one start. */
 const libvirtsOwn = '/var/lib/libvirt/qemu/domain-';
+
+/** A socket of VNC for which each has a directory of its own. */
+function bothOwn(libvirt: string, domctl: string): boolean {
+  return libvirt.startsWith(`unix:${libvirtsOwn}`) && /^unix:\/run\/domctl\/incarnations\/\d+\/vnc\.sock$/.test(domctl);
+}
 
 /** A path that the definition has, or one in the incarnation's directory. */
 function isOurs(path: string, xml: string): boolean {

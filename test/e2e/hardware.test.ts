@@ -1,5 +1,6 @@
 /** A guest's disks, cards and memory, and the way past domctl to its hypervisor. */
-import { expect, test } from 'vitest';
+import { rmSync, statSync } from 'node:fs';
+import { expect, onTestFinished, test } from 'vitest';
 import type { BlockRow, InterfaceRow, MemoryAnswer, MonitorAnswer } from '../../lib/client/hardware.ts';
 import { anyQemu } from './emulators.ts';
 import { MiB } from './facts.ts';
@@ -35,6 +36,34 @@ describeEndToEnd('domblklist and domiflist', () => {
       { interface: null, type: 'user', source: null, model: 'virtio', mac: '52:54:00:11:22:33' },
     ]);
     expect((await host.domctl(['domblklist', 'web1', '--inactive'])).exit).toBe(3);
+  });
+});
+
+describeEndToEnd('memory that guests share', () => {
+  test('is promised until it is there, and the host’s from then on', async () => {
+    await using host = await createHost();
+    const name = `domctl-e2e-${process.pid}`;
+    onTestFinished(() => {
+      rmSync(`/dev/shm/${name}`, { force: true });
+    });
+    const shared = `<shmem name='${name}'><model type='ivshmem-plain'/><size unit='MiB'>64</size></shmem>`;
+    await host.define(machine(host).replace('<memballoon', `${shared}<memballoon`));
+    interface Sum {
+      readonly arithmetic: { readonly promisedNewBytes: number };
+    }
+    const asked = async (): Promise<number> =>
+      (await host.json<Sum>('start', 'web1', '--dry-run')).arithmetic.promisedNewBytes;
+    const first = await asked();
+    await host.ok('start', 'web1');
+    expect(statSync(`/dev/shm/${name}`)).toMatchObject({ size: 64 * MiB, blocks: (64 * MiB) / 512 });
+    interface Shown {
+      readonly memory: { readonly promisedLiveBytes: number };
+    }
+    const { memory } = await host.json<Shown>('resources');
+    expect(memory.promisedLiveBytes).toBe(first - 64 * MiB);
+    await host.ok('destroy', 'web1', '--wait');
+    expect(await host.ok('domstate', 'web1')).toBe('shut off\n');
+    expect(await asked()).toBe(first - 64 * MiB);
   });
 });
 

@@ -1,6 +1,15 @@
 /** What a real hypervisor is given besides its arguments, and what is proven of it when it is gone. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { followCompanions, livingCompanions, readCompanions } from '../../lib/daemon/companions.ts';
@@ -8,6 +17,7 @@ import { applyLimits, requireLimits } from '../../lib/daemon/limits.ts';
 import type { Filesystem } from '../../lib/domain/devices.ts';
 import type { Cputune } from '../../lib/domain/definition.ts';
 import { findTaken, isTaken } from '../../lib/daemon/resources.ts';
+import { sharedPath } from '../../lib/domain/shmem.ts';
 import { findClaimHolder } from '../../lib/drain/holders.ts';
 import { probeClaim } from '../../lib/drain/probes.ts';
 import { openFiles, readProcess, unlessGone } from '../../lib/host/processes.ts';
@@ -356,6 +366,31 @@ test('a store of errors is the guest’s memory, and free with the last process'
   expect(await isTaken(claim!)).toBe(false);
   // The UEFI specification's signature of a storage of records.
   expect(readFileSync(path).subarray(0, 8).toString('latin1')).toBe('ERSTSTOR');
+});
+
+test('memory that guests share is the host’s: filled by who starts them, left where it is, and no reason to drain', async (context) => {
+  const sizeBytes = 64 * 2 ** 20;
+  const shared = {
+    model: 'ivshmem-plain',
+    name: `domctl-kernel-${process.pid}`,
+    role: null,
+    sizeBytes,
+    address: null,
+  } as const;
+  const path = sharedPath(shared);
+  afterwards(() => {
+    rmSync(path, { force: true });
+  });
+  const vm = await fresh(context, machine({ shmems: [shared] }));
+  vm.supervisor.sharedBytes = sizeBytes;
+  await vm.start();
+  expect(vm.supervisor.sharedBytes).toBe(0);
+  expect(statSync(path)).toMatchObject({ uid: 65_534, size: sizeBytes, blocks: sizeBytes / 512 });
+  const memory = vm.supervisor.cgroup.memory();
+  expect(memory.known && memory.value.sharedBytes).toBeLessThan(sizeBytes);
+  await vm.supervisor.tell({ kind: 'destroyRequested', graceful: false });
+  await vm.becomes('released');
+  expect(statSync(path).blocks).toBe(sizeBytes / 512);
 });
 
 describe('a companion', () => {

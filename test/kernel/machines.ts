@@ -105,7 +105,7 @@ export async function fresh(context: TestContext, domain: Domain, change: Partia
     capabilities,
     user: nobody,
     vncPorts: new Map(),
-    usbNodes: new Map(),
+    deviceNodes: new Map(),
     firmware: null,
     teardown,
     ...change,

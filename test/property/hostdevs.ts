@@ -1,8 +1,9 @@
 /** Any devices of the host, sockets to it and stores of errors, as long as they keep the rules of `lib/xml/rules-*.ts`. */
 import { fc } from '@fast-check/vitest';
-import { type Hostdev, pciName, usbName } from '../../lib/domain/hostdev.ts';
+import { type Hostdev, pciName, scsiName, usbName } from '../../lib/domain/hostdev.ts';
 import type { Rom } from '../../lib/domain/rom.ts';
 import type { Pstore, Vsock } from '../../lib/domain/links.ts';
+import type { Shmem } from '../../lib/domain/shmem.ts';
 import { maybe, number, oneOf, path } from './arbitrary.ts';
 import { virtioModel, virtioOptions } from './small.ts';
 
@@ -43,9 +44,35 @@ const hostdev: fc.Arbitrary<Hostdev> = fc.oneof(
   }),
 );
 
+const place = { bus: number(0, 0xff), target: number(0, 0xffff), unit: number(0, 0xffff) };
+
+const portal = fc.record({
+  transport: fc.constant('tcp' as const),
+  name: fc.stringMatching(/^[a-z0-9]{1,8}$/),
+  port: maybe(number(1, 65_535)),
+});
+
+const scsi: fc.Arbitrary<Hostdev> = fc.record({
+  type: fc.constant('scsi' as const),
+  readonly: fc.boolean(),
+  source: fc.oneof(
+    fc.record({ type: fc.constant('adapter' as const), host: number(0, 999_999), ...place }),
+    fc.record({
+      ...{ type: fc.constant('network' as const), protocol: fc.constant('iscsi' as const), query: nowhere },
+      ...{ snapshot: nowhere, config: nowhere, user: nowhere, group: nowhere },
+      ...{ verifiesServer: nowhere, readaheadBytes: nowhere, timeoutSeconds: nowhere },
+      name: fc.stringMatching(/^iqn\.[a-z0-9:,.]{1,20}(\/[0-9]{1,3})?$/),
+      hosts: portal.map((one) => [one]),
+      initiator: maybe(fc.stringMatching(/^iqn\.[a-z0-9]{1,9}$/)),
+    }),
+  ),
+  ...passed,
+});
+
 function sourceOf(one: Hostdev): unknown {
   if (one.type === 'pci') return pciName(one.source);
   if (one.type === 'mdev') return one.uuid;
+  if (one.type === 'scsi') return one.source.type === 'adapter' ? scsiName(one.source) : Symbol();
   return one.place === null ? Symbol() : usbName(one.place);
 }
 
@@ -62,9 +89,29 @@ const pstore: fc.Arbitrary<Pstore> = fc.record({
   address: nowhere,
 });
 
+const sharing = { name: fc.stringMatching(/^[a-z0-9 <&'.-]{3,9}$/), address: nowhere };
+
+const shmem: fc.Arbitrary<Shmem> = fc.oneof(
+  fc.record({
+    ...sharing,
+    model: fc.constant('ivshmem-plain' as const),
+    role: maybe(oneOf('master', 'peer')),
+    sizeBytes: number(20, 40).map((bits) => 2 ** bits),
+  }),
+  fc.record({
+    ...sharing,
+    model: fc.constant('ivshmem-doorbell' as const),
+    role: maybe(fc.constant('peer' as const)),
+    server: maybe(fc.stringMatching(/^\/[a-z0-9,/.-]{1,80}$/)),
+    vectors: maybe(number(1, 2048)),
+    ioeventfd: fc.boolean(),
+  }),
+);
+
 /** Each of their parts. */
 export const hostdevs = {
-  hostdevs: fc.uniqueArray(hostdev, { selector: sourceOf, maxLength: 3 }),
+  hostdevs: fc.uniqueArray(fc.oneof(hostdev, scsi), { selector: sourceOf, maxLength: 3 }),
   vsock: maybe(vsock),
   pstore: maybe(pstore),
+  shmems: fc.uniqueArray(shmem, { selector: ({ name }) => name, maxLength: 3 }),
 };

@@ -1,4 +1,5 @@
 /** Gives devices of a domain their addresses and their places in the boot order. */
+import { aliasedDevices, type AliasedDevice } from '../../lib/domain/aliases.ts';
 import type { Domain } from '../../lib/domain/definition.ts';
 import type { Address } from '../../lib/domain/devices.ts';
 import { isUsbCard } from '../../lib/domain/network.ts';
@@ -33,8 +34,11 @@ export function withAddresses(domain: Domain, has: () => boolean): Domain {
     serials: domain.serials.map((one) => (one.model === 'pci-serial' ? put(one, pci) : one)),
     hubs: domain.hubs.map((one) => put(one, usb)),
     memoryModules: domain.memoryModules.map((one) => (one.model === 'dimm' ? one : put(one, pci))),
-    hostdevs: domain.hostdevs.map((one) => put(one, one.type === 'usb' ? usb : pci)),
+    hostdevs: domain.hostdevs.map((one) =>
+      put(one, one.type === 'usb' ? usb : one.type === 'scsi' ? () => drive('scsi') : pci),
+    ),
     vsock: domain.vsock && put(domain.vsock, pci),
+    shmems: domain.shmems.map((one) => put(one, pci)),
     pstore: domain.pstore && put(domain.pstore, pci),
     redirdevs: domain.redirdevs.map((one) => put(one, usb)),
     controllers: domain.controllers.map((one) => put(one, one.type === 'ccid' ? usb : pci)),
@@ -48,6 +52,43 @@ export function withAddresses(domain: Domain, has: () => boolean): Domain {
     watchdog: watchdog?.model === 'i6300esb' ? put(watchdog, pci) : watchdog,
     memballoon: put(domain.memballoon, pci),
   };
+}
+
+/** A name of its own for each device for which `has` says so. */
+export function withAliases(domain: Domain, has: () => boolean): Domain {
+  const one = (device: unknown): readonly unknown[] => (device === null ? [] : [device]);
+  const devices: Readonly<Record<AliasedDevice, readonly unknown[]>> = {
+    disk: domain.disks,
+    controller: domain.controllers,
+    filesystem: domain.filesystems,
+    interface: domain.interfaces,
+    smartcard: domain.smartcards,
+    serial: domain.serials,
+    parallel: domain.parallels,
+    console: domain.consoles,
+    channel: domain.channels,
+    input: domain.inputs,
+    tpm: one(domain.tpm),
+    sound: domain.sounds,
+    video: domain.videos,
+    hostdev: domain.hostdevs,
+    hub: domain.hubs,
+    redirdev: domain.redirdevs,
+    watchdog: one(domain.watchdog),
+    memballoon: [domain.memballoon],
+    rng: domain.rngs,
+    panic: one(domain.panic),
+    shmem: domain.shmems,
+    memory: domain.memoryModules,
+    iommu: one(domain.iommu),
+    vsock: one(domain.vsock),
+    crypto: domain.cryptos,
+    pstore: one(domain.pstore),
+  };
+  const aliases = aliasedDevices.flatMap((device) =>
+    devices[device].flatMap((_each, index) => (has() ? [{ device, index, name: `ua-${device}_${index}` }] : [])),
+  );
+  return { ...domain, aliases };
 }
 
 /** Numbers for disks and cards for which `has` says so; then `<os>` has none. */

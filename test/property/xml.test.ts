@@ -10,7 +10,7 @@ import { domainName } from '../../lib/xml/values.ts';
 import { characters, content, maybe, oneLine } from './arbitrary.ts';
 import { devices } from './devices.ts';
 import { machine } from './machines.ts';
-import { withAddresses, withBootOrder } from './places.ts';
+import { withAddresses, withAliases, withBootOrder } from './places.ts';
 
 const policyAndMetadata = fc
   .tuple(maybe(fc.stringMatching(/^[a-z][a-z-]{0,20}$/)), maybe(content))
@@ -61,8 +61,8 @@ const anyDomain: fc.Arbitrary<Domain> = fc
     const toss = (): boolean => coins.next().value === true;
     // The guest finds a store by ACPI.
     const pstore = parts.features.acpi ? others.pstore : null;
-    const domain = { ...one, ...metadata, ...parts, ...others, pstore, unsupported: fragments };
-    return withBootOrder(withAddresses(shareMemory(domain), toss), toss);
+    const domain = { ...one, ...metadata, ...parts, ...others, pstore, aliases: [], unsupported: fragments };
+    return withAliases(withBootOrder(withAddresses(shareMemory(domain), toss), toss), toss);
   });
 
 function parse(text: string, allowUnsupported: boolean): Domain {

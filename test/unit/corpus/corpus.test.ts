@@ -10,7 +10,7 @@ const directory = fileURLToPath(new URL('../../fixtures/corpus', import.meta.url
 const verdicts = judgeDirectory(directory);
 
 /** Raised as more is read; never lowered. */
-const leastConverted = 147;
+const leastConverted = 149;
 
 describe("libvirt's own definitions", () => {
   test('none comes to another machine, and none lacks what its definition has', () => {

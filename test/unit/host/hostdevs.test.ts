@@ -1,5 +1,6 @@
 /** Devices of the host, in trees made for the test; nodes are regular files there, of which only the rights count. */
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -119,9 +120,9 @@ describe('a device on USB', () => {
     const place = { bus: 14, device: 6 };
     const found = find(usb({ place: { bus: 1, device: 2 } }), usb({ kind }));
     const nodes = ['001/002', '014/006'].map((name) => `${roots.dev}/bus/usb/${name}`);
-    expect([...found.usbNodes.values()]).toEqual(nodes);
+    expect([...found.deviceNodes.values()]).toEqual(nodes);
     expect(found.claims).toMatchObject(nodes.map((node) => ({ node })));
-    expect(find(usb({ kind, place })).usbNodes.get(0)).toBe(nodes[1]);
+    expect(find(usb({ kind, place })).deviceNodes.get(0)).toBe(nodes[1]);
     expect(() => find(usb({ kind, place: { bus: 1, device: 2 } }))).toThrow('no USB device 1234:cafe at 001/002');
   });
 
@@ -146,5 +147,58 @@ describe('a device on USB', () => {
     const gid = process.getgid?.() ?? 0;
     expect(() => findHostdevs([one], { ...stranger, groups: [gid] }, roots)).not.toThrow();
     expect(() => find(one)).toThrow('may not read and write');
+  });
+});
+
+describe('a SCSI device', () => {
+  const source = { type: 'adapter', host: 2, bus: 0, target: 4, unit: 8 } as const;
+  const tape: Hostdev = { ...passed, type: 'scsi', source, readonly: false };
+  const directory = (): string => `${roots.sys}/bus/scsi/devices/2:0:4:8`;
+
+  test('is claimed by the node that passes commands on, which the hypervisor must be able to open', async () => {
+    await put(`${directory()}/scsi_generic/sg3/dev`);
+    await put(`${roots.dev}/sg3`);
+    const { deviceNodes, claims } = find(tape);
+    expect([...deviceNodes]).toEqual([[0, `${roots.dev}/sg3`]]);
+    expect(claims).toMatchObject([{ kind: 'character', node: `${roots.dev}/sg3`, use: 'SCSI device 2:0:4:8' }]);
+    await chmod(`${roots.dev}/sg3`, 0o600);
+    expect(() => find(tape)).toThrow('SCSI device 2:0:4:8: the hypervisor may not read and write');
+  });
+
+  test('that is a disk of the host as well is claimed as that, too', async () => {
+    await put(`${directory()}/scsi_generic/sg3/dev`);
+    await put(`${roots.dev}/sg3`);
+    await mkdir(`${directory()}/block/sdc`, { recursive: true });
+    // No block device of the test’s own is to be had: one of the host’s stands for it.
+    const [any] = (await readdir('/dev')).filter((name) => statSync(`/dev/${name}`).isBlockDevice());
+    if (any === undefined) return;
+    await symlink(`/dev/${any}`, `${roots.dev}/sdc`);
+    const device = statSync(`/dev/${any}`).rdev;
+    expect(find(tape).claims).toMatchObject([
+      { kind: 'character' },
+      { kind: 'block', path: `${roots.dev}/sdc`, device, mode: 'exclusive' },
+    ]);
+  });
+
+  test('is refused by its place where it is not there, or has no such node', async () => {
+    expect(() => find(tape)).toThrow('this host has no SCSI device 2:0:4:8');
+    await mkdir(directory(), { recursive: true });
+    expect(() => find(tape)).toThrow('SCSI device 2:0:4:8 has no generic node');
+  });
+
+  test('of a server is nothing of this host', () => {
+    const nothing = {
+      query: null,
+      snapshot: null,
+      config: null,
+      user: null,
+      group: null,
+      verifiesServer: null,
+    } as const;
+    const served = {
+      ...({ type: 'network', protocol: 'iscsi', name: 'iqn.1992-01.com.example:a/1', ...nothing } as const),
+      ...{ readaheadBytes: null, timeoutSeconds: null, initiator: null, hosts: [] },
+    };
+    expect(find({ ...passed, type: 'scsi', source: served, readonly: false }).claims).toEqual([]);
   });
 });

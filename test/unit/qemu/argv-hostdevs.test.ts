@@ -46,8 +46,8 @@ describe('a device of the host', () => {
   });
 
   test('on USB is the node that was found at start', () => {
-    const usbNodes = new Map([[0, '/dev/bus/usb/014/006']]);
-    const argv = argvOf({ ...noControllers, hostdevs: [usb] }, { usbNodes });
+    const deviceNodes = new Map([[0, '/dev/bus/usb/014/006']]);
+    const argv = argvOf({ ...noControllers, hostdevs: [usb] }, { deviceNodes });
     expect(deviceOf('hostdev0', argv)).toEqual({
       ...{ driver: 'usb-host', hostdevice: '/dev/bus/usb/014/006', id: 'hostdev0', bus: 'usb.0' },
     });
@@ -58,8 +58,8 @@ describe('a device of the host', () => {
     ['uninitialized', { 'guest-reset': true, 'guest-resets-all': false }],
     ['on', { 'guest-reset': true, 'guest-resets-all': true }],
   ] as const)('on USB lets the guest reset it as told: %s', (guestReset, expected) => {
-    const usbNodes = new Map([[0, '/dev/bus/usb/001/002']]);
-    const argv = argvOf({ ...noControllers, hostdevs: [{ ...usb, guestReset }] }, { usbNodes });
+    const deviceNodes = new Map([[0, '/dev/bus/usb/001/002']]);
+    const argv = argvOf({ ...noControllers, hostdevs: [{ ...usb, guestReset }] }, { deviceNodes });
     expect(deviceOf('hostdev0', argv)).toMatchObject(expected);
   });
 });

@@ -83,7 +83,7 @@ function renderDoc(): string {
     '- A device of the host is not taken from its driver, `managed` or not: `driverctl set-override ... vfio-pci` gives it to VFIO.',
     '- A screen on D-Bus needs the address of a bus, or `p2p` (then it is the monitor that lets viewers in): no bus is started for it.',
     '- A vsock with `auto="yes"` gets another number at each start; `domctl dumpxml` does not show it.',
-    "- An `<alias>`, one of the user's own (`ua-...`) as well, is not kept: devices are named by their order, as libvirt names its own.",
+    "- An `<alias>` of the user's own (`ua-...`) is kept, and is what QEMU calls the device; libvirt's own are accepted without effect.",
     '- There are no networks: `<interface type="network">` becomes `<interface type="bridge">`, naming the bridge of the host.',
     '',
     '## Supported',

@@ -46,7 +46,7 @@ export function parseDomain(text: string, options: ParseOptions): ParsedDomain {
   const { known, problems, fragments } = checkDocument(readDocument(text, options.file));
   refuse(options.file, options.allowUnsupported ? problems.filter(isFatal) : problems);
   if (problems.length > problemLimit) refuse(options.file, problems);
-  const domain = { ...readDomain(known, options), unsupported: fragments.toSorted(byParent) };
+  const domain = readDomain(known, options, fragments.toSorted(byParent));
   refuse(options.file, brokenRules(known, domain));
   if (text.length > harmlessLength) refuse(options.file, tooLongToKeep(domain, known));
   return { domain, warnings: problems.map((problem) => `${tellProblem(options.file, problem)}; kept without effect`) };
@@ -76,7 +76,7 @@ function isFatal({ kind }: Problem): boolean {
   return kind === 'invalid';
 }
 
-function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'unsupported'> {
+function readDomain(domain: Known, { generate }: ParseOptions, unsupported: Domain['unsupported']): Domain {
   const machine = readMachine(domain);
   const tuning = readTuning(domain);
   const metadata = find(domain, '/domain/metadata')?.element ?? null;
@@ -101,5 +101,6 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     ...readRedirection(domain),
     ...readTranslation(domain),
     ...readHostdevs(domain),
+    unsupported,
   };
 }

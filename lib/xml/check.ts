@@ -8,8 +8,8 @@ import { attributeXml, elementXml } from './fragment.ts';
 import type { Known } from './known.ts';
 import { quote, type Problem } from './problems.ts';
 import { tableName } from './namespaces.ts';
-import { plainKey, propertyAt, requirementsOf } from './properties.ts';
 import type { Property } from './property.ts';
+import { lineOf, root as top, variantOf, within, type Node } from './table-tree.ts';
 import { absent, duplicate, letThrough, second, shorten, stray, unknown } from './complaints.ts';
 
 /** What a walk over one element found; `aside`: the element was not understood and stays out of `known`. */
@@ -22,12 +22,12 @@ interface Found {
 
 /** Walks the document. With problems of kind `invalid`, `known` may lack what the table requires. */
 export function checkDocument(root: XmlElement): Omit<Found, 'aside'> {
-  return walk(root, { keys: ['/domain'], path: '/domain' });
+  return walk(root, { nodes: [top], path: '/domain' });
 }
 
 interface Place {
-  /** Where the table has it: its own key, then those of its variant. */
-  readonly keys: readonly string[];
+  /** Where the table has it: its own node, then those of its variant. */
+  readonly nodes: readonly Node[];
   /** Where the model will have it: numbered among those understood. */
   readonly path: string;
 }
@@ -43,18 +43,18 @@ class Collection {
 
 function walk(element: XmlElement, given: Place): Found {
   const found = new Collection();
-  const property = propertyAt(given.keys);
-  const place = { ...given, keys: withVariant(element, given.keys, property) };
+  const property = lineOf(given.nodes);
+  const place = { path: given.path, nodes: withVariant(element, given.nodes, property) };
   if (property?.opaque !== true) {
     for (const attribute of element.attributes) takeAttribute(found, element, attribute, place);
     takeText(found, element, place);
     takeChildren(found, element, place);
-    requireAll(found, element, place);
+    requireAll(found, { element, nodes: place.nodes });
   }
   const { values, children, fragments } = found;
   const reasons =
     property?.whole === true ? [...found.reasons, ...found.problems.filter(isUnsupported)] : found.reasons;
-  const known = { key: plainKey(place.keys[0] ?? ''), element, values, children };
+  const known = { key: keyOf(place), element, values, children };
   const aside = reasons.length > 0;
   // What else is unsupported in an element nobody looks at does not matter.
   return { known, aside, fragments: aside ? [] : fragments, problems: aside ? reasons : found.problems };
@@ -64,44 +64,45 @@ function isUnsupported({ kind }: Problem): boolean {
   return kind === 'unsupported';
 }
 
-/** `keys`, and those of the variant this element is. */
-function withVariant(element: XmlElement, keys: readonly string[], property: Property<unknown> | null): string[] {
-  const { variant } = property ?? {};
-  if (!variant) return [...keys];
-  const { value } = element.attributes.find(({ name }) => name === variant.attribute) ?? {};
-  const reader = propertyAt(keys.map((key) => `${key}/@${variant.attribute}`))?.reader;
-  const kind = value === undefined ? variant.absent : value;
-  const isKnown = kind !== null && reader !== null && reader !== undefined && 'value' in reader.read(kind);
-  return isKnown ? [...keys, ...keys.map((key) => `${key}[${kind}]`)] : [...keys];
+/** By which what is read of an element is asked for. */
+function keyOf({ nodes }: Place): string {
+  return nodes[0]?.plain ?? '';
 }
 
-/** What is behind something that is behind something has the lines of the first. */
-const chained = /(\/backingStore)(?:\[\w+\])?\/backingStore$/;
+/** `nodes`, and those of the variant this element is. */
+function withVariant(element: XmlElement, nodes: readonly Node[], property: Property<unknown> | null): readonly Node[] {
+  const variant = property?.variant;
+  if (!variant) return nodes;
+  const { value } = element.attributes.find(({ name }) => name === variant.attribute) ?? {};
+  const reader = lineOf(inside(nodes, `@${variant.attribute}`))?.reader;
+  const kind = value === undefined ? variant.absent : value;
+  const isKnown = kind !== null && reader !== null && reader !== undefined && 'value' in reader.read(kind);
+  return isKnown ? [...nodes, ...nodes.map((node) => variantOf(node, kind))] : nodes;
+}
 
-/** Keys of a child or attribute `name`. */
-function inside({ keys }: Place, name: string): string[] {
-  const inner = keys.map((key) => `${key}/${name}`);
-  return name === 'backingStore' ? inner.map((key) => key.replace(chained, '$1')) : inner;
+/** Nodes of a child `name`, or of the attribute `@name`. */
+function inside(nodes: readonly Node[], name: string): readonly Node[] {
+  return nodes.map((node) => within(node, name));
 }
 
 function takeAttribute(found: Collection, element: XmlElement, attribute: XmlAttribute, place: Place): void {
-  const keys = inside(place, `@${attribute.name}`);
-  const property = propertyAt(keys);
+  const nodes = inside(place.nodes, `@${attribute.name}`);
+  const property = lineOf(nodes);
   const at = { position: attribute.position, path: `${element.path}/@${shorten(attribute.name)}` };
-  const fragment = { kind: 'attribute', parent: place.path, xml: attributeXml(element, attribute) } as const;
-  if (property === null || property.missing !== null) {
-    found.problems.push(unknown('attribute', at, { keys, property }));
-    found.fragments.push(fragment);
-    return;
-  }
-  if (takeValue(found, property, { key: plainKey(keys[0] ?? ''), raw: attribute.value, at }) === 'attribute')
-    found.fragments.push(fragment);
+  if (property !== null && property.missing === null) {
+    const key = nodes[0]?.plain ?? '';
+    if (takeValue(found, property, { key, raw: attribute.value, at }) !== 'attribute') return;
+  } else found.problems.push(unknown('attribute', at, { keys: keysOf(nodes), property }));
+  found.fragments.push({ kind: 'attribute', parent: place.path, xml: attributeXml(element, attribute) });
+}
+
+function keysOf(nodes: readonly Node[]): string[] {
+  return nodes.map(({ key }) => key);
 }
 
 function takeText(found: Collection, element: XmlElement, place: Place): void {
-  const property = propertyAt(place.keys.toReversed());
-  const at = { position: element.position, path: element.path };
-  if (property?.reader) takeValue(found, property, { key: plainKey(place.keys[0] ?? ''), raw: element.text, at });
+  const property = place.nodes.findLast((node) => node.property !== null)?.property;
+  if (property?.reader) takeValue(found, property, { key: keyOf(place), raw: element.text, at: element });
   else if (element.text.trim() !== '') found.problems.push(stray(element));
 }
 
@@ -125,9 +126,10 @@ function takeValue(
   }
   const message = `${quote(given.raw)} ${read.refused}`;
   const remedy = read.remedy ?? `write for example ${reader?.example}`;
-  if (refusal === 'invalid') found.problems.push({ kind: 'invalid', ...given.at, message, hint: remedy });
+  const { position, path } = given.at;
+  if (refusal === 'invalid') found.problems.push({ kind: 'invalid', position, path, message, hint: remedy });
   else {
-    const problem = { kind: 'unsupported', ...given.at, message, hint: `${remedy}; ${letThrough}` } as const;
+    const problem = { kind: 'unsupported', position, path, message, hint: `${remedy}; ${letThrough}` } as const;
     (refusal === 'element' ? found.reasons : found.problems).push(problem);
   }
   return refusal;
@@ -137,14 +139,14 @@ function takeChildren(found: Collection, element: XmlElement, place: Place): voi
   const counts = new Map<string, number>();
   const seen = new Set<string>();
   for (const child of element.children) {
-    const { name, keys, property } = lookUp(child, place);
+    const { name, nodes, property } = lookUp(child, place);
     if (property === null || property.missing !== null) {
-      setAside(found, child, place, [unknown('element', child, { keys, property })]);
+      setAside(found, child, place, [unknown('element', child, { keys: keysOf(nodes), property })]);
     } else if (seen.has(name) && property.repeats !== 'several') {
       refuseAnother(found, child, place, property);
     } else {
       const index = next(counts, name);
-      const isTaken = takeChild(found, child, { keys, path: place.path + step(name, index, property) }, place);
+      const isTaken = takeChild(found, child, { nodes, path: place.path + step(name, index, property) }, place);
       if (isTaken) counts.set(name, index);
       // One that was set aside leaves room for another of which there can be one.
       if (isTaken || property.repeats === 'once') seen.add(name);
@@ -156,8 +158,8 @@ function takeChildren(found: Collection, element: XmlElement, place: Place): voi
 function lookUp(child: XmlElement, place: Place) {
   const known = tableName(child);
   const name = known ?? child.name;
-  const keys = inside(place, name);
-  return { name, keys, property: known === null ? null : propertyAt(keys) };
+  const nodes = inside(place.nodes, name);
+  return { name, nodes, property: known === null ? null : lineOf(nodes) };
 }
 
 function next(counts: ReadonlyMap<string, number>, name: string): number {
@@ -198,16 +200,18 @@ function isPartOfDevice(key: string): boolean {
   return /^\/domain\/devices\/[^/]+\/./.test(key);
 }
 
-function requireAll(found: Collection, element: XmlElement, place: Place): void {
-  const given = new Set([
-    ...element.attributes.map(({ name }) => `@${name}`),
-    ...element.children.filter(({ namespace }) => namespace === '').map(({ name }) => name),
-  ]);
-  for (const key of requirementsOf(place.keys)) {
-    const name = key.slice(key.lastIndexOf('/') + 1);
-    const property = propertyAt([key]);
-    if (given.has(name) || property === null) continue;
-    const problem = absent(element, name, property);
-    (property.absence === 'element' ? found.reasons : found.problems).push(problem);
+function requireAll(found: Collection, { element, nodes }: { element: XmlElement; nodes: readonly Node[] }): void {
+  for (const { required } of nodes) {
+    for (const [name, property] of required) {
+      if (isGiven(element, name)) continue;
+      const problem = absent(element, name, property);
+      (property.absence === 'element' ? found.reasons : found.problems).push(problem);
+    }
   }
+}
+
+function isGiven({ attributes, children }: XmlElement, required: string): boolean {
+  return required.startsWith('@')
+    ? attributes.some(({ name }) => name === required.slice(1))
+    : children.some(({ name, namespace }) => namespace === '' && name === required);
 }

@@ -3,7 +3,7 @@
  */
 import type { XmlElement } from './document.ts';
 import { quote, type Problem } from './problems.ts';
-import { elementAt, propertyAt } from './properties.ts';
+import { elementAt, table } from './properties.ts';
 import type { Property } from './property.ts';
 
 type At = Pick<Problem, 'position' | 'path'>;
@@ -30,7 +30,7 @@ export function unknown(
 function elsewhere(keys: readonly string[]): string {
   const [plain = ''] = keys;
   const marked = /^(?<element>.*\/(?<name>[^/[]+))\[(?<value>[^\]]+)\]/.exec(keys.at(-1) ?? '')?.groups;
-  const variant = marked && propertyAt([marked['element'] ?? ''])?.variant;
+  const variant = marked && table[marked['element'] ?? '']?.variant;
   if (!variant || elementAt(plain) === null) return '';
   return ` for ${marked['name']} ${variant.attribute}="${marked['value']}"`;
 }

@@ -102,11 +102,10 @@ function build(text: string, lines: Lines, tree: RawTree): XmlElement {
       name,
       path,
       namespace: tag.namespace,
-      attributes: tag.attributes.map(({ offset, ...rest }) => ({
-        ...rest,
-        value: raw['#attributes']?.[rest.name] ?? '',
-        position: lines.at(span.start + offset),
-      })),
+      attributes: tag.attributes.map(({ name: own, source, offset }) => {
+        const value = raw['#attributes']?.[own] ?? '';
+        return { name: own, source, value, position: lines.at(span.start + offset) };
+      }),
       text: raw['#text'] ?? '',
       position: lines.at(span.start),
       source: text.slice(span.start, span.end),

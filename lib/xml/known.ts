@@ -13,18 +13,39 @@ export interface Known {
   readonly children: readonly Known[];
 }
 
-/** First element at `key`, at or below `known`; of several siblings the first. */
-export function find(known: Known, key: PropertyPath): Known | undefined {
-  return descend(known, plainKey(key));
+/** Where something is asked for, without the marks of variants. */
+interface Way {
+  readonly key: string;
+  /** Keys of the elements on the way, from the document's own. */
+  readonly elements: readonly string[];
 }
 
-function descend(known: Known, key: string): Known | undefined {
-  if (known.key === key) return known;
-  const exact = known.children.find((one) => one.key === key);
-  if (exact !== undefined) return exact;
-  // Not into one of its own kind: what is behind a disk's image may have something behind it again.
-  const child = known.children.find((one) => one.key !== known.key && key.startsWith(`${one.key}/`));
-  return child && descend(child, key);
+const ways = new Map<PropertyPath, Way>();
+
+/** Taken apart once: there are no more of them than the table has lines. */
+function wayTo(path: PropertyPath): Way {
+  const known = ways.get(path);
+  if (known !== undefined) return known;
+  const key = plainKey(path);
+  const names = key.split('/').slice(1);
+  const elements = names.filter((name) => !name.startsWith('@'));
+  const way = { key, elements: elements.map((_name, index) => `/${elements.slice(0, index + 1).join('/')}`) };
+  ways.set(path, way);
+  return way;
+}
+
+/** First element at `key`, at or below `known`; of several siblings the first. */
+export function find(known: Known, key: PropertyPath): Known | undefined {
+  return descend(known, wayTo(key).elements);
+}
+
+function descend(known: Known, elements: readonly string[]): Known | undefined {
+  let at: Known | undefined = known;
+  for (let step = elements.indexOf(known.key) + 1; at !== undefined && step < elements.length; step += 1) {
+    const key = elements[step];
+    at = at.children.find((child) => child.key === key);
+  }
+  return at;
 }
 
 /** All children of `known` at `key`. */
@@ -34,10 +55,9 @@ export function findAll(known: Known, parent: PropertyPath, key: PropertyPath): 
 
 /** The text or attribute at `key`, at or below `known`; undefined when absent. */
 export function valueAt<P extends PropertyPath>(known: Known, key: P): ValueAt<P> | undefined {
-  const plain = plainKey(key);
-  const owner = plain.includes('/@') ? plain.slice(0, plain.indexOf('/@')) : plain;
+  const { key: plain, elements } = wayTo(key);
   // The table wrote the value under this key, with the reader its type follows from.
-  return descend(known, owner)?.values.get(plain) as ValueAt<P> | undefined;
+  return descend(known, elements)?.values.get(plain) as ValueAt<P> | undefined;
 }
 
 /** A value the table requires, so the check has refused a document without it. */

@@ -65,6 +65,7 @@ const key = '/domain/devices/memory';
 
 function readModules(domain: Known): MemoryModule[] {
   const elements = devicesAt(domain, key).slice(0, maxModules + 1);
+  if (elements.length === 0) return [];
   const told = elements.map((element) => valueAt(element, `${key}/address/@slot`) ?? null);
   const free = Array.from({ length: maxModules + 1 }, (_none, slot) => slot).filter((slot) => !told.includes(slot));
   return elements.map((element, index) => {

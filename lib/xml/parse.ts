@@ -48,7 +48,7 @@ export function parseDomain(text: string, options: ParseOptions): ParsedDomain {
   const { known, problems, fragments } = checkDocument(readDocument(text, options.file));
   refuse(options.file, options.allowUnsupported ? problems.filter(isFatal) : problems);
   if (problems.length > problemLimit) refuse(options.file, problems);
-  const domain = { ...readDomain(known, options), unsupported: fragments.toSorted(byParent) };
+  const domain = readDomain(known, options, fragments.toSorted(byParent));
   refuse(options.file, brokenRules(known, domain));
   if (text.length > harmlessLength) refuse(options.file, tooLongToKeep(domain, known));
   return { domain, warnings: problems.map((problem) => `${tellProblem(options.file, problem)}; kept without effect`) };
@@ -78,7 +78,7 @@ function isFatal({ kind }: Problem): boolean {
   return kind === 'invalid';
 }
 
-function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'unsupported'> {
+function readDomain(domain: Known, { generate }: ParseOptions, unsupported: Domain['unsupported']): Domain {
   const machine = readMachine(domain);
   const tuning = readTuning(domain);
   const metadata = find(domain, '/domain/metadata')?.element ?? null;
@@ -105,5 +105,6 @@ function readDomain(domain: Known, { generate }: ParseOptions): Omit<Domain, 'un
     ...readHostdevs(domain),
     shmems: readShmems(domain),
     aliases: readAliases(domain),
+    unsupported,
   };
 }

@@ -62,23 +62,6 @@ export type PropertyPath = keyof Values;
 /** What reading the text or attribute at `P` gives. */
 export type ValueAt<P extends PropertyPath> = Values[P];
 
-/** The first line of the table for one of `keys`; null: domctl does not know it. */
-export function propertyAt(keys: readonly string[]): Property<unknown> | null {
-  const key = keys.find((one) => Object.hasOwn(table, one));
-  return key === undefined ? null : (table[key] ?? null);
-}
-
-const requirements = new Map<string, string[]>();
-for (const [key, { absence }] of Object.entries(table)) {
-  const element = key.slice(0, key.lastIndexOf('/'));
-  if (absence !== 'fine') requirements.set(element, [...(requirements.get(element) ?? []), key]);
-}
-
-/** Keys of what an element at one of `keys` must have. */
-export function requirementsOf(keys: readonly string[]): readonly string[] {
-  return keys.flatMap((key) => requirements.get(key) ?? []);
-}
-
 /** A key without the marks of variants. */
 export function plainKey(key: string): string {
   return key.includes('[') ? key.replace(/\[[^\]]*\]/g, '') : key;

@@ -42,22 +42,23 @@ export function startTag(xml: string): string {
 /** Reads a start tag, as `startTag` gives it, `inherited` being the namespaces around it. */
 export function readTag(text: string, inherited: ReadonlyMap<string, string>): Tag {
   const all = readAttributes(text);
-  const scope = all.some(isDeclaration)
-    ? new Map([...inherited, ...all.filter(isDeclaration).map(declare)])
-    : inherited;
+  const declared = all.filter(isDeclaration);
+  const scope = declared.length === 0 ? inherited : new Map([...inherited, ...declared.map(declare)]);
   const name = /^<([^\s/>]+)/.exec(text)?.[1] ?? '';
-  const prefix = prefixOf(name);
-  const attributes = all.filter((attribute) => !isDeclaration(attribute));
-  const prefixes = [prefix, ...attributes.map((attribute) => prefixOf(attribute.name))];
-  return { refused: whyRefused(all, prefixes, scope), name, namespace: scope.get(prefix) ?? '', attributes, scope };
+  const attributes = declared.length === 0 ? all : all.filter((attribute) => !isDeclaration(attribute));
+  const refused = whyRefused(all, scope) ?? unboundPrefix([name, ...attributes.map((each) => each.name)], scope);
+  return { refused, name, namespace: scope.get(prefixOf(name)) ?? '', attributes, scope };
 }
 
-function whyRefused(all: readonly TagAttribute[], prefixes: readonly string[], scope: Tag['scope']): string | null {
-  const names = new Set(all.map(({ name }) => name));
-  if (names.size < all.length) return 'not well-formed XML: an attribute is given twice';
+function whyRefused(all: readonly TagAttribute[], scope: Tag['scope']): string | null {
+  if (all.length > 1 && new Set(all.map(({ name }) => name)).size < all.length)
+    return 'not well-formed XML: an attribute is given twice';
   if (all.some(({ source }) => source.includes('<'))) return 'not well-formed XML: < inside an attribute';
-  if (scope.size > maxNamespaces) return `more than ${maxNamespaces} namespaces are declared`;
-  const unbound = prefixes.find((prefix) => prefix !== '' && prefix !== 'xml' && !scope.has(prefix));
+  return scope.size > maxNamespaces ? `more than ${maxNamespaces} namespaces are declared` : null;
+}
+
+function unboundPrefix(names: readonly string[], scope: Tag['scope']): string | null {
+  const unbound = names.map(prefixOf).find((prefix) => prefix !== '' && prefix !== 'xml' && !scope.has(prefix));
   return unbound === undefined
     ? null
     : `not well-formed XML: the prefix ${JSON.stringify(unbound.slice(0, 40))} has no namespace`;

@@ -1,9 +1,7 @@
 /** Devices as people write them, started by real QEMUs and ended at once: each line is refused or understood whole. */
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildArgv } from '../../lib/qemu/argv.ts';
 import { probeCapabilities } from '../../lib/qemu/capabilities.ts';
@@ -12,6 +10,7 @@ import type { QmpClient } from '../../lib/qemu/qmp.ts';
 import { parseDomain } from '../../lib/xml/parse.ts';
 import { plainLaunch } from '../fixtures/qmp/domains.ts';
 import { findQemus } from '../setup/qemus.ts';
+import { hasBus, hasSpice } from './abilities.ts';
 import { startMachine, temporaryDirectory } from './machine.ts';
 
 const qemus = await findQemus();
@@ -78,20 +77,6 @@ const onBus = `<graphics type='dbus' p2p='yes'><gl enable='no'/><audio id='1'/><
 const kept = `<pstore backend='acpi-erst'><path>DIR/errors</path><size unit='KiB'>64</size></pstore>
   <interface type='user'><model type='virtio'/><rom enabled='no'/></interface>
   <interface type='user'><model type='e1000'/><rom bar='off'/></interface>`;
-
-/** Spice and its cards are modules of QEMU's, packaged apart from it. */
-async function hasSpice(emulator: string): Promise<boolean> {
-  const help = promisify(execFile)(emulator, ['-spice', 'help']);
-  // It says what it can do as if that were an error.
-  const { stdout, stderr } = await help.catch((error: unknown) => error as { stdout: string; stderr: string });
-  return `${stdout}${stderr}`.includes('disable-ticketing');
-}
-
-/** Likewise its display on D-Bus. */
-async function hasBus(emulator: string): Promise<boolean> {
-  const { stdout } = await promisify(execFile)(emulator, ['-display', 'help']);
-  return /^dbus$/m.test(stdout);
-}
 
 const all: readonly (readonly [string, string])[] = [
   ['screens', screens],

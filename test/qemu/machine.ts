@@ -41,17 +41,19 @@ export async function writeRaw(file: string): Promise<void> {
 
 const cluster = 2 ** 16;
 
-/** Version 2, one MiB, nothing allocated: header, L1 table, refcount table, refcount block, one cluster each. */
-function emptyQcow2(): Buffer {
+/** Version 3, one MiB, nothing allocated: header, L1 table, refcount table, refcount block, one cluster each. */
+export function emptyQcow2(): Buffer {
   const image = Buffer.alloc(4 * cluster);
   image.write('QFI\u00fb', 0, 'latin1');
-  image.writeUInt32BE(2, 4);
+  image.writeUInt32BE(3, 4);
   image.writeUInt32BE(16, 20); // cluster_bits
   image.writeBigUInt64BE(2n ** 20n, 24); // size
   image.writeUInt32BE(1, 36); // l1_size
   image.writeBigUInt64BE(BigInt(cluster), 40); // l1_table_offset
   image.writeBigUInt64BE(BigInt(2 * cluster), 48); // refcount_table_offset
   image.writeUInt32BE(1, 56); // refcount_table_clusters
+  image.writeUInt32BE(4, 96); // refcount_order
+  image.writeUInt32BE(104, 100); // header_length
   image.writeBigUInt64BE(BigInt(3 * cluster), 2 * cluster);
   for (let used = 0; used < 4; used += 1) image.writeUInt16BE(1, 3 * cluster + 2 * used);
   return image;

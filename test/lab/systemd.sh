@@ -5,6 +5,8 @@ units=/etc/systemd/system
 if [ ! -e $units/lab-agent.service ]; then
   [ "$LAB_SYSTEMD" = / ] || cp -a "$LAB_SYSTEMD/usr/." /usr/
   rm -rf /etc/systemd /usr/lib/systemd/system-generators
+  # A host that is a container says so; this one is not.
+  rm -f /.dockerenv /run/.containerenv
   for each in /usr/lib/systemd/system/*.wants/*; do
     case ${each##*/} in
       systemd-journald*.socket | systemd-journald.service | systemd-journal-flush.service) ;;

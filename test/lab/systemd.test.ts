@@ -16,7 +16,8 @@ import { bootLab, type Lab } from './machine.ts';
 import { newestSystemd, usualSystemd } from './managers.ts';
 import { userModeParts } from './parts.ts';
 
-const slowBootMs = 120_000;
+/** On a host that has much else to do. */
+const slowMs = 180_000;
 
 /** Until what is started at boot has been. */
 async function bootHost(systemd: string, scratchFile: string): Promise<Lab> {
@@ -64,16 +65,22 @@ const managers = [
 ];
 const kernel = await findOrTell('user-mode Linux', userModeParts);
 
-describe.each(managers)('under $name', ({ name, found, skipReason, thoroughly }) => {
-  const why = skipReason ?? kernel.skipReason;
-  if (found === null || why !== null) return describe.skip(`${name} (skipped: ${why})`, () => undefined);
-  return describeLab('the service', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'domctl-systemd-'));
-    const disk = join(directory, 'disk');
+/** Of no use without its parts. */
+function describeHost(why: string | null, body: () => void): void {
+  if (why === null) describeLab('the service', body);
+  else describe.skip(`the service (skipped: ${why})`, body);
+}
+
+describe.each(managers)('under $name', ({ found, skipReason, thoroughly }) => {
+  describeHost(skipReason ?? kernel.skipReason, () => {
+    let directory: string;
+    let disk: string;
     let lab: Lab;
     let delegates: boolean;
     beforeAll(async () => {
-      lab = await bootHost(found, disk);
+      directory = mkdtempSync(join(tmpdir(), 'domctl-systemd-'));
+      disk = join(directory, 'disk');
+      lab = await bootHost(found!, disk);
       const version = Number(/^systemd (\d+)/.exec(await sayIn(lab, 'systemctl', '--version'))?.[1]);
       delegates = version >= 254;
       await doIn(lab, network);
@@ -139,17 +146,17 @@ describe.each(managers)('under $name', ({ name, found, skipReason, thoroughly })
       expect(await unitOf(lab)).toMatchObject({ ActiveState: 'active' });
 
       await sayIn(lab, 'systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'domctld.service');
-      const { MainPID: second } = await comesBack('1');
+      const { MainPID: second } = await comesBack();
       await goesOn(machine);
 
       // As a file system that hangs would: nothing in it moves.
       await doIn(
         lab,
         `mkdir -p /run/systemd/system/domctld.service.d
-        printf '[Service]\\nWatchdogSec=5s\\n' > /run/systemd/system/domctld.service.d/lab.conf
+        printf '[Service]\\nWatchdogSec=10s\\n' > /run/systemd/system/domctld.service.d/lab.conf
         systemctl daemon-reload; systemctl restart domctld.service; systemctl kill --kill-whom=main --signal=STOP domctld.service`,
       );
-      const { MainPID: third } = await comesBack('1');
+      const { MainPID: third } = await comesBack();
       expect(third).not.toBe(second);
       expect(await journal(lab)).toMatch(/^domctld\.service: Watchdog timeout/m);
       await goesOn(machine);
@@ -157,20 +164,21 @@ describe.each(managers)('under $name', ({ name, found, skipReason, thoroughly })
       await doIn(lab, 'rm -r /run/systemd/system/domctld.service.d; systemctl daemon-reload');
     });
 
-    /** After as many deaths since it was last told to start. */
-    async function comesBack(restarts: string): Promise<Record<string, string>> {
-      return eventually(`restart ${restarts}`, async () => {
+    /** After its death: systemd counts from when it was last told to start it. */
+    async function comesBack(): Promise<Record<string, string>> {
+      const look = async (): Promise<Record<string, string> | null> => {
         const unit = await unitOf(lab);
-        return unit['NRestarts'] === restarts && unit['ActiveState'] === 'active' ? unit : null;
-      });
+        return unit['NRestarts'] !== '0' && unit['ActiveState'] === 'active' ? unit : null;
+      };
+      return eventually('the service is back', look, slowMs);
     }
 
     test('a host that goes down shuts its guests down first; what is to run runs again at the next boot', async () => {
       for (const each of ['web1', 'db1']) await eventually(`${each} listens`, () => host.isListening(lab, each));
       await powerOff(lab);
 
-      lab = await bootHost(found, disk);
-      const web1 = await eventually('web1 runs', () => hypervisorOf(lab, 'web1'), slowBootMs);
+      lab = await bootHost(found!, disk);
+      const web1 = await eventually('web1 runs', () => hypervisorOf(lab, 'web1'), slowMs);
       expect(web1.cgroup).toMatch(/\/vm-web1\/3$/);
       expect(await listAll(lab)).toEqual({ web1: ['running', 3], db1: ['shut off', null] });
       expect(await sayIn(lab, 'domctl', 'domstate', '--reason', 'db1')).toBe('shut off (shutdown)\n');
@@ -194,8 +202,8 @@ describe.each(managers)('under $name', ({ name, found, skipReason, thoroughly })
       await doIn(lab, 'echo SHUTDOWN_TIMEOUT=12s > /etc/default/domctl-guests; systemctl stop domctld.service');
       await powerOff(lab);
 
-      lab = await bootHost(found, disk);
-      await eventually('web1 runs', () => hypervisorOf(lab, 'web1'), slowBootMs);
+      lab = await bootHost(found!, disk);
+      await eventually('web1 runs', () => hypervisorOf(lab, 'web1'), slowMs);
       expect(await listAll(lab)).toEqual({ web1: ['running', 5], db1: ['shut off', null], deaf: ['shut off', null] });
       inOrder(await journal(lab, -1), [
         /^Stopping domctl-guests\.service/,

@@ -24,43 +24,34 @@ export async function newestSystemd(): Promise<Found<string>> {
   return findOrTell('newer systemd', async () => fetchSystemd('lab-systemd-newest', '-backports'));
 }
 
+const own = ['systemd', 'libsystemd-shared', 'libsystemd0'];
+
 async function fetchSystemd(name: string, suffix: string): Promise<string> {
   return keepCached(name, async (next, work) => {
     const release = await readRelease();
     const suite = `${release}${suffix}`;
     const apt = await openApt(work, [...new Set([release, suite])]);
-    const own = ['systemd', 'libsystemd-shared', 'libsystemd0'].map((each) => `${each}/${suite}`);
-    await fetchInto(apt, [...own, ...(await missingLibraries())], join(work, 'debs'), next);
+    const packages = own.map((each) => `${each}/${suite}`);
+    const libraries = await missingLibraries(await apt('apt-cache', ['show', ...packages]));
+    await fetchInto(apt, [...packages, ...libraries], join(work, 'debs'), next);
     await mergeUsr(next);
     // Configuration is the lab's own.
     for (const each of ['etc', 'var', 'usr/share']) await rm(join(next, each), { recursive: true, force: true });
   });
 }
 
-/** What systemd 252 to 257 is linked with. */
-const libraries = [
-  ...[
-    'libacl1',
-    'libapparmor1',
-    'libaudit1',
-    'libblkid1',
-    'libcap2',
-    'libgcrypt20',
-    'libip4tc2',
-    'libkmod2',
-    'liblz4-1',
-  ],
-  ...['libmount1', 'libpam0g', 'libseccomp2', 'libselinux1', 'libssl3', 'libzstd1'],
-];
+/** What packages of these records are linked with, and the host has not. */
+async function missingLibraries(records: string): Promise<string[]> {
+  const lists = [...records.matchAll(/^(?:Pre-)?Depends: (.*)$/gm)].map(([, list]) => list ?? '');
+  const names = lists.flatMap((list) => list.match(/(?<=^|, )lib[\w.+-]+/g) ?? []);
+  const wanted = [...new Set(names)].filter((each) => !own.includes(each));
+  const missing = await Promise.all(wanted.map(isMissing));
+  return wanted.filter((_, index) => missing[index]);
+}
 
-async function missingLibraries(): Promise<string[]> {
-  const found = await Promise.all(
-    libraries.map(async (name) =>
-      run('dpkg-query', ['--show', '--showformat=${db:Status-Status}\\n', name]).then(
-        ({ stdout }) => !stdout.split('\n').includes('installed'),
-        () => true,
-      ),
-    ),
+async function isMissing(name: string): Promise<boolean> {
+  return run('dpkg-query', ['--show', '--showformat=${db:Status-Status}\\n', name]).then(
+    ({ stdout }) => !stdout.split('\n').includes('installed'),
+    () => true,
   );
-  return libraries.filter((_, index) => found[index]);
 }

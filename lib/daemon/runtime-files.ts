@@ -92,12 +92,15 @@ export async function lastWords(path: string, fromByte: number): Promise<string 
     const start = Math.max(size < fromByte ? 0 : fromByte, size - lastWordsBytes);
     const buffer = Buffer.alloc(Math.max(0, size - start));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
-    return lastError(buffer.toString('utf8', 0, bytesRead));
+    return lastError(buffer.toString('utf8', 0, bytesRead).split(launchHeader).at(-1) ?? '');
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return null;
     throw error;
   }
 }
+
+/** A line of our own before each launch: what comes before it is of an earlier one. */
+const launchHeader = /^\S+Z incarnation \d+ starting\n/m;
 
 /** QEMU begins an error with a time stamp and its name; further lines of the same error have neither. */
 const errorStart = /^(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?qemu[\w-]*: /;

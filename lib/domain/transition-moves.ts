@@ -195,8 +195,12 @@ export function lose(state: KnownState, event: EventOf<'factsUnreadable'>): Verd
   return to({ kind: 'lost', sinceMs: event.atMs, reason: event.reason, was: state }, 'readFacts');
 }
 
-export function rebooted(_state: IncarnationState, event: EventOf<'hostRebooted'>): Verdict {
-  return to({ kind: 'released', sinceMs: event.atMs, outcome: outcome('host-reboot', 'itself') }, 'forget');
+/** What was left of its memory went with the host. How a machine ended that had ended before, the reboot does not change. */
+export function rebooted(state: IncarnationState, event: EventOf<'hostRebooted'>): Verdict {
+  const last = state.kind === 'lost' ? state.was : state;
+  const ended = last.kind === 'draining' || (last.kind === 'exiting' && !last.hypervisor && !last.awaitsLaunch);
+  const how = ended ? last.outcome : outcome('host-reboot', 'itself');
+  return to({ kind: 'released', sinceMs: event.atMs, outcome: how }, 'forget');
 }
 
 /** Facts are readable again: back to what was, or on to what happened meanwhile. */

@@ -16,12 +16,13 @@ modprobe -a virtio_blk overlay
 if [ -e /dev/ubda ]; then disk=/dev/ubda port=/dev/ttyS0; else disk=/dev/vda port=; fi
 # The scratch disk is a real file system: a file in it is page cache, not memory of who wrote it.
 mount -o noatime "$disk" /tmp
-# Of one that was used before, only /scratch stays: the rest was not synced when that lab ended.
-rm -rf /tmp/upper /tmp/work
+# Of one that was used before, only /scratch stays: the rest was not synced when that lab ended. systemd does that.
+[ -n "${LAB_SYSTEMD:-}" ] || rm -rf /tmp/upper
+rm -rf /tmp/work
 mkdir -p /tmp/upper /tmp/work /tmp/root /tmp/scratch
 chmod 1777 /tmp/scratch
 mount -t overlay -o lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work overlay /tmp/root
-mkdir /tmp/root/scratch
+mkdir -p /tmp/root/scratch
 mount --bind /tmp/scratch /tmp/root/scratch
 mount -t proc proc /tmp/root/proc
 mount -t sysfs sysfs /tmp/root/sys
@@ -58,4 +59,5 @@ ip link set lo up 2>/dev/null || true
 for each in /sys/class/virtio-ports/*; do
   [ -n "$port" ] || [ "$(cat "$each/name")" != lab ] || port=/dev/${each##*/}
 done
+[ -z "${LAB_SYSTEMD:-}" ] || . "$(dirname "$0")/systemd.sh"
 exec "$LAB_AGENT" "$port"

@@ -91,6 +91,11 @@ export class Lab implements AsyncDisposable {
     await Promise.race([this.#start(startMachine), this.#deadline(signal)]);
   }
 
+  /** Resolves when the machine is off, whoever did that. */
+  async off(): Promise<void> {
+    if (this.#machine) await ended(this.#machine);
+  }
+
   /** Powers off at once, as a power cut would: nothing is stopped, nothing synced. What does not follow is killed. Leaves no process, mount or file. */
   async close(): Promise<void> {
     if (this.#machine && this.#channel) {

@@ -99,7 +99,7 @@ async function offers(apt: Apt, name: string): Promise<boolean> {
 }
 
 /** Older packages have /bin, /sbin and /lib, which Debian keeps in /usr. */
-async function mergeUsr(root: string): Promise<void> {
+export async function mergeUsr(root: string): Promise<void> {
   for (const name of await readdir(root)) {
     if (!/^(bin|sbin|lib|lib64)$/.test(name)) continue;
     await cp(join(root, name), join(root, 'usr', name), { recursive: true, verbatimSymlinks: true });

@@ -22,6 +22,11 @@ export interface LabOptions {
   /** By default the newest QEMU there is. */
   readonly emulator?: string;
   readonly kernelArguments?: string;
+  /**
+   * Where systemd is unpacked, `/` being the host: PID 1 is systemd then, and commands are run by a unit of it. With
+   * `scratchFile` the next lab finds the whole root as this one was shut down.
+   */
+  readonly systemd?: string;
 }
 
 /** There is no lab here; `hint` says what would make one possible. */
@@ -79,8 +84,9 @@ export class Site {
   /** The end of the kernel's command line; `parts` is what was unpacked for that kernel. */
   initArguments(parts: string, agent: string): string {
     const init = join(dirname(fileURLToPath(import.meta.url)), 'init.sh');
-    const { kernelArguments = '' } = this.options;
-    return `quiet psi=1 ro LAB_PARTS=${parts} LAB_AGENT=${agent} init=/bin/sh ${kernelArguments} -- ${init}`;
+    const { kernelArguments = '', systemd } = this.options;
+    const lab = `LAB_PARTS=${parts} LAB_AGENT=${agent}${systemd === undefined ? '' : ` LAB_SYSTEMD=${systemd}`}`;
+    return `quiet psi=1 ro ${lab} init=/bin/sh ${kernelArguments} -- ${init}`;
   }
 
   /** A child that does not outlive us, however we end; `stdio[3]` is our end of its fourth descriptor. */

@@ -64,7 +64,8 @@ function modeFindings({ use, path, nearest, exists }: DirectoryReading): Finding
   const mode = (nearest.mode & 0o777).toString(8).padStart(3, '0');
   if ((nearest.mode & 0o002) !== 0)
     return [warn(`${use} directory's mode`, `${path} has mode ${mode}: anyone may write it`, `chmod o-w ${path}`)];
-  if (use === 'state' && (nearest.mode & 0o077) !== 0)
-    return [warn("state directory's mode", `${path} has mode ${mode}: others may look into it`, `chmod 700 ${path}`)];
+  // The hypervisors' users pass through it to what is theirs (mode 711, as the daemon makes it).
+  if (use === 'state' && (nearest.mode & 0o066) !== 0)
+    return [warn("state directory's mode", `${path} has mode ${mode}: others may look into it`, `chmod 711 ${path}`)];
   return [];
 }

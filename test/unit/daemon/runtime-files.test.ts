@@ -102,6 +102,13 @@ describe('the last words', () => {
     expect(await lastWords(log, size)).toBe('new failure');
   });
 
+  test('are those of the launch that was begun last, whoever reads them', async () => {
+    writeFileSync(log, 'old failure\n2026-01-02T03:04:05.123Z incarnation 7 starting\n');
+    expect(await lastWords(log, 0)).toBeNull();
+    appendFileSync(log, 'new failure\n');
+    expect(await lastWords(log, 0)).toBe('new failure');
+  });
+
   test('are found in a log that was trimmed meanwhile', async () => {
     writeFileSync(log, 'after the trim\n');
     expect(await lastWords(log, longest)).toBe('after the trim');

@@ -160,6 +160,8 @@ describe('configuration', () => {
     expect(about(there('configuration', 0o777), "configuration directory's mode")?.remedy).toBe('chmod o-w /x');
     expect(about(there('state', 0o755), "state directory's mode")?.verdict).toBe('WARN');
     expect(about(there('state', 0o700), "state directory's mode")).toBeUndefined();
+    // As the daemon makes it: others pass through, and see nothing.
+    expect(about(there('state', 0o711), "state directory's mode")).toBeUndefined();
   });
 });
 

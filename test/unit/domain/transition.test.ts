@@ -576,6 +576,13 @@ describe('an end', () => {
       outcome: { kind: 'host-reboot', rung: 'itself', exitCode: null },
     });
   });
+
+  test('by another boot, with its hypervisor gone before, keeps how it ended', () => {
+    for (const state of [states['exiting, gone'], states.draining, lost(states.draining)])
+      expect(next(state, eventOfKind.hostRebooted)).toEqual({ kind: 'released', sinceMs: atMs, outcome });
+    for (const state of [states['exiting, alive'], states['exiting, unborn']])
+      expect(next(state, eventOfKind.hostRebooted)).toMatchObject({ outcome: { kind: 'host-reboot' } });
+  });
 });
 
 describe('a start', () => {

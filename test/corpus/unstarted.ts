@@ -33,6 +33,7 @@ export const unstarted: readonly Unstarted[] = [
       'graphics-spice-auto-socket-cfg',
       'graphics-spice-no-args',
       'hostdev-mdev-display-spice-egl-headless',
+      'name-escape',
       'pcie-root-port',
       'pcie-switch-downstream-port',
       'q35',
@@ -56,7 +57,7 @@ export const unstarted: readonly Unstarted[] = [
     without: null,
     qemus: generations,
     says: /no drm render node available|Display '(dbus|egl-headless)' is not available/,
-    definitions: ['graphics-dbus-address', 'hostdev-mdev-display-vnc-egl-headless'],
+    definitions: ['graphics-dbus-address', 'hostdev-mdev-display-vnc-egl-headless', 'name-escape'],
   },
   {
     reason: 'a window on a screen of the host',

@@ -8,11 +8,13 @@ import { existsSync } from 'node:fs';
 import { access, mkdir, open, symlink, writeFile } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { vi } from 'vitest';
 import type { Domain } from '../../lib/domain/definition.ts';
 import type { Backend, Filesystem } from '../../lib/domain/devices.ts';
 import type { LocalSource } from '../../lib/domain/disk-source.ts';
+import { type SharedServer, serverSocket, type Shmem } from '../../lib/domain/shmem.ts';
 import { virtiofsdOptions } from '../../lib/daemon/virtiofsd-options.ts';
 import { isErrno } from '../../lib/errors.ts';
 import { firstExecutable } from '../../lib/host/programs.ts';
@@ -39,10 +41,17 @@ export function relocate(domain: Domain, root: string): Domain {
   const { cpu, memoryBacking, ...moved } = move(domain, root) as Domain;
   return {
     ...moved,
+    shmems: domain.shmems.map((one) => moveShared(one, root)),
     type: 'qemu',
     memoryBacking: { ...memoryBacking, allocation: 'ondemand', locked: false },
     cpu: cpu?.mode === 'host-passthrough' ? { ...cpu, mode: 'maximum' } : cpu,
   };
+}
+
+/** A file of shared memory has a name below /dev/shm, and a way out of there. */
+function moveShared(one: Shmem, root: string): Shmem {
+  if (one.model === 'ivshmem-plain') return { ...one, name: `../..${root}/${one.name}` };
+  return { ...one, server: `${root}${serverSocket(one)}` };
 }
 
 /** Where variables are that the definition leaves to us. */
@@ -76,6 +85,7 @@ export async function makeInputs(domain: Domain, root: string): Promise<Inputs> 
   await makeNodes(root);
   for (const backend of linesOf(domain)) await makeFarEnd(backend, ends);
   for (const screen of domain.graphics) if ('socket' in screen && screen.socket) await makeParent(screen.socket);
+  for (const one of domain.shmems) if (one.model === 'ivshmem-doorbell') ends.push(await serveShared(one));
   const filesystemSockets = await serveFilesystems(domain.filesystems, root, ends);
   const descriptors = await openDevices(domain, root, ends);
   const stop = async (): Promise<void> => {
@@ -216,6 +226,14 @@ async function serveFilesystems(all: readonly Filesystem[], root: string, ends: 
     ends.push(await serve([virtiofsd, `--socket-path=${root}/fs${index}.sock`, ...options], `${root}/fs${index}.sock`));
   }
   return new Map(sockets);
+}
+
+const sharedServer = fileURLToPath(new URL('../fixtures/programs/ivshmem-server.py', import.meta.url));
+
+async function serveShared(one: SharedServer): Promise<() => Promise<void>> {
+  const socket = serverSocket(one);
+  await makeParent(socket);
+  return serve(['python3', sharedServer, socket, String(imageBytes), String(one.vectors ?? 1)], socket);
 }
 
 /** Runs a program until it listens at `socket`. */

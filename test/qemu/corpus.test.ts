@@ -59,8 +59,8 @@ function render(domain: Domain, capabilities: Capabilities, root: string, { file
   const { value: firmware } = assumeFirmware(domain, variablesIn(root));
   const build = (has: Capabilities): string[] => {
     const { value } = placeholderLaunch(domain, { capabilities: has, firmware, directory: root, nowMs: 0 });
-    const usbNodes = new Map(Array.from(value.usbNodes, ([index, node]) => [index, `${root}${node}`]));
-    return buildArgv(domain, { ...value, filesystemSockets, usbNodes });
+    const deviceNodes = new Map(Array.from(value.deviceNodes, ([index, node]) => [index, `${root}${node}`]));
+    return buildArgv(domain, { ...value, filesystemSockets, deviceNodes });
   };
   try {
     return build(capabilities);

@@ -74,15 +74,25 @@ static void forbidCoreDump(void) {
   call4(SYS_prlimit64, 0, RLIMIT_CORE, (long)&one, 0);
 }
 
+/* Asked first: a kernel that knows no shadow stacks may refuse in any words (user-mode Linux says EPERM). */
+static int hasShadowStack(void) {
+  uint64_t features = 0;
+#if defined(__x86_64__)
+  const long result = call2(SYS_arch_prctl, 0x5005 /* ARCH_SHSTK_STATUS */, (long)&features);
+#else
+  const long result = call5(SYS_prctl, 74 /* PR_GET_SHADOW_STACK_STATUS */, (long)&features, 0, 0, 0);
+#endif
+  return result == 0 && (features & 1) != 0;
+}
+
 /* A shadow stack would lie in memory that is going to be emptied. Locked on, there is no helper. */
 static int leaveShadowStack(void) {
-  const long busy = -16, refused = -1;
+  if (!hasShadowStack()) return 1;
 #if defined(__x86_64__)
-  const long result = call2(SYS_arch_prctl, 0x5002 /* ARCH_SHSTK_DISABLE */, 1 /* ARCH_SHSTK_SHSTK */);
+  return call2(SYS_arch_prctl, 0x5002 /* ARCH_SHSTK_DISABLE */, 1 /* ARCH_SHSTK_SHSTK */) == 0;
 #else
-  const long result = call5(SYS_prctl, 75 /* PR_SET_SHADOW_STACK_STATUS */, 0, 0, 0, 0);
+  return call5(SYS_prctl, 75 /* PR_SET_SHADOW_STACK_STATUS */, 0, 0, 0, 0) == 0;
 #endif
-  return result != busy && result != refused;
 }
 
 static void answer(struct Control *control, enum HelperState state) {

@@ -5,13 +5,11 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually, MiB } from './facts.ts';
 import { createHost, describeEndToEnd, type Host, type HostOptions } from './harness.ts';
+import { mayPromise } from './promises.ts';
 
 const GiB = 1024 * MiB;
 const capacityGiB = 20;
 const domainGiB = 12;
-/** Promises are not touched: much may be promised on a small machine. */
-const overcommit = 4;
-const overhead = { fixed: '16MiB', perVcpu: '1MiB', memory: '0%' };
 
 function sharedDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'promises-'));
@@ -24,11 +22,7 @@ function sharedDirectory(): string {
 /** A daemon that may promise some 20 GiB, with two domains of 12 GiB. */
 async function neighbour(options: HostOptions): Promise<Host> {
   const host = await createHost(options);
-  host.writeHostYaml({ overhead, capacity: { overcommit } });
-  await host.ok('daemon', 'start');
-  const { memory } = await host.client().resources();
-  const spareBytes = memory!.totalBytes * overcommit - memory!.foreignBytes - capacityGiB * GiB;
-  host.writeHostYaml({ overhead, capacity: { overcommit, reserve: `${Math.floor(spareBytes / MiB)}MiB` } });
+  await mayPromise(host, capacityGiB);
   for (const name of ['one', 'two']) await host.define({ name, memoryMiB: domainGiB * 1024 });
   return host;
 }

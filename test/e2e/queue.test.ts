@@ -3,22 +3,14 @@ import { expect, test } from 'vitest';
 import type { DomainRow, ResourcesAnswer } from '../../lib/client/contract.ts';
 import { eventually, MiB } from './facts.ts';
 import { createHost, describeEndToEnd, type Host, type HostOptions, type Running } from './harness.ts';
+import { mayPromise } from './promises.ts';
 
-const GiB = 1024 * MiB;
 const capacityGiB = 20;
-/** Promises are not touched: much may be promised on a small machine, and what other programs do there matters little. */
-const overcommit = 4;
-const overhead = { fixed: '16MiB', perVcpu: '1MiB', memory: '0%' };
 
 /** A host of 20 GiB to promise, give or take what other programs do, with these domains defined (GiB). */
 async function smallHost(domains: Readonly<Record<string, number>>, options: HostOptions = {}): Promise<Host> {
   const host = await createHost(options);
-  host.writeHostYaml({ overhead, capacity: { overcommit } });
-  await host.ok('daemon', 'start');
-  const { memory } = await host.client().resources();
-  const spareBytes = memory!.totalBytes * overcommit - memory!.foreignBytes - capacityGiB * GiB;
-  const capacity = { overcommit, reserve: `${Math.floor(spareBytes / MiB)}MiB` };
-  host.writeHostYaml({ overhead, capacity, allowedPolicies: Object.keys(options.policies ?? {}) });
+  await mayPromise(host, capacityGiB, { allowedPolicies: Object.keys(options.policies ?? {}) });
   for (const [name, gib] of Object.entries(domains)) await host.define({ name, memoryMiB: gib * 1024 });
   return host;
 }

@@ -34,6 +34,8 @@ umount -l /mnt
 cd /
 
 mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup
+# As udev would make it: what a shell's <(command) leads to.
+[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm

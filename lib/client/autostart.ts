@@ -13,8 +13,10 @@ import { isDaemonAlive, isManagedBySystemd, startService } from './systemd.ts';
 /** Recovery of many incarnations takes its time, but not this much. */
 const startDeadlineMs = 60_000;
 /** For the owner of the state directory to listen, or to be gone. */
-const otherDeadlineMs = 10_000;
+const otherDeadlineMs = 30_000;
 const lookAgainMs = 25;
+/** Meanwhile another daemon of ours would only be in its way. */
+const tryAgainMs = 250;
 
 /**
  * A client whose daemon answers; starts the daemon where none listens, through systemd where it runs. Several clients may do so at the same time, and one
@@ -24,8 +26,8 @@ export async function connectOrStart(places: Places): Promise<Client> {
   // What systemd cannot start is started as anywhere else, and says what is wrong.
   if (isAsleep(places)) await startService();
   const deadlineMs = performance.now() + otherDeadlineMs;
-  for (;;) {
-    const running = await connectRunning(places);
+  for (let lookUntilMs = 0; ; lookUntilMs = performance.now() + tryAgainMs) {
+    const running = await lookFor(places, lookUntilMs);
     if (running) return running;
     try {
       await startDaemon(places);
@@ -34,6 +36,14 @@ export async function connectOrStart(places: Places): Promise<Client> {
       const owned = error instanceof DomctlError && 'stateDir' in error.details;
       if (!owned || performance.now() > deadlineMs) throw error;
     }
+  }
+}
+
+/** A daemon that listens there now or before `untilMs`, or null. */
+async function lookFor(places: Places, untilMs: number): Promise<Client | null> {
+  for (;;) {
+    const running = await connectRunning(places);
+    if (running || performance.now() >= untilMs) return running;
     await sleep(lookAgainMs);
   }
 }

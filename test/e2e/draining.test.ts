@@ -1,6 +1,7 @@
 /** Draining memory: refused over, waited for, force-started over; the arithmetic that each decision stands on. */
 import { expect, test } from 'vitest';
 import type { ResourcesAnswer, StartAnswer } from '../../lib/client/contract.ts';
+import { patient } from '../setup/slowness.ts';
 import { byGeneration } from './emulators.ts';
 import { eventually, MiB } from './facts.ts';
 import { createHost, describeEndToEnd, type Holder, type Host, type HostOptions } from './harness.ts';
@@ -257,7 +258,7 @@ describeEndToEnd('a queued start', () => {
   });
 
   test('waits for an exiting incarnation too, and starts right after it', async () => {
-    await using host = await createHost({ policies: { quick: { destroy: { killAfter: '4s' } } } });
+    await using host = await createHost({ policies: { quick: { destroy: { killAfter: `${patient(4000)}ms` } } } });
     await host.run({ name: 'db1', emulator: host.oddQemu('stubborn'), policy: 'quick' });
     const destroying = host.begin(['destroy', 'db1']);
     await host.becomes('db1', 'exiting');

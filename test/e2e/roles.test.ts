@@ -3,16 +3,15 @@ import { chmodSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createHost, describeEndToEnd } from './harness.ts';
 
-const asNobody = { through: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] };
-
 describeEndToEnd('roles', () => {
   test('another user may look, may change when host.yaml says so, and force-start when it says that too', async () => {
     await using host = await createHost();
     await host.define({ name: 'db1' });
     chmodSync(host.at('run'), 0o755);
     chmodSync(host.socket, 0o666);
+    const through = host.asNobody();
     const ask = async (...args: string[]): Promise<string> => {
-      const { exit, stderr } = await host.domctl(args, asNobody);
+      const { exit, stderr } = await host.domctl(args, { through });
       return `${exit} ${stderr.split('\n')[0]}`.trim();
     };
     expect(await ask('list', '--all')).toBe('0');

@@ -1,11 +1,12 @@
 /** Each verb as a person uses it, its exit codes, and its JSON. */
 import { expect, test } from 'vitest';
 import type { DrainAnswer } from '../../lib/client/contract.ts';
+import { patient } from '../setup/slowness.ts';
 import { eventually, isAlive, processesIn } from './facts.ts';
 import { createHost, describeEndToEnd } from './harness.ts';
 
 /** SIGKILL comes soon, so that a hypervisor that needs it does not hold up the tests. */
-const quick = { policies: { quick: { destroy: { killAfter: '1s' } } } };
+const quick = { policies: { quick: { destroy: { killAfter: `${patient(1000)}ms` } } } };
 
 describeEndToEnd('verbs', () => {
   test('list shows what is live, --all what is not, and single columns for scripts', async () => {

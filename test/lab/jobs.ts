@@ -40,7 +40,11 @@ function everyEndToEnd(): Job[] {
   const labs = Math.min(4, availableParallelism());
   return Array.from({ length: labs }, (_, index): Job => {
     const shard = `${index + 1}/${labs}`;
-    return { name: `lab e2e ${shard}`, options: { kind: 'uml' }, args: ['--project', 'e2e', '--shard', shard] };
+    return {
+      name: `lab e2e ${shard}`,
+      options: { kind: 'uml', memoryMiB: 6144 },
+      args: ['--project', 'e2e', '--shard', shard],
+    };
   });
 }
 

@@ -26,6 +26,7 @@ import { afterAll, describe, onTestFailed, onTestFinished } from 'vitest';
 import { Client } from '../../lib/client/client.ts';
 import type { DomainInfo } from '../../lib/client/contract.ts';
 import { DomctlError, isErrno } from '../../lib/errors.ts';
+import { patient } from '../setup/slowness.ts';
 import { type DomainSpec, domainXml } from './domains.ts';
 import { anyQemu, Emulators } from './emulators.ts';
 import {
@@ -417,7 +418,7 @@ export class Host implements AsyncDisposable {
     if (!isUp) await this.nextDaemon();
     const client = this.client();
     const live = (await client.list()).filter(({ id }) => id !== null);
-    await Promise.all(live.map(({ id }) => client.destroy(String(id), { wait: 'off', timeoutMs: 30_000 })));
+    await Promise.all(live.map(({ id }) => client.destroy(String(id), { wait: 'off', timeoutMs: patient(30_000) })));
     if (!this.mayLeave) await this.allForgotten().catch(() => undefined); // whatIsLeft tells
     await this.stopDaemon();
   }

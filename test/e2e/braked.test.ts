@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DomainInfo, IncarnationInfo, StartAnswer } from '../../lib/client/contract.ts';
 import type { Launch } from '../../lib/domain/incarnation.ts';
-import { cgroupTree, eventually, isAlive, MiB } from './facts.ts';
+import { cgroupTree, eventually, hierarchy, isAlive, MiB } from './facts.ts';
 import { createHost, describeEndToEnd, type Holder, type Host, nobody } from './harness.ts';
 
 const guestMiB = 256;
@@ -178,17 +178,17 @@ describeEndToEnd('a braked force-start', () => {
     const { host, holder, id } = await braked();
     await using _ = host;
     await eventually('its vCPUs stand still', () => isFrozen(host, id));
-    const { hierarchy } = await host.client().version();
     const pid = await host.daemonPid();
     process.kill(pid, 'SIGKILL');
     await eventually('the daemon is dead', () => !isAlive(pid));
     await eventually('nothing is frozen', () => !isFrozen(host, id), 1000);
     // Without a manager its guest runs free where no fence can be; where there is one, it is still raised.
-    const keepsFence = hierarchy === 'unified';
+    const keepsFence = hierarchy.kind === 'unified';
     if (keepsFence) expect(guardsOf(host)).toHaveLength(1);
     else await eventually('the guard has ended', () => guardsOf(host).length === 0, 1000);
     await host.nextDaemon();
     expect((await current(host)).brake).not.toBeNull();
+    // The earlier one raises the fence until there is no more to raise.
     await eventually('a guard holds it', () => guardsOf(host).length === (keepsFence ? 2 : 1));
     await holder.letGo();
     await eventually('it has all it was promised', async () => (await current(host)).brake === null);

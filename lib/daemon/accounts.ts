@@ -75,7 +75,7 @@ export async function readLedger(
 export function promisesOf(supervisors: readonly Supervisor[]): HostPromise[] {
   return supervisors
     .filter((supervisor) => !isDraining(supervisor))
-    .map(({ launch: { cgroup, domain, promisedBytes } }) => ({ cgroup, domain, promisedBytes }));
+    .map((one) => ({ cgroup: one.launch.cgroup, domain: one.launch.domain, promisedBytes: promiseOf(one) }));
 }
 
 function toEntry(supervisor: Supervisor): LedgerEntry {

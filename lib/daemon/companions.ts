@@ -30,7 +30,7 @@ export interface CompanionSockets {
 }
 
 const swtpmPaths = ['/usr/bin/swtpm', '/usr/local/bin/swtpm'];
-const virtiofsdPaths = [
+export const virtiofsdPaths = [
   '/usr/libexec/virtiofsd',
   '/usr/lib/qemu/virtiofsd',
   '/usr/lib/virtiofsd',

@@ -5,7 +5,7 @@
  * is admitted too many.
  */
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { z } from 'zod';
 import type { Cgroup } from '../../cgroups/cgroup.ts';
@@ -52,7 +52,8 @@ export class Neighbours {
   readonly #daemon: ProcessIdentity;
   readonly #writing = new Mutex();
   #intended: HostPromise | null = null;
-  #written = '';
+  /** null: it could not be written. */
+  #written: string | null = '';
 
   /** `live`: what this daemon has promised at the moment it is asked. */
   constructor(options: { places: PromisePlaces; root: CgroupRoot; log: Log; live: () => readonly HostPromise[] }) {
@@ -81,9 +82,9 @@ export class Neighbours {
       try {
         await this.#write([...this.#live(), ...(this.#intended ? [this.#intended] : [])]);
       } catch (error) {
-        if (this.#written !== 'failed')
+        if (this.#written !== null)
           this.#log.warn({ err: error }, 'other daemons of this host are not told of promises');
-        this.#written = 'failed';
+        this.#written = null;
       }
     });
   }
@@ -171,7 +172,7 @@ async function listFiles(directory: string): Promise<string[]> {
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(join(path, '..'), { recursive: true, mode: 0o755 });
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await writeFile(`${path}.new`, text, { mode: 0o644 });
   await rename(`${path}.new`, path);
 }
@@ -179,7 +180,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
 /** And the directory with the last of them. */
 async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true });
-  await rmdir(join(path, '..')).catch((error: unknown) => {
+  await rmdir(dirname(path)).catch((error: unknown) => {
     if (!isErrno(error, 'ENOTEMPTY', 'ENOENT')) throw error;
   });
 }

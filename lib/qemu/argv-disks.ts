@@ -10,6 +10,7 @@ import { hardwareProperties } from './argv-disk-hardware.ts';
 import type { BootOrder } from './argv-boot.ts';
 import { iothreadName } from './argv-iothreads.ts';
 import { onBoard, scsiModel } from './argv-controllers.ts';
+import { scsiPlace } from './argv-scsi.ts';
 import { floppyController, floppyDrive } from './argv-floppies.ts';
 import { type UsbPlaces, usbPlaces } from './argv-usb.ts';
 import { virtioDriver, virtioProperties } from './argv-virtio.ts';
@@ -107,19 +108,17 @@ function queueing({ queues, queueSize, ioeventfd, eventIdx, iothread }: Disk['dr
 function behindController(disk: Disk, drive: Drive, { domain, settings }: Surroundings): object {
   const { controller, bus, unit } = drive;
   const kind = disk.device === 'cdrom' ? 'cd' : 'hd';
-  if (disk.bus === 'scsi')
-    return { driver: `scsi-${kind}`, ...scsiPlace(disk, drive, settings.id, domain), ...settings };
+  if (disk.bus === 'scsi') return { driver: `scsi-${kind}`, ...onScsi(disk, drive, settings.id, domain), ...settings };
   const driver = `ide-${kind}`;
   if (disk.bus === 'ide') return { driver, bus: `ide.${bus}`, unit, ...settings };
   const board = onBoard('sata', controller, machineFamily(domain.os.machine));
   return { driver, bus: `${board ? 'ide' : `sata${controller}`}.${unit}`, ...settings };
 }
 
-/** The old LSI chip knows targets without luns. `device_id` is what guests make /dev/disk/by-id of. */
-function scsiPlace({ serial }: Disk, { controller, target, unit }: Drive, id: string, domain: Domain): object {
-  const simple = scsiModel(domain, controller) === 'lsilogic';
-  const place = simple ? { 'scsi-id': unit } : { channel: 0, 'scsi-id': target, lun: unit };
-  return { bus: `scsi${controller}.0`, ...place, device_id: serial ?? `drive-${id}` };
+/** `device_id` is what guests make /dev/disk/by-id of. */
+function onScsi({ serial }: Disk, drive: Drive, id: string, domain: Domain): object {
+  const place = scsiPlace(scsiModel(domain, drive.controller), { ...drive, bus: 0 });
+  return { ...place, device_id: serial ?? `drive-${id}` };
 }
 
 function common(disk: Disk): object {

@@ -3,6 +3,7 @@ import type { Domain } from '../domain/definition.ts';
 import type { ScsiHostdev } from '../domain/hostdev.ts';
 import { sourceNode } from './argv-sources.ts';
 import { scsiModel } from './argv-controllers.ts';
+import { scsiPlace } from './argv-scsi.ts';
 import { device, impossible, json } from './arguments.ts';
 import type { Drive } from './drive-address.ts';
 import { scsiPlaces } from './scsi-places.ts';
@@ -27,11 +28,9 @@ function storage({ source }: ScsiHostdev, node: string | null): object {
   return { driver: 'host_device', filename: node };
 }
 
-/** The old LSI chip knows targets without luns. */
-function placeOf(domain: Domain, { controller, bus: channel, target, unit }: Drive): object {
-  const bus = `scsi${controller}.0`;
-  if (scsiModel(domain, controller) !== 'lsilogic') return { bus, channel, 'scsi-id': target, lun: unit };
-  if (target === 0) return { bus, 'scsi-id': unit };
+function placeOf(domain: Domain, place: Drive): object {
+  const model = scsiModel(domain, place.controller);
+  if (model !== 'lsilogic' || place.target === 0) return scsiPlace(model, place);
   throw impossible(
     'a controller of model lsilogic has no targets',
     "write target='0', or <controller model='virtio-scsi'>",

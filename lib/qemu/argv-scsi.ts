@@ -3,6 +3,7 @@ import type { Controller, ScsiModel } from '../domain/devices.ts';
 import { iothreadName } from './argv-iothreads.ts';
 import { virtioProperties } from './argv-virtio.ts';
 import { type PciDevice, given, pciDevice } from './arguments.ts';
+import type { Drive } from './drive-address.ts';
 
 const drivers: Readonly<Record<ScsiModel, string>> = {
   'virtio-scsi': 'virtio-scsi-pci',
@@ -18,6 +19,12 @@ const drivers: Readonly<Record<ScsiModel, string>> = {
 
 /** What libvirt takes on x86 where no model is named. */
 export const usualScsiModel: ScsiModel = 'lsilogic';
+
+/** Where a device sits behind one, as properties. The old LSI chip knows targets without luns. */
+export function scsiPlace(model: ScsiModel, { controller, bus: channel, target, unit }: Drive): object {
+  const bus = `scsi${controller}.0`;
+  return model === 'lsilogic' ? { bus, 'scsi-id': unit } : { bus, channel, 'scsi-id': target, lun: unit };
+}
 
 /** The controller; what only virtio-scsi has is null for the others. */
 export function scsiController(controller: Extract<Controller, { type: 'scsi' }>): PciDevice {

@@ -11,7 +11,7 @@ export function readAddress(device: Known, key: OnPciOrUsb): Address | null {
   if (key === '/domain/devices/input' || key === '/domain/devices/sound' || key === '/domain/devices/disk') {
     const type = valueAt(device, `${key}/address/@type`);
     if (type === 'usb') return readUsb(device, key);
-    if (type === 'drive') return readDrive(device);
+    if (type === 'drive') return readPlace(device);
   }
   return readPci(device, key);
 }
@@ -36,16 +36,6 @@ function readUsb(device: Known, key: `/domain/devices/${'input' | 'sound' | 'dis
   return port === undefined ? null : { type: 'usb', bus: valueAt(device, `${key}/address/@bus`) ?? 0, port };
 }
 
-function readDrive(disk: Known): Address {
-  return {
-    type: 'drive',
-    controller: valueAt(disk, '/domain/devices/disk/address/@controller') ?? 0,
-    bus: valueAt(disk, '/domain/devices/disk/address/@bus') ?? 0,
-    target: valueAt(disk, '/domain/devices/disk/address/@target') ?? 0,
-    unit: valueAt(disk, '/domain/devices/disk/address/@unit') ?? 0,
-  };
-}
-
 /** The address of a device that may sit on several kinds of bus; null: none given, or only its kind. */
 export function readPlace(device: Known): Address | null {
   const place = device.children.find(({ key }) => key === `${device.key}/address`);
@@ -66,14 +56,16 @@ export function readPlace(device: Known): Address | null {
     case 'ccid':
       return { type: 'ccid', controller: index('controller'), slot: index('slot') };
     case 'drive':
-      return { type: 'drive', controller: index('controller'), bus: index('bus'), ...onTarget(index) };
+      return {
+        type: 'drive',
+        controller: index('controller'),
+        bus: index('bus'),
+        target: index('target'),
+        unit: index('unit'),
+      };
     default:
       return { type: 'virtio-serial', controller: index('controller'), bus: index('bus'), port: index('port') };
   }
-}
-
-function onTarget(index: (name: string) => number): { readonly target: number; readonly unit: number } {
-  return { target: index('target'), unit: index('unit') };
 }
 
 function pciPlace(number: (name: string) => number | null, multifunction: boolean): Address | null {

@@ -75,8 +75,11 @@ function brokenTarget({ source }: ScsiHostdev): Told | null {
   return source.type === 'network' ? brokenNetwork(source) : null;
 }
 
+/** What the guest's side of each sits on. */
+const buses = { usb: 'usb', scsi: 'drive', pci: 'pci', mdev: 'pci' } as const;
+
 function brokenPlace({ type, address }: Hostdev): Told | null {
-  const bus = type === 'usb' ? 'usb' : type === 'scsi' ? 'drive' : 'pci';
+  const bus = buses[type];
   if (address === null || address.type === bus) return null;
   return [`a device of type ${type} has no ${address.type} address`, `write <address type='${bus}' .../>`];
 }

@@ -70,25 +70,33 @@ export function matching(pattern: RegExp, refused: string, example: string): Rea
   return { read: (raw) => (pattern.test(raw) ? { value: raw } : { refused }), example };
 }
 
-/** A domain's name: also part of file and cgroup names. */
-export const domainName: Reader<string> = {
-  read(raw) {
-    const refused = whyNoName(raw);
+/** Text that nothing is wrong with, kept as it is. */
+function unless(whyNot: (raw: string) => string | null, example: string): Reader<string> {
+  const read = (raw: string): Read<string> => {
+    const refused = whyNot(raw);
     return refused === null ? { value: raw } : { refused };
-  },
-  example: 'web1',
-};
+  };
+  return { read, example };
+}
+
+/** A domain's name: also part of file and cgroup names. */
+export const domainName = unless(whyNoName, 'web1');
 
 function whyNoName(name: string): string | null {
   if (name.trim() === '') return 'is empty';
   if (name !== name.trim()) return 'begins or ends with white space';
-  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character or line break in it';
-  if (name.includes('/')) return 'has a / in it';
-  if (name === '.' || name === '..') return 'is not a name';
+  const refused = whyNoFileName(name);
+  if (refused !== null) return refused;
   const length = escapeName(name).length;
   return length > longestEscapedName
     ? `is too long: ${length} bytes as a file name, ${longestEscapedName} at most`
     : null;
+}
+
+function whyNoFileName(name: string): string | null {
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character or line break in it';
+  if (name.includes('/')) return 'has a / in it';
+  return name === '.' || name === '..' ? 'is not a name' : null;
 }
 
 /** A device's name: a user's begins with `ua-`; libvirt's own, of a machine that runs, is read as none. */
@@ -112,19 +120,12 @@ export const scsiAdapter: Reader<number> = {
 };
 
 /** What guests call memory that they share: one file's name. */
-export const sharedName: Reader<string> = {
-  read(raw) {
-    const refused = whyNoFile(raw);
-    return refused === null ? { value: raw } : { refused };
-  },
-  example: 'shared0',
-};
+export const sharedName = unless(whyNoSharedName, 'shared0');
 
-function whyNoFile(name: string): string | null {
+function whyNoSharedName(name: string): string | null {
   if (name === '') return 'is empty';
-  if (name.includes('/')) return 'has a / in it';
-  if (name === '.' || name === '..') return 'is not a name';
-  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character or line break in it';
+  const refused = whyNoFileName(name);
+  if (refused !== null) return refused;
   return Buffer.byteLength(name) > longestFileName ? 'is too long for the name of a file' : null;
 }
 

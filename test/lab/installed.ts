@@ -1,6 +1,7 @@
 /** domctl in a lab of systemd's, installed as a host's operator would: its service, its guests, and what systemd says. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Ended, runIn } from './commands.ts';
@@ -72,12 +73,13 @@ export async function hypervisorOf(lab: Lab, name: string): Promise<Hypervisor |
 function buttonDisk(): Buffer {
   const source = fileURLToPath(new URL('fixtures/button.S', import.meta.url));
   const linked = ['-nostdlib', '-static', '-Wl,--oformat=binary,-Ttext=0x7c00,--build-id=none'];
-  const output = execFileSync('mktemp').toString().trim();
+  const directory = mkdtempSync(join(tmpdir(), 'domctl-button-'));
+  const output = join(directory, 'sector');
   try {
     execFileSync('cc', [...linked, '-o', output, source]);
     return readFileSync(output);
   } finally {
-    execFileSync('rm', [output]);
+    rmSync(directory, { recursive: true });
   }
 }
 

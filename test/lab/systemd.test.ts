@@ -10,8 +10,18 @@ import type { DomainRow } from '../../lib/client/contract.ts';
 import { eventually } from '../e2e/facts.ts';
 import { findOrTell } from '../setup/cache.ts';
 import { describeLab } from './commands.ts';
-import * as host from './installed.ts';
-import { type Hypervisor, doIn, hypervisorOf, journal, sayIn, tryIn, unitOf } from './installed.ts';
+import {
+  type Hypervisor,
+  defineGuest,
+  doIn,
+  hypervisorOf,
+  install,
+  isListening,
+  journal,
+  sayIn,
+  tryIn,
+  unitOf,
+} from './installed.ts';
 import { bootLab, type Lab } from './machine.ts';
 import { newestSystemd, usualSystemd } from './managers.ts';
 import { userModeParts } from './parts.ts';
@@ -84,7 +94,7 @@ describe.each(managers)('under $name', ({ found, skipReason, thoroughly }) => {
       const version = Number(/^systemd (\d+)/.exec(await sayIn(lab, 'systemctl', '--version'))?.[1]);
       delegates = version >= 254;
       await doIn(lab, network);
-      await host.install(lab);
+      await install(lab);
     });
     afterAll(async () => {
       await lab.close();
@@ -118,8 +128,8 @@ describe.each(managers)('under $name', ({ found, skipReason, thoroughly }) => {
     });
 
     test('ends, dies, hangs and comes back; machines, their place and their limits stay as they were', async () => {
-      await host.defineGuest(lab, 'web1', { obeys: true });
-      await host.defineGuest(lab, 'db1', { obeys: true });
+      await defineGuest(lab, 'web1', { obeys: true });
+      await defineGuest(lab, 'db1', { obeys: true });
       await sayIn(lab, 'domctl', 'autostart', 'web1');
       await sayIn(lab, 'domctl', 'start', 'web1', 'db1');
       const machine = await eventually('web1 has a hypervisor', () => hypervisorOf(lab, 'web1'));
@@ -174,7 +184,7 @@ describe.each(managers)('under $name', ({ found, skipReason, thoroughly }) => {
     }
 
     test('a host that goes down shuts its guests down first; what is to run runs again at the next boot', async () => {
-      for (const each of ['web1', 'db1']) await eventually(`${each} listens`, () => host.isListening(lab, each));
+      for (const each of ['web1', 'db1']) await eventually(`${each} listens`, () => isListening(lab, each));
       await powerOff(lab);
 
       lab = await bootHost(found!, disk);
@@ -196,9 +206,9 @@ describe.each(managers)('under $name', ({ found, skipReason, thoroughly }) => {
 
     if (!thoroughly) return;
     test('also when nobody has spoken to it since it was stopped; who does not obey is named, and does not hold the host', async () => {
-      await host.defineGuest(lab, 'deaf', { obeys: false });
+      await defineGuest(lab, 'deaf', { obeys: false });
       await sayIn(lab, 'domctl', 'start', 'deaf');
-      await eventually('web1 listens', () => host.isListening(lab, 'web1'));
+      await eventually('web1 listens', () => isListening(lab, 'web1'));
       await doIn(lab, 'echo SHUTDOWN_TIMEOUT=12s > /etc/default/domctl-guests; systemctl stop domctld.service');
       await powerOff(lab);
 

@@ -61,9 +61,7 @@ describe.for(await findQemus())('QEMU $label', { timeout: 30_000 }, (qemu) => {
     const capabilities = await probeCapabilities(qemu.emulator!, path.join(directory, 'cache'));
     const launch = { ...plainLaunch, capabilities, qmpSocket: path.join(directory, 'qmp'), socketDir: directory };
     const machine = startMachine(qemu.emulator!, buildArgv(domain, launch), launch.qmpSocket);
-    const client = await machine.connect().catch((cause: unknown) => {
-      throw new Error(machine.stderr(), { cause });
-    });
+    const client = await machine.connect();
     await ready(client);
     const known = (await client.execute('qom-list', { path: '/machine/peripheral' })) as { name: string }[];
     const names = domain.aliases.map(({ name }) => name);

@@ -60,9 +60,7 @@ describe.for(await findQemus())('QEMU $label', { timeout: 30_000 }, (qemu) => {
     const domain = { ...bareDomain, os, controllers: [], interfaces, filesystems: directories(source) };
     const argv = buildArgv(domain, launch);
     const machine = startMachine(qemu.emulator!, argv, launch.qmpSocket);
-    const client = await machine.connect().catch((cause: unknown) => {
-      throw new Error(machine.stderr(), { cause });
-    });
+    const client = await machine.connect();
     expect(await ready(client)).toEqual({ status: 'prelaunch', running: false });
     await quit(client);
     expect(await machine.exited).toBe(0);

@@ -1,7 +1,10 @@
 /** Programs that leave nothing behind: in name spaces of their own, which end with them, and they with us. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { access } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { vi } from 'vitest';
+import { patient } from '../setup/slowness.ts';
 
 /** The last process of a PID name space takes all others along; the first ends with its parent. */
 const containment = ['--pdeathsig', 'KILL', 'unshare', '--pid', '--fork', '--kill-child=KILL'];
@@ -34,4 +37,14 @@ export function contain(command: readonly string[], how: Containment): Contained
   child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()));
   const exited = once(child, 'close').then(([code]) => code as number | null);
   return { process: child, exited, said: () => text };
+}
+
+/** Runs a program until it listens at `socket`; the answer ends it. */
+export async function serve(command: readonly string[], socket: string): Promise<() => Promise<void>> {
+  const program = contain(command, {});
+  await vi.waitFor(() => access(socket), { timeout: patient(10_000), interval: 10 });
+  return async () => {
+    program.process.kill('SIGKILL');
+    await program.exited;
+  };
 }

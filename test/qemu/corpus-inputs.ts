@@ -5,22 +5,21 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { access, mkdir, open, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, symlink, writeFile } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { vi } from 'vitest';
 import type { Domain } from '../../lib/domain/definition.ts';
 import type { Backend, Filesystem } from '../../lib/domain/devices.ts';
 import type { LocalSource } from '../../lib/domain/disk-source.ts';
-import { type SharedServer, serverSocket, type Shmem } from '../../lib/domain/shmem.ts';
+import { serverSocket, type Shmem } from '../../lib/domain/shmem.ts';
+import { virtiofsdPaths } from '../../lib/daemon/companions.ts';
 import { virtiofsdOptions } from '../../lib/daemon/virtiofsd-options.ts';
 import { isErrno } from '../../lib/errors.ts';
 import { firstExecutable } from '../../lib/host/programs.ts';
-import { patient } from '../setup/slowness.ts';
-import { contain } from './contained.ts';
+import { serve } from './contained.ts';
 import { emptyQcow2 } from './machine.ts';
+import { serveShared } from './shared-server.ts';
 
 const run = promisify(execFile);
 
@@ -85,7 +84,8 @@ export async function makeInputs(domain: Domain, root: string): Promise<Inputs> 
   await makeNodes(root);
   for (const backend of linesOf(domain)) await makeFarEnd(backend, ends);
   for (const screen of domain.graphics) if ('socket' in screen && screen.socket) await makeParent(screen.socket);
-  for (const one of domain.shmems) if (one.model === 'ivshmem-doorbell') ends.push(await serveShared(one));
+  for (const one of domain.shmems)
+    if (one.model === 'ivshmem-doorbell') ends.push(await serveShared(serverSocket(one), one.vectors ?? 1));
   const filesystemSockets = await serveFilesystems(domain.filesystems, root, ends);
   const descriptors = await openDevices(domain, root, ends);
   const stop = async (): Promise<void> => {
@@ -208,11 +208,7 @@ const vsockDevice = '/dev/vhost-vsock';
 export const hasVsock = existsSync(vsockDevice);
 
 /** Where virtiofsd is installed; null: nowhere. */
-export const virtiofsd = await firstExecutable([
-  '/usr/libexec/virtiofsd',
-  '/usr/lib/qemu/virtiofsd',
-  '/usr/lib/virtiofsd',
-]);
+export const virtiofsd = await firstExecutable(virtiofsdPaths);
 
 async function serveFilesystems(all: readonly Filesystem[], root: string, ends: Ends): Promise<Map<number, string>> {
   const served = [...all.entries()].filter(([, { plan9 }]) => plan9 === null);
@@ -226,24 +222,6 @@ async function serveFilesystems(all: readonly Filesystem[], root: string, ends: 
     ends.push(await serve([virtiofsd, `--socket-path=${root}/fs${index}.sock`, ...options], `${root}/fs${index}.sock`));
   }
   return new Map(sockets);
-}
-
-const sharedServer = fileURLToPath(new URL('../fixtures/programs/ivshmem-server.py', import.meta.url));
-
-async function serveShared(one: SharedServer): Promise<() => Promise<void>> {
-  const socket = serverSocket(one);
-  await makeParent(socket);
-  return serve(['python3', sharedServer, socket, String(imageBytes), String(one.vectors ?? 1)], socket);
-}
-
-/** Runs a program until it listens at `socket`. */
-async function serve(command: readonly string[], socket: string): Promise<() => Promise<void>> {
-  const program = contain(command, {});
-  await vi.waitFor(() => access(socket), { timeout: patient(10_000), interval: 10 });
-  return async () => {
-    program.process.kill('SIGKILL');
-    await program.exited;
-  };
 }
 
 function makeParent(of: string): Promise<unknown> {

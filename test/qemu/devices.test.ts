@@ -116,9 +116,7 @@ describe.for(qemus)('QEMU $label', { timeout: 30_000 }, (qemu) => {
       const qmpSocket = path.join(directory, 'qmp');
       const argv = buildArgv(domain, { ...plainLaunch, capabilities, qmpSocket, socketDir: directory });
       const machine = startMachine(capabilities.emulator, argv, qmpSocket);
-      const client = await machine.connect().catch((error: unknown) => {
-        throw new Error(machine.stderr(), { cause: error });
-      });
+      const client = await machine.connect();
       await ready(client);
       await expectPolled(client, domain.memballoon.statsPeriodSeconds);
       await quit(client);

@@ -76,6 +76,7 @@ export interface Machine {
   stderr(): string;
   /** Exit code once it has exited; null after a signal. */
   exited: Promise<number | null>;
+  /** Rejects with what it said. */
   connect(): Promise<QmpClient>;
 }
 
@@ -95,7 +96,10 @@ export function startMachine(emulator: string, argv: string[], qmpSocket: string
     await exited;
     await noProcessWith(qmpSocket);
   });
-  const connect = (): Promise<QmpClient> => connectTo(qmpSocket, ended.signal, events);
+  const connect = async (): Promise<QmpClient> =>
+    connectTo(qmpSocket, ended.signal, events).catch((cause: unknown) => {
+      throw new Error(said, { cause });
+    });
   return { process, events, exited, connect, stderr: () => said };
 }
 

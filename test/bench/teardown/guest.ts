@@ -1,6 +1,6 @@
 /** The guest that every contender runs: one vCPU, one disk, all memory touched by QEMU before it starts. */
 import { chownSync, truncateSync, writeFileSync } from 'node:fs';
-import { GiB, type Pages } from './machine.ts';
+import { accelerator, GiB, type Pages } from './machine.ts';
 
 export interface Guest {
   readonly gib: number;
@@ -42,7 +42,7 @@ interface Definition {
 /** libvirt domain XML, the same for both managers. */
 export function guestXml({ name, image, guest, features = '', metadata = '' }: Definition): string {
   const allocation = guest.touched ? "<allocation mode='immediate' threads='2'/>" : '';
-  return `<domain type='qemu'>
+  return `<domain type='${accelerator === 'kvm' ? 'kvm' : 'qemu'}'>
   <name>${name}</name>
   <uuid>${uuidOf(name)}</uuid>
   <metadata>${metadata}</metadata>

@@ -6,6 +6,9 @@ import { atEnd } from './ending.ts';
 export const GiB = 2 ** 30;
 export const hugePageBytes = 2 * 2 ** 20;
 
+/** Of every contender's guest: emulated, so that no figure depends on what KVM the host has, unless KVM is asked for. */
+export const accelerator = process.argv.includes('--kvm') ? 'kvm' : 'tcg';
+
 const thpFile = '/sys/kernel/mm/transparent_hugepage/enabled';
 const poolFile = '/proc/sys/vm/nr_hugepages';
 

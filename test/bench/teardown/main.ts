@@ -1,6 +1,6 @@
 /**
  * `npm run bench:teardown -- [--quick] [--guests|--programs] [--only PART,...] [--add FILE] [--json FILE] [--svg FILE]
- * [--minutes N]`: how guests' memory comes back, domctl's against libvirt's and QEMU's own. `--add` takes up what an
+ * [--minutes N] [--kvm]`: how guests' memory comes back, domctl's against libvirt's and QEMU's own. `--add` takes up what an
  * earlier run wrote with `--json`, or was about to when it was ended. After `--minutes` it is over, whatever is still due. Goes into a mount namespace of its own first; needs root.
  */
 import { spawn } from 'node:child_process';
@@ -30,6 +30,7 @@ const { values: options } = parseArgs({
     minutes: { type: 'string', default: '55' },
     only: { type: 'string' },
     add: { type: 'string' },
+    kvm: { type: 'boolean', default: false },
   },
 });
 /** Handed to the process inside. */

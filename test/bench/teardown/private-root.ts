@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { accelerator } from './machine.ts';
 
 function mount(...args: string[]): void {
   execFileSync('mount', args, { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -26,9 +27,8 @@ export function enterPrivateRoot(roots: readonly string[], scratch: string): voi
   if (modules !== undefined) mount('--bind', modules, '/usr/lib/x86_64-linux-gnu/qemu');
   mount('-t', 'tmpfs', 'none', '/run');
   for (const name of ['etc', 'var', 'dev']) layScratchOver(name, scratch);
-  // Everything runs emulated, so that it does not depend on what KVM this host has; libvirt asks QEMU anew each time
-  // where the device is there and QEMU cannot use it.
-  rmSync('/dev/kvm', { force: true });
+  // libvirt asks QEMU anew each time where the device is there and QEMU cannot use it.
+  if (accelerator === 'tcg') rmSync('/dev/kvm', { force: true });
   configureLibvirt();
 }
 

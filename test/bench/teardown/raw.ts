@@ -7,6 +7,7 @@ import { pidfdSignal, type Spawned } from '../../../native/index.ts';
 import { type Monitor, openMonitor } from './monitor.ts';
 import { type Contender, type Live, until } from './contender.ts';
 import { type Guest, guestBytes, makeImage } from './guest.ts';
+import { accelerator } from './machine.ts';
 import { bear, type Newborn, ownedDirectory } from './program-birth.ts';
 import { atEnd } from './ending.ts';
 
@@ -115,7 +116,19 @@ function argvOf(
   const file = { driver: 'file', filename: image, 'node-name': 'file', locking: 'on' };
   const disk = { driver: 'raw', file: 'file', 'node-name': 'disk' };
   return [
-    ['-S', '-no-user-config', '-nodefaults', '-display', 'none', '-accel', 'tcg', '-smp', '1', '-sandbox', sandbox],
+    [
+      '-S',
+      '-no-user-config',
+      '-nodefaults',
+      '-display',
+      'none',
+      '-accel',
+      accelerator,
+      '-smp',
+      '1',
+      '-sandbox',
+      sandbox,
+    ],
     ['-machine', 'q35,memory-backend=pc.ram', '-m', `size=${guest.gib}G`, '-object', JSON.stringify(memory)],
     ['-blockdev', JSON.stringify(file), '-blockdev', JSON.stringify(disk), '-device', 'virtio-blk-pci,drive=disk'],
     ['-qmp', `unix:${socket},server=on,wait=off`],

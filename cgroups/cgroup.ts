@@ -45,16 +45,26 @@ export class Cgroup {
       : unifiedMemory(place.directory);
   }
 
-  /** Makes the directory (and its twin), which must not exist yet. Throws KernelError. */
+  /**
+   * Makes the directory (and its twin), which must not exist yet. Where memory is cgroup v2's, the OOM killer takes all of
+   * it or nothing: a hypervisor without its companions is no machine, nor they without it. Throws KernelError.
+   */
   async create(): Promise<void> {
     await makeCgroup(this.directory);
-    if (!this.twinDirectory) return;
+    if (!this.twinDirectory) return this.#endTogether();
     try {
       await makeCgroup(this.twinDirectory);
     } catch (error) {
       await removeCgroup(this.directory);
       throw error;
     }
+  }
+
+  /** Without the memory controller there is no such file. */
+  async #endTogether(): Promise<void> {
+    await writeCgroupFile(`${this.directory}/memory.oom.group`, '1').catch((error: unknown) => {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    });
   }
 
   exists(): Reading<boolean> {

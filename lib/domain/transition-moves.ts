@@ -37,6 +37,12 @@ export function outcome(kind: OutcomeKind, rung: Rung, detail: string | null = n
   return { ...noOutcome, kind, rung, detail };
 }
 
+/** An OOM kill in its cgroup ended the hypervisor, unless that is known to have ended otherwise: then its helper was the victim. */
+export function judgeOomKill(ended: Outcome, killed: boolean | null): Outcome {
+  const otherwise = ended.exitCode !== null || ended.rung === 'SIGKILL' || (ended.signal ?? 9) !== 9;
+  return { ...ended, oomKilled: otherwise ? false : killed };
+}
+
 type Ending = Live | { readonly hypervisor: ProcessIdentity | null };
 
 export function exiting(state: Ending, atMs: number, how: Outcome): StateOf<'exiting'> {

@@ -23,6 +23,7 @@ import {
   found,
   gone,
   ignored,
+  judgeOomKill,
   launched,
   live,
   lose,
@@ -277,7 +278,7 @@ const table = {
       to({ ...s, stalledSinceMs: s.stalledSinceMs ?? Math.max(s.sinceMs, e.atMs - e.stillMs) }, 'endStuckHelper'),
     progressed: (s) => (s.stalledSinceMs === null ? ignored : to({ ...s, stalledSinceMs: null })),
     memoryGone: (s, e) =>
-      to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),
+      to({ ...s, stalledSinceMs: null, outcome: judgeOomKill(s.outcome, e.oomKilled) }, 'removeCgroup'),
     cgroupRemoved: (s, e) => to({ kind: 'released', sinceMs: e.atMs, outcome: s.outcome }, 'forget'),
     destroyDue: 'ignore',
     killDue: 'ignore',

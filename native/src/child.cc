@@ -22,6 +22,7 @@ class Child {
   [[noreturn]] void run() noexcept {
     joinCgroups();
     resetSignals();
+    forgoProtection();
     must(syscall(SYS_setsid), Step::Session);
     syscall(SYS_umask, 027);
     placeDescriptors();
@@ -56,6 +57,17 @@ class Child {
     for (int signal = 1; signal <= kSignals; signal++) {
       syscall(SYS_rt_sigaction, signal, byDefault, nullptr, kSignalSetBytes);
     }
+  }
+
+  // A service manager spares its daemon when memory is short (OOMScoreAdjust=); the guests it starts are no reason to
+  // end somebody else. A score that is not below zero is kept. Without /proc nothing is known of it, and nothing done.
+  void forgoProtection() noexcept {
+    const long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_RDWR);
+    if (fd == -1) return;
+    char first = 0;
+    syscall(SYS_pread64, fd, &first, 1, 0);
+    if (first == '-') must(syscall(SYS_write, fd, "0", 1), Step::OomScore);
+    syscall(SYS_close, fd);
   }
 
   // Sources may overlap targets in any order, so every one is first copied above all targets. dup3 clears

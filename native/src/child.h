@@ -9,6 +9,7 @@ namespace domctl {
 
 enum class Step : int32_t {
   Join,
+  OomScore,
   Session,
   Report,
   Duplicate,

@@ -102,6 +102,7 @@ Attempt attempted(const Failure& failure, const SpawnPlan& plan) {
   const auto index = static_cast<size_t>(failure.index);
   switch (failure.step) {
     case Step::Join: return {"v1 join", describeDescriptor(plan.joins.at(index))};
+    case Step::OomScore: return {"write", "/proc/self/oom_score_adj"};
     case Step::Session: return {"setsid", ""};
     case Step::Report: return {"dup of the report pipe", ""};
     case Step::Duplicate: return {"dup", describeDescriptor(plan.descriptors.at(index))};

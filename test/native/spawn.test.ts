@@ -1,9 +1,11 @@
 /** The child that spawn makes: where it is born, what it still may do, and what it is given. */
-import { constants, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { constants, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, type TestContext } from 'vitest';
+import { isErrno } from '../../lib/errors.ts';
 import type { Spawned, SpawnRequest } from '../../native/index.ts';
 import {
+  afterwards,
   describeAsRoot,
   exit,
   freshCgroup,
@@ -33,6 +35,21 @@ async function waiting(wanted: Partial<SpawnRequest> = {}): Promise<Spawned> {
 function procStatus(pid: number): Record<string, string> {
   const lines = readFileSync(`/proc/${pid}/status`, 'utf8').trim().split('\n');
   return Object.fromEntries(lines.map((line) => line.split(/:\s*/u, 2)));
+}
+
+/** Until the test ends. */
+function adjustOurScore(score: string, context: TestContext): void {
+  const path = '/proc/self/oom_score_adj';
+  const before = readFileSync(path, 'utf8');
+  try {
+    writeFileSync(path, score);
+  } catch (error) {
+    if (!isErrno(error, 'EACCES')) throw error;
+    context.skip('we may not spare ourselves');
+  }
+  afterwards(() => {
+    writeFileSync(path, before);
+  });
 }
 
 describeAsRoot('a spawned child', () => {
@@ -85,6 +102,15 @@ describeAsRoot('a spawned child', () => {
     if (core('/proc/self/limits') !== 'unlimited') context.skip('our own hard limit is lower already');
     const child = await waiting({ rlimits: [{ name: 'core', soft: Infinity, hard: Infinity }] });
     expect(core(`/proc/${child.pid}/limits`)).toBe('unlimited');
+  });
+
+  it.for([
+    ['-900', '0', 'is not spared by what spares its parent when memory is short'],
+    ['300', '300', 'is no more spared than its parent is'],
+  ] as const)('with an OOM score of %s beside it has one of %s: it %s', async ([ours, its], context) => {
+    adjustOurScore(ours, context);
+    const child = await waiting({ credentials: { uid: nobody, gid: nobody, groups: [] } });
+    expect(readFileSync(`/proc/${child.pid}/oom_score_adj`, 'utf8')).toBe(`${its}\n`);
   });
 
   it('is born in its v2 cgroup', async () => {

@@ -1,6 +1,6 @@
 /** The transition table, cell by cell: what each event does in each state, and what the verdict carries along. */
 import { describe, expect, test } from 'vitest';
-import type { IncarnationState, KnownState, StateOf } from '../../../lib/domain/incarnation.ts';
+import type { IncarnationState, KnownState, Outcome, StateOf } from '../../../lib/domain/incarnation.ts';
 import { describeCell, eventKinds, stateKinds, transition } from '../../../lib/domain/transition.ts';
 import type { Verdict } from '../../../lib/domain/transition-effect.ts';
 import type { Event } from '../../../lib/domain/transition-event.ts';
@@ -569,6 +569,22 @@ describe('an end', () => {
       outcome: { ...outcome, oomKilled: true },
     });
   });
+
+  test.each<[boolean | null, Partial<Outcome>]>([
+    [true, { rung: 'itself', signal: 9 }],
+    [true, { rung: 'SIGTERM', signal: 9 }],
+    [true, { rung: 'SIGTERM', signal: null }],
+    [false, { rung: 'SIGTERM', exitCode: 0 }],
+    [false, { rung: 'itself', signal: 11 }],
+    [false, { rung: 'SIGKILL', signal: 9 }],
+  ])(
+    'says %s of the OOM killer, which took something of its cgroup, when the hypervisor ended by %o',
+    (expected, how) => {
+      const draining = { ...states.draining, outcome: { ...outcome, ...how } };
+      const proven = next(draining, { ...eventOfKind.memoryGone, oomKilled: true });
+      expect(proven).toMatchObject({ kind: 'draining', outcome: { oomKilled: expected } });
+    },
+  );
 
   test('by another boot is released as host-reboot', () => {
     expect(next(states.running, eventOfKind.hostRebooted)).toMatchObject({

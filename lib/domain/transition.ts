@@ -274,7 +274,11 @@ const table = {
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
     stalled: (s, e) =>
-      to({ ...s, stalledSinceMs: s.stalledSinceMs ?? Math.max(s.sinceMs, e.atMs - e.stillMs) }, 'endStuckHelper'),
+      // A whole number, as every time in the journal: readings have fractions.
+      to(
+        { ...s, stalledSinceMs: s.stalledSinceMs ?? Math.max(s.sinceMs, Math.floor(e.atMs - e.stillMs)) },
+        'endStuckHelper',
+      ),
     progressed: (s) => (s.stalledSinceMs === null ? ignored : to({ ...s, stalledSinceMs: null })),
     memoryGone: (s, e) =>
       to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),

@@ -793,6 +793,11 @@ describe('a stall', () => {
     expect(next(still, eventOfKind.progressed)).toMatchObject({ kind: 'draining', stalledSinceMs: null });
   });
 
+  test('is written down in whole milliseconds, or the next daemon could not read it', () => {
+    const stalled = next(states.draining, { ...eventOfKind.stalled, atMs: 2000, stillMs: 500.25 });
+    expect(stalled).toMatchObject({ kind: 'draining', stalledSinceMs: 1499 });
+  });
+
   test('counts from the beginning of the drain where nothing has fallen', () => {
     const stalled = next(states.draining, { ...eventOfKind.stalled, atMs: 2000, stillMs: 5000 });
     expect(stalled).toMatchObject({ kind: 'draining', stalledSinceMs: states.draining.sinceMs });

@@ -234,6 +234,7 @@ const table = {
               outcome: s.outcome,
               freed: e.proofs,
               stalledSinceMs: null,
+              memoryGone: false,
             },
             'watchMemory',
           ),
@@ -281,7 +282,10 @@ const table = {
       ),
     progressed: (s) => (s.stalledSinceMs === null ? ignored : to({ ...s, stalledSinceMs: null })),
     memoryGone: (s, e) =>
-      to({ ...s, stalledSinceMs: null, outcome: { ...s.outcome, oomKilled: e.oomKilled } }, 'removeCgroup'),
+      to(
+        { ...s, stalledSinceMs: null, memoryGone: true, outcome: { ...s.outcome, oomKilled: e.oomKilled } },
+        'removeCgroup',
+      ),
     cgroupRemoved: (s, e) => to({ kind: 'released', sinceMs: e.atMs, outcome: s.outcome }, 'forget'),
     destroyDue: 'ignore',
     killDue: 'ignore',

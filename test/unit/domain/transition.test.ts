@@ -558,7 +558,15 @@ describe('an end', () => {
       outcome,
       freed: proofs,
       stalledSinceMs: null,
+      memoryGone: false,
     });
+  });
+
+  test('that is proven gone stays so: after a restart or a loss it is tidied up, not proven again', () => {
+    const proven = next(states.draining, eventOfKind.memoryGone);
+    expect(proven).toMatchObject({ kind: 'draining', memoryGone: true });
+    const lost = next(proven, eventOfKind.factsUnreadable);
+    expect(transition(lost, eventOfKind.factsRead)).toMatchObject({ effects: [{ kind: 'removeCgroup' }] });
   });
 
   test('keeps its outcome to the last, with what the OOM killer did', () => {

@@ -16,6 +16,8 @@ import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { isSameProcess, readProcess } from '../host/processes.ts';
 import type { Log } from '../log.ts';
 import { combine, known, type Reading, unknown } from '../reading.ts';
+import { freshName } from './durable.ts';
+import { reach } from './fault-points.ts';
 
 /** What one incarnation may grow to; its cgroup is a path below the cgroup2 mount, null while it is only considered. */
 export interface HostPromise {
@@ -52,7 +54,8 @@ export class Neighbours {
   readonly #daemon: ProcessIdentity;
   readonly #writing = new Mutex();
   #intended: HostPromise | null = null;
-  #written = '';
+  /** null: whatever a daemon before this one left there. */
+  #written: string | null = null;
 
   /** `live`: what this daemon has promised at the moment it is asked. */
   constructor(options: { places: PromisePlaces; root: CgroupRoot; log: Log; live: () => readonly HostPromise[] }) {
@@ -68,6 +71,7 @@ export class Neighbours {
     this.#intended = { ...promise, cgroup: null };
     try {
       await this.refresh();
+      reach('promise told');
       return await decide();
     } finally {
       this.#intended = null;
@@ -172,14 +176,15 @@ async function listFiles(directory: string): Promise<string[]> {
 
 async function replaceFile(path: string, text: string): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true, mode: 0o755 });
-  await writeFile(`${path}.new`, text, { mode: 0o644 });
-  await rename(`${path}.new`, path);
+  await writeFile(freshName(path), text, { mode: 0o644 });
+  await rename(freshName(path), path);
 }
 
 /** And the directory with the last of them. */
 async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true });
+  await rm(freshName(path), { force: true });
   await rmdir(join(path, '..')).catch((error: unknown) => {
-    if (!isErrno(error, 'ENOTEMPTY', 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOTEMPTY', 'ENOENT', 'EBUSY', 'EACCES', 'EPERM')) throw error;
   });
 }

@@ -3,12 +3,24 @@
  * machines go on and can be ended, and nothing is damaged once there is room again.
  */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isErrno } from '../../lib/errors.ts';
 import { eventually, isAlive, startTicks } from './facts.ts';
 import { createHost, describeEndToEnd, type Host } from './harness.ts';
+
+const pageBytes = 4096;
 
 /** A small file system of its own for a directory of the host; gone with the test. */
 class SmallDisk implements AsyncDisposable {
@@ -20,8 +32,12 @@ class SmallDisk implements AsyncDisposable {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=711', 'domctl-test', this.directory]);
   }
 
-  /** Not a byte is left. */
+  /** Not a byte is left, nor behind the end of a log: empty lines, which every reader passes over, take its last page. */
   fill(): void {
+    for (const name of ['journal.jsonl', 'events.jsonl']) {
+      const path = join(this.directory, name);
+      appendFileSync(path, '\n'.repeat(pageBytes - (statSync(path).size % pageBytes)));
+    }
     const fd = openSync(join(this.directory, 'ballast'), 'w');
     try {
       for (const size of [65536, 4096, 1]) writeUntilFull(fd, size);
@@ -66,7 +82,7 @@ async function refusesRequests(host: Host, errno: string): Promise<void> {
     expect.soft(error.hint).toContain('virtual machines go on, and can be shut down and destroyed');
     expect.soft(error.details).toMatchObject({ errno });
   }
-  expect((await host.domctl(['edit', 'db2'], { through: ['env', 'EDITOR=sed -i s/64/65/'] })).exit).toBe(8);
+  expect((await host.domctl(['edit', 'db2'], { through: ['env', 'EDITOR=sed -i s/65536/66560/'] })).exit).toBe(8);
   // An end is no request that a disk may refuse.
   await eventually('the monitor is there', async () => (await host.domctl(['shutdown', 'db1'])).exit === 0);
   expect(await host.ok('domstate', 'db1')).toBe('running\n');

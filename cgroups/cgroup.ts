@@ -3,7 +3,7 @@
  * is made and removed with it. A directory that exists already is never adopted: on some kernels a child born into a
  * cgroup that ever saw `cgroup.kill` is killed at birth (test/kernel/cgroup.test.ts).
  */
-import { constants, watch } from 'node:fs';
+import { constants, existsSync, watch } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { isErrno, messageOf } from '../lib/errors.ts';
 import { known, type Reading, unknown } from '../lib/reading.ts';
@@ -112,6 +112,11 @@ export class Cgroup {
 
   memory(): Reading<MemoryCharge> {
     return memoryReading(this.#memory);
+  }
+
+  /** Whether anything can be charged to it: on a hybrid host the directory for that is another one, made after it. */
+  hasMemory(): boolean {
+    return existsSync(this.memoryDirectory);
   }
 
   /** Names of the cgroups below, of the directory and of its twin: a removal cut short may leave one without the other. */

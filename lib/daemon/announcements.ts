@@ -7,18 +7,39 @@ import { definitionHappening, type Happening, happenings, hypervisorHappening } 
 import type { IncarnationState, Launch } from '../domain/incarnation.ts';
 import type { QmpEvent } from '../qemu/qmp-messages.ts';
 import { readHeld } from './accounts.ts';
-import type { EventLog } from './events.ts';
+import type { EventLog, NewEvent } from './events.ts';
+import type { Transition } from './journal-file.ts';
 import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** Tells what a change of state means. */
-export function announceState(supervisor: Supervisor, before: IncarnationState): void {
+/** Tells what a change of state means; `seq`: its line in the journal, null where no disk took it. */
+export function announceState(supervisor: Supervisor, before: IncarnationState, seq: number | null): void {
   guarded(supervisor, () => {
-    const { launch, state, tracker } = supervisor;
+    const { launch, state, tracker, services } = supervisor;
     const held = state.kind === 'draining' ? readHeld(supervisor) : null;
     const figures = { heldBytes: held?.known ? held.value : null, fromBytes: tracker.progress?.fromBytes ?? null };
-    for (const one of happenings(launch, before, state, figures)) publish(supervisor, one);
+    for (const [index, one] of happenings(launch, before, state, figures).entries()) {
+      if (seq === null) services.events.publish(eventOf(launch, one));
+      else services.events.publishMarked(eventOf(launch, one), { seq, parts: index + 1 });
+    }
   });
+}
+
+/**
+ * Tells what the journal has and the log of events lacks, since the daemon was killed in between: once each, of the time it
+ * happened, before anything new is told. The figures of those moments are lost.
+ */
+export function announceMissed(events: EventLog, transitions: readonly Transition[]): void {
+  const told = events.mark;
+  // A log from before there were marks is taken to be whole.
+  if (told === null) return;
+  for (const { seq, atMs, launch, before, after } of transitions) {
+    const parts = happenings(launch, before, after, { heldBytes: null, fromBytes: null });
+    for (const [index, one] of parts.entries()) {
+      if (seq < told.seq || (seq === told.seq && index < told.parts)) continue;
+      events.publishMarked(eventOf(launch, one), { seq, parts: index + 1 }, atMs);
+    }
+  }
 }
 
 /** Tells what a hypervisor says beside its changes of state. A guest can make it say much: beyond its budget it is only counted. */
@@ -43,7 +64,11 @@ export function announceDefinition(events: EventLog, before: Domain | null, afte
 }
 
 function publish({ launch, services }: Supervisor, happening: Happening): void {
-  services.events.publish({ domain: launch.domain, uuid: launch.uuid, incarnation: launch.id, ...happening });
+  services.events.publish(eventOf(launch, happening));
+}
+
+function eventOf({ id, domain, uuid }: Launch, happening: Happening): NewEvent {
+  return { domain, uuid, incarnation: id, ...happening };
 }
 
 function guarded({ launch, services }: Supervisor, work: () => void): void {

@@ -5,7 +5,7 @@ import { refusedAutostart } from '../domain/events.ts';
 import { asDomctlError, isErrno } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
 import type { Entry, Fleet } from './fleet.ts';
-import { writeDurably } from './journal.ts';
+import { writeDurably } from './durable.ts';
 import type { Metrics } from './metrics.ts';
 import type { Starter } from './starting.ts';
 import type { Services } from './supervisor.ts';

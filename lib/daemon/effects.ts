@@ -12,11 +12,13 @@ import { isErrno, messageOf } from '../errors.ts';
 import { isInCgroup, isTeardownHelper, readProcess, unlessGone } from '../host/processes.ts';
 import { endCompanions, followCompanions, livingCompanions } from './companions.ts';
 import { judgeVanished, readFacts, recordedHypervisor } from './facts.ts';
+import { reach } from './fault-points.ts';
 import { guestHandlers } from './guest-effects.ts';
 import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
 import { openProcess, signalUnlessGone } from './signals.ts';
 import type { Supervisor } from './supervisor.ts';
+import { removeTransient } from './tpm.ts';
 
 type Handlers = {
   readonly [K in EffectKind]: (supervisor: Supervisor, effect: Extract<Effect, { kind: K }>) => Promise<void>;
@@ -120,9 +122,13 @@ const handlers = {
     supervisor.teardownTime.end();
     try {
       await removePatiently(supervisor);
+      reach('cgroup removed');
       // The domain's own cgroup goes with its last incarnation. All of it before `released` is said.
       await supervisor.branch().removeIfEmpty();
+      reach('branch removed');
       await removeRuntimeDirectory(supervisor.services.places, supervisor.launch.id);
+      reach('runtime directory removed');
+      await removeTransientTpm(supervisor);
       await supervisor.tell({ kind: 'cgroupRemoved' });
     } catch (error) {
       await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });
@@ -166,7 +172,9 @@ const handlers = {
 export async function runEffect(supervisor: Supervisor, effect: Effect): Promise<void> {
   // The one cast: TypeScript cannot correlate the handler's effect with its kind.
   const handler = handlers[effect.kind] as (supervisor: Supervisor, effect: Effect) => Promise<void>;
+  reach(`before effect ${effect.kind}`);
   await handler(supervisor, effect);
+  reach(`after effect ${effect.kind}`);
 }
 
 /** Memory that goes away must not be written out first, by whatever limit is above it. */
@@ -256,6 +264,15 @@ async function removePatiently(supervisor: Supervisor): Promise<void> {
       await sleep(20, undefined, { signal: supervisor.ending.signal });
     }
   }
+}
+
+/** With the last incarnation of a domain that has no definition; one that is left behind is swept by the next daemon. */
+async function removeTransientTpm({ launch, services }: Supervisor): Promise<void> {
+  const isLast = services.all().every((other) => other.launch.id === launch.id || other.launch.uuid !== launch.uuid);
+  if (!isLast) return;
+  await removeTransient(services.places.stateDir, launch.uuid).catch((error: unknown) => {
+    services.log.error({ domain: launch.domain, incarnation: launch.id, err: error }, 'TPM');
+  });
 }
 
 function reasonOf(verdict: MemoryVerdict): string {

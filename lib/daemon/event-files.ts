@@ -6,6 +6,19 @@ import { type FileHandle, open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DomainEvent } from '../client/contract.ts';
 import { isErrno } from '../errors.ts';
+import { die, isArmed } from './fault-points.ts';
+
+/** How far the journal had been told: all lines before `seq`, and of that one as many events. */
+export interface Mark {
+  readonly seq: number;
+  readonly parts: number;
+}
+
+/** An event as it is kept; null: by a daemon that kept no mark. */
+export interface KeptEvent {
+  readonly event: DomainEvent;
+  readonly mark: Mark | null;
+}
 
 /** Past this size the file becomes the older one, and the older one goes. */
 const usualFileBytes = 8 * 1024 * 1024;
@@ -15,33 +28,48 @@ const numberWidth = 16;
 export class EventFiles {
   readonly #directory: string;
   readonly #longestBytes: number;
-  #file: FileHandle;
-  #sizeBytes: number;
+  /** null: no disk let it be opened for writing yet. */
+  #file: FileHandle | null;
   /** The last line may be torn: the next one must not be glued to it. */
   #ragged: '' | '\n' = '\n';
 
-  private constructor(directory: string, longestBytes: number, file: FileHandle, sizeBytes: number) {
+  private constructor(directory: string, longestBytes: number, file: FileHandle | null) {
     this.#directory = directory;
     this.#longestBytes = longestBytes;
     this.#file = file;
-    this.#sizeBytes = sizeBytes;
   }
 
+  /** A disk that takes nothing keeps nobody from reading. */
   static async open(directory: string, longestBytes = usualFileBytes): Promise<EventFiles> {
-    const file = await open(currentFile(directory), 'a', 0o600);
-    return new EventFiles(directory, longestBytes, file, (await file.stat()).size);
+    const file = await openToAppend(directory).catch(() => null);
+    return new EventFiles(directory, longestBytes, file);
   }
 
   /** Resolves when the events are on disk. Rejects where they are not, or not all of them: then append them again. */
-  async append(events: readonly DomainEvent[]): Promise<void> {
-    const text = events.map((event) => `${JSON.stringify(event)}\n`).join('');
-    if (this.#sizeBytes > 0 && this.#sizeBytes + text.length > this.#longestBytes) await this.#rotate();
+  async append(events: readonly KeptEvent[]): Promise<void> {
+    const text = events.map(({ event, mark }) => `${JSON.stringify({ ...event, journal: mark })}\n`).join('');
+    this.#file ??= await openToAppend(this.#directory);
+    const { size } = await this.#file.stat();
+    if (size > 0 && size + text.length > this.#longestBytes)
+      return this.#write(await this.#rotate(this.#file), 0, text);
+    return this.#write(this.#file, size, text);
+  }
+
+  /** What a full disk took of it goes again: or the next try would double it. */
+  async #write(file: FileHandle, sizeBytes: number, text: string): Promise<void> {
     const before = this.#ragged;
-    this.#ragged = '\n';
-    await this.#file.appendFile(before + text);
-    await this.#file.datasync();
-    this.#ragged = '';
-    this.#sizeBytes += Buffer.byteLength(text);
+    try {
+      if (isArmed('half of the events written')) {
+        await file.appendFile(before + text.slice(0, text.length / 2));
+        die();
+      }
+      await file.appendFile(before + text);
+      await file.datasync();
+      this.#ragged = '';
+    } catch (error) {
+      await file.truncate(sizeBytes).catch(() => (this.#ragged = '\n'));
+      throw error;
+    }
   }
 
   /** Keeps the last number given out, where it can be written even on a full disk: over itself. */
@@ -62,9 +90,9 @@ export class EventFiles {
   }
 
   /** All that is kept, oldest first, read as it is asked for. What is appended meanwhile may be there or not. */
-  async *read(): AsyncGenerator<DomainEvent> {
+  async *read(): AsyncGenerator<KeptEvent> {
     // Both before the first line: a rotation takes neither away from us.
-    await using current = await open(currentFile(this.#directory), 'r');
+    await using current = await openOrNull(currentFile(this.#directory));
     await using older = await openOrNull(olderFile(this.#directory));
     for (const file of [older, current]) {
       if (!file) continue;
@@ -76,21 +104,25 @@ export class EventFiles {
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#file?.close();
   }
 
-  async #rotate(): Promise<void> {
+  async #rotate(file: FileHandle): Promise<FileHandle> {
     await rename(currentFile(this.#directory), olderFile(this.#directory));
-    const next = await open(currentFile(this.#directory), 'a', 0o600);
-    await this.#file.close();
+    const next = await openToAppend(this.#directory);
+    await file.close();
     this.#file = next;
-    this.#sizeBytes = 0;
     this.#ragged = '';
+    return next;
   }
 }
 
 function currentFile(directory: string): string {
   return join(directory, 'events.jsonl');
+}
+
+async function openToAppend(directory: string): Promise<FileHandle> {
+  return open(currentFile(directory), 'a', 0o600);
 }
 
 function olderFile(directory: string): string {
@@ -108,10 +140,10 @@ async function openOrNull(path: string): Promise<FileHandle | null> {
   });
 }
 
-function parseLine(line: string): DomainEvent | null {
+function parseLine(line: string): KeptEvent | null {
   try {
-    const event = JSON.parse(line) as DomainEvent | null;
-    return typeof event?.id === 'number' && typeof event.atMs === 'number' ? event : null;
+    const { journal = null, ...event } = JSON.parse(line) as DomainEvent & { readonly journal?: Mark | null };
+    return typeof event.id === 'number' && typeof event.atMs === 'number' ? { event, mark: journal } : null;
   } catch {
     return null;
   }

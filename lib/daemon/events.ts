@@ -6,7 +6,8 @@
 import type { DomainEvent, EventGap } from '../client/contract.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { EventFiles } from './event-files.ts';
+import { EventFiles, type KeptEvent, type Mark } from './event-files.ts';
+import { reach } from './fault-points.ts';
 
 /** Events in memory: what listeners that keep up are told from. */
 const usualTail = 2048;
@@ -49,14 +50,20 @@ export class EventLog {
   #lastId: number;
   /** The last one that listeners may have seen. */
   #toldId: number;
-  #waiting: DomainEvent[] = [];
+  #waiting: KeptEvent[] = [];
   /** Told, but not on disk: written with the next ones. */
-  #unwritten: DomainEvent[] = [];
+  #unwritten: KeptEvent[] = [];
+  #mark: Mark | null;
   #flushing: Promise<void> | null = null;
 
-  private constructor(files: EventFiles, settings: LogSettings, tail: DomainEvent[], lastId: number) {
+  private constructor(
+    files: EventFiles,
+    settings: LogSettings,
+    { tail, lastId, mark }: { tail: DomainEvent[]; lastId: number; mark: Mark | null },
+  ) {
     this.#files = files;
     this.#settings = settings;
+    this.#mark = mark;
     this.#longestTail = settings.tail ?? usualTail;
     this.#tail = tail;
     this.#lastId = lastId;
@@ -68,7 +75,9 @@ export class EventLog {
     const files = await EventFiles.open(stateDir, settings.fileBytes);
     const tail: DomainEvent[] = [];
     let lastId = await files.keptNumber();
-    for await (const event of files.read()) {
+    let last: Mark | null = lastId === 0 ? { seq: 0, parts: 0 } : null;
+    for await (const { event, mark } of files.read()) {
+      last = mark;
       if (event.id !== (tail.at(-1)?.id ?? event.id - 1) + 1) tail.length = 0;
       tail.push(event);
       if (tail.length > 2 * (settings.tail ?? usualTail)) tail.splice(0, tail.length / 2);
@@ -76,7 +85,7 @@ export class EventLog {
     }
     // Numbers that were told and never kept: what is in memory must reach up to the last.
     if (tail.at(-1)?.id !== lastId) tail.length = 0;
-    return new EventLog(files, settings, tail, lastId);
+    return new EventLog(files, settings, { tail, lastId, mark: last });
   }
 
   /** The latest events, oldest first. */
@@ -84,11 +93,23 @@ export class EventLog {
     return this.#tail;
   }
 
+  /** How far the journal has been told, by the last event that is kept; null: by a daemon that kept no mark. */
+  get mark(): Mark | null {
+    return this.#mark;
+  }
+
   /** Numbers an event and returns; it is kept and told soon after. Never throws. `atMs`: when it happened, if not now. */
   publish(event: NewEvent, atMs: number = this.#settings.clock.now()): void {
     this.#lastId += 1;
-    this.#waiting.push({ id: this.#lastId, at: new Date(atMs).toISOString(), atMs, ...event });
+    const numbered = { id: this.#lastId, at: new Date(atMs).toISOString(), atMs, ...event };
+    this.#waiting.push({ event: numbered, mark: this.#mark });
     this.#flushing ??= this.#flush();
+  }
+
+  /** The same of an event that the journal tells of. */
+  publishMarked(event: NewEvent, mark: Mark, atMs?: number): void {
+    this.#mark = mark;
+    this.publish(event, atMs);
   }
 
   /**
@@ -135,7 +156,7 @@ export class EventLog {
     let last = id;
     const oldest = this.#tail[0]?.id ?? this.#toldId + 1;
     if (id < oldest - 1) {
-      for await (const event of this.#files.read()) {
+      for await (const { event } of this.#files.read()) {
         if (event.id <= last || event.id > this.#toldId) continue;
         last = event.id;
         yield event;
@@ -171,20 +192,21 @@ export class EventLog {
       const batch = this.#waiting;
       this.#waiting = [];
       await this.#keep(batch);
-      this.#tail.push(...batch);
+      this.#tail.push(...batch.map(({ event }) => event));
       if (this.#tail.length > 2 * this.#longestTail) this.#tail = this.#tail.slice(-this.#longestTail);
-      this.#toldId = batch.at(-1)?.id ?? this.#toldId;
+      this.#toldId = batch.at(-1)?.event.id ?? this.#toldId;
       for (const listener of [...this.#listeners]) listener();
     }
     this.#flushing = null;
   }
 
   /** A disk that takes nothing keeps nobody from being told; what it did not take is tried again with the next ones. */
-  async #keep(batch: readonly DomainEvent[]): Promise<void> {
+  async #keep(batch: readonly KeptEvent[]): Promise<void> {
     const events = [...this.#unwritten, ...batch];
     try {
       await this.#files.append(events);
       this.#unwritten = [];
+      reach('events written');
     } catch (error) {
       this.#unwritten = events.slice(-this.#longestTail);
       this.#settings.log.error({ err: error, unwritten: this.#unwritten.length }, 'event log');

@@ -1,8 +1,9 @@
 /** The facts of an incarnation, read afresh: does its recorded hypervisor live, and is there anything left to charge it for? */
+import type { Cgroup } from '../../cgroups/cgroup.ts';
 import type { ProcessIdentity } from '../domain/incarnation.ts';
 import { judgeMemory, type MemoryVerdict } from '../drain/released.ts';
 import { messageOf } from '../errors.ts';
-import { isSameProcess } from '../host/processes.ts';
+import { argumentsOf, isSameProcess, isTeardownHelper, readProcess, unlessGone } from '../host/processes.ts';
 import { known, type Reading, unknown } from '../reading.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -20,7 +21,9 @@ export function readFacts(supervisor: Supervisor): Reading<'alive' | 'gone'> {
 
 /** null: both facts can be read again, or the cgroup is gone and the domain's own proves that nothing is left. */
 function whatCannotBeRead(supervisor: Supervisor): string | null {
-  const { cgroup } = supervisor;
+  const { cgroup, state } = supervisor;
+  const facts = state.kind === 'lost' ? state.was : state;
+  if (facts.kind === 'draining' && facts.memoryGone) return null;
   const populated = cgroup.populated();
   const memory = cgroup.memory();
   if (populated.known && memory.known) return null;
@@ -46,4 +49,19 @@ export function judgeVanished(supervisor: Supervisor): MemoryVerdict {
   const branchExists = branch.exists();
   if (branchExists.known && !branchExists.value) return { kind: 'gone', oomKilled: null };
   return judgeMemory(branch.populated(), branch.memory());
+}
+
+/**
+ * The hypervisor of an incarnation by what the kernel alone knows: the process in its cgroup, where none is born but by us,
+ * that was started with its monitor's socket, a path of its own. null: there is none, or not one alone.
+ */
+export function findHypervisor(cgroup: Cgroup, socket: string): ProcessIdentity | null {
+  const word = `path=${socket.replaceAll(',', ',,')}`; // as QEMU's options are written
+  const inside = (unlessGone(() => cgroup.processes()) ?? []).flatMap((pid) => readProcess(pid) ?? []);
+  const named = inside.filter(({ identity }) => argumentsOf(identity.pid).some((argument) => argument.includes(word)));
+  // A teardown helper is a clone, and has the same arguments.
+  const own = named.filter(({ name }) => !isTeardownHelper(name, 'preload') && !isTeardownHelper(name, 'qemu'));
+  const pids = new Set(own.map(({ identity }) => identity.pid));
+  const [first, ...others] = own.filter(({ parent }) => !pids.has(parent));
+  return first && others.length === 0 ? first.identity : null;
 }

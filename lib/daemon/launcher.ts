@@ -23,11 +23,13 @@ import { lackingDriver } from '../qemu/lacking-driver.ts';
 import type { Capabilities } from '../qemu/capabilities.ts';
 import { hypervisorEnvironment } from '../qemu/environment.ts';
 import { balloon, cont, pollBalloon } from '../qemu/commands.ts';
+import type { QmpClient } from '../qemu/qmp.ts';
 import { bear, type HypervisorUser } from './birth.ts';
 import { engageBrake, followBrake } from './brake.ts';
 import { type CompanionSockets, startCompanions } from './companions.ts';
+import { reach } from './fault-points.ts';
 import { applyLimits } from './limits.ts';
-import { connectMonitor, keepMonitor } from './monitor.ts';
+import { connectMonitor, eventOfStatus, keepMonitor } from './monitor.ts';
 import { lastWords, logFile, makeRuntimeDirectory, qmpSocket, runtimeDirectory, trimLog } from './runtime-files.ts';
 import type { Supervisor } from './supervisor.ts';
 import { tuneHypervisor } from './tuning.ts';
@@ -85,30 +87,43 @@ function weigh({ state, launch }: Supervisor, rule: TeardownRule): void {
   weighHelper(state.helper, state.hypervisor, rule);
 }
 
-/** From a spawned hypervisor to a running guest; also how a new daemon finishes the launch of a dead one. */
-export async function completeLaunch(supervisor: Supervisor, domain: Domain): Promise<void> {
+/**
+ * From a spawned hypervisor to a running guest; also how a new daemon finishes the launch of a dead one (`again`): a guest
+ * that the dead one had let run is neither set up nor resumed once more.
+ */
+export async function completeLaunch(supervisor: Supervisor, domain: Domain, again = false): Promise<void> {
   const exited = exitSignal(supervisor);
   const { state } = supervisor;
   if (state.kind !== 'launching' || !state.hypervisor) throw new Error('it was ended while starting');
   const deadlineMs = patienceMs + (domain.memoryBytes / 1024 ** 3) * patiencePerGibMs;
-  await connectMonitor(supervisor, deadlineMs, exited);
+  const status = await connectMonitor(supervisor, deadlineMs, exited);
+  reach('monitor answers');
   const { qmp } = supervisor;
   if (!qmp) throw new Error('the monitor went away');
   const { hypervisor } = state;
   const helper = helperOf(hypervisor, supervisor.launch.helper);
   const ramFiles = findRamFiles(hypervisor.pid);
+  const hasBegun = again && status.status !== 'prelaunch';
+  if (!hasBegun) await setUp(supervisor, domain, qmp);
+  reach('hypervisor tuned');
+  const braked = await engageBrake(supervisor, domain, qmp);
+  const paused = supervisor.launch.startPaused && !hasBegun;
+  if (!paused && !hasBegun) await cont(qmp);
+  reach('guest runs');
+  await supervisor.tell({ kind: 'launched', helper, ramFiles, paused, braked });
+  if (hasBegun) await supervisor.tell(eventOfStatus(status, supervisor.launch));
+  followBrake(supervisor);
+  supervisor.inBackground('monitor', async () => keepMonitor(supervisor));
+}
+
+/** What is told to a hypervisor before its guest runs; may be done again. */
+async function setUp(supervisor: Supervisor, domain: Domain, qmp: QmpClient): Promise<void> {
   if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);
   const { statsPeriodSeconds, model } = domain.memballoon;
   if (statsPeriodSeconds !== null && model !== 'none')
     await pollBalloon(qmp, statsPeriodSeconds, deviceId(domain, 'memballoon', 0));
   await tuneHypervisor(supervisor, domain, qmp);
-  const braked = await engageBrake(supervisor, domain, qmp);
-  const { startPaused } = supervisor.launch;
-  if (!startPaused) await cont(qmp);
-  await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: startPaused, braked });
-  followBrake(supervisor);
-  supervisor.inBackground('monitor', async () => keepMonitor(supervisor));
 }
 
 function helperOf(hypervisor: ProcessIdentity, kind: HelperKind): ProcessIdentity | null {
@@ -139,7 +154,9 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
   await mkdir(places.logDir, { recursive: true, mode: 0o755 });
   await trimLog(log);
   await makeRuntimeDirectory(places, supervisor.launch.id, plan.user);
+  reach('runtime directory made');
   await applyLimits(supervisor, plan.domain);
+  reach('limits set');
   if (supervisor.launch.brake) await preRead(supervisor.launch.emulator);
   const { serials, parallels, consoles, channels } = plan.domain;
   for (const { backend } of [...serials, ...parallels, ...consoles, ...channels])
@@ -168,6 +185,7 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
   const { launch } = supervisor;
   const { domain, user } = plan;
   const sockets = await startCompanions(supervisor, domain, user);
+  reach('companions born');
   const unlimitedMemlock = domain.memoryBacking.locked || holdsMemory(domain.hostdevs);
   const taps = openTaps(domain.interfaces, launch.id);
   try {
@@ -180,6 +198,7 @@ async function giveBirth(supervisor: Supervisor, plan: LaunchPlan, log: string, 
     const environment = { ...hypervisorEnvironment(domain), ...preload.environment };
     const newborn = { argv, user, extraFds: [...own, ...preload.fds], environment, unlimitedMemlock };
     const { identity, pidfd } = await bear(supervisor, newborn);
+    reach('hypervisor born');
     supervisor.watchHypervisor({ identity, pidfd }, async () => lastWords(log, logStart));
     await supervisor.tell({ kind: 'hypervisorSpawned', hypervisor: identity });
   } catch (error) {

@@ -4,34 +4,44 @@ import type { UndefineAnswer } from '../client/contract.ts';
 import type { Domain } from '../domain/definition.ts';
 import { DomctlError } from '../errors.ts';
 import { existingNvram } from '../host/nvram.ts';
-import { existingTpmState, removeTpmState } from './tpm.ts';
+import { existingTpmState, markTransient, removeTransient } from './tpm.ts';
 
 /** What becomes of them; nvram null: refused while there is one. */
 export interface Leavings {
   readonly nvram: 'keep' | 'remove' | null;
-  /** The state of its TPM; left, and said to be, while an incarnation has it. */
+  /** The state of its TPM; while an incarnation has it, it goes with that. */
   readonly tpm: 'keep' | 'remove';
 }
 
+/** What is done about them: `note` before the definition goes, so that a daemon after this one knows; `clear` after it. */
+export interface Clearing {
+  note(): Promise<void>;
+  clear(): Promise<Pick<UndefineAnswer, 'nvram' | 'tpm'>>;
+}
+
 /**
- * Finds what there is and whether the choice can be followed, before anything is changed; what it returns removes what is to
- * go, and tells. heldBy: the incarnation that may use it. Throws WRONG_STATE.
+ * Finds what there is and whether the choice can be followed, before anything is changed. heldBy: the incarnation that may
+ * use it. Throws WRONG_STATE.
  */
 export async function decideLeavings(
   domain: Domain,
   choice: Leavings & { readonly heldBy: number | null; readonly stateDir: string },
-): Promise<() => Promise<Pick<UndefineAnswer, 'nvram' | 'tpm'>>> {
+): Promise<Clearing> {
   const { nvram, tpm, heldBy, stateDir } = choice;
   const variables = await existingNvram(domain, stateDir);
   if (variables !== null) requireNvramChoice(domain.name, { variables, nvram, heldBy });
   const state = await existingTpmState(stateDir, domain.uuid);
-  return async () => ({
-    nvram: variables === null ? null : { path: variables, removed: nvram === 'remove' && (await isRemoved(variables)) },
-    tpm:
-      state === null
-        ? null
-        : { path: state, removed: tpm === 'remove' && heldBy === null && (await removeTpmState(state)) },
-  });
+  const { uuid } = domain;
+  return {
+    note: async () => {
+      if (state !== null && tpm === 'remove') await markTransient(stateDir, uuid);
+    },
+    clear: async () => ({
+      nvram:
+        variables === null ? null : { path: variables, removed: nvram === 'remove' && (await isRemoved(variables)) },
+      tpm: state === null ? null : { path: state, removed: heldBy === null && (await removeTransient(stateDir, uuid)) },
+    }),
+  };
 }
 
 async function isRemoved(path: string): Promise<boolean> {

@@ -11,31 +11,32 @@ import { CgroupRoot, readHierarchy } from '../../cgroups/hierarchy.ts';
 import { setSubreaper, tryLockFile } from '../../native/index.ts';
 import { readBootId } from '../host/inventory.ts';
 import { cgroupOf } from '../host/processes.ts';
-import { judgeMemory } from '../drain/released.ts';
 import { apiVersion, type VersionAnswer } from '../client/contract.ts';
 import { systemClock } from '../clock.ts';
 import type { IncarnationState } from '../domain/incarnation.ts';
-import { DomctlError, isErrno, messageOf } from '../errors.ts';
+import { DomctlError, isErrno } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
 import { findPlaces, placeVariables, type Places, socketPath, systemPlaces } from '../places.ts';
 import { version } from '../version.ts';
 import { promisesOf } from './accounts.ts';
 import { autostart } from './autostart.ts';
-import { announceState } from './announcements.ts';
+import { announceMissed, announceState } from './announcements.ts';
 import { takeInheritedSocket } from './activation.ts';
 import { DefinitionStore } from './definitions.ts';
+import { unwritable } from './durable.ts';
 import { runEffect } from './effects.ts';
 import { errorEnvelope } from '../client/envelope.ts';
 import { EventLog } from './events.ts';
 import { Fleet } from './fleet.ts';
 import { Guests } from './guests.ts';
 import { Hardware } from './hardware.ts';
-import { Journal, type Remembered } from './journal.ts';
+import { cgroupIds, inherit, sweep } from './inheritance.ts';
+import { Journal } from './journal.ts';
+import type { Remembered } from './journal-file.ts';
 import { Metrics } from './metrics.ts';
 import { Neighbours, type PromisePlaces } from './neighbours.ts';
-import { recover } from './recover.ts';
 import { chooseRoot } from './root-choice.ts';
-import { makeRuntimeRoot, makeStateRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
+import { makeRuntimeRoot, makeStateRoot, trimLog } from './runtime-files.ts';
 import { buildServer } from './server.ts';
 import { ServiceManager } from './service-manager.ts';
 import { Starter } from './starting.ts';
@@ -52,10 +53,11 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const inherited = takeInheritedSocket();
   // The starter's umask must not keep the hypervisor's user out of its runtime directory.
   process.umask(0o022);
-  const { places, lock, journal, remembered, root, rootLock } = await claim(given);
+  const { places, lock, journal, remembered, transitions, root, rootLock } = await claim(given);
   setSubreaper();
   const definitions = await DefinitionStore.open(places.stateDir);
   const events = await EventLog.open(places.stateDir, { clock: systemClock, log });
+  announceMissed(events, transitions);
   const fleet = new Fleet(Math.max(remembered.lastId, ...[...cgroupIds(root).values()].flat()));
   const metrics = new Metrics();
   const neighbours = new Neighbours({
@@ -68,14 +70,14 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const services: Services = {
     ...own,
     all: () => fleet.supervisors,
-    published: (supervisor, before) => {
-      publish(fleet, supervisor, before);
+    published: (supervisor, before, seq) => {
+      publish(fleet, supervisor, before, seq);
       metrics.published(supervisor, before);
       manager.status(summarize(fleet));
       void neighbours.refresh();
     },
   };
-  await fold(fleet, services, remembered, definitions);
+  await inherit(fleet, services, remembered, definitions);
   const starter = await openStarter({ fleet, services, neighbours }, remembered);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
@@ -84,7 +86,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const app = buildServer({ fleet, services, about: describe(root), ...parts, stop });
   await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.
-  await sweep(fleet, root, places);
+  await sweep(fleet, services);
   const trimming = setInterval(() => void trimLogs(places, log), trimLogsEveryMs);
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
@@ -133,8 +135,8 @@ async function letGo(fleet: Fleet, services: Services, locks: readonly { close()
 }
 
 /** Those who listen are told before the fleet lets go of what was released. */
-function publish(fleet: Fleet, supervisor: Supervisor, before: IncarnationState): void {
-  announceState(supervisor, before);
+function publish(fleet: Fleet, supervisor: Supervisor, before: IncarnationState, seq: number | null): void {
+  announceState(supervisor, before, seq);
   fleet.published(supervisor, before);
 }
 
@@ -143,10 +145,10 @@ async function claim(given: Places) {
   await makeStateRoot(given);
   await makeRuntimeRoot(given);
   const lock = await takeLock(given);
-  const { journal, remembered } = await Journal.open(given.stateDir, systemClock);
+  const { journal, remembered, transitions } = await Journal.open(given.stateDir, systemClock);
   const places = { ...given, cgroupRoot: findRoot(given, remembered) };
   const root = await CgroupRoot.open(readHierarchy(), places.cgroupRoot);
-  return { places, lock, journal, remembered, root, rootLock: await takeRootLock(root) };
+  return { places, lock, journal, remembered, transitions, root, rootLock: await takeRootLock(root) };
 }
 
 /** A user's daemon shares the host with the system's, too. */
@@ -175,7 +177,12 @@ function summarize(fleet: Fleet): string {
 /** One daemon a state directory: the kernel's lock dies with the process, however it dies. */
 async function takeLock(places: Places): Promise<{ close(): Promise<void> }> {
   const path = join(places.stateDir, 'domctld.lock');
-  const file = await open(path, 'a', 0o600);
+  const file = await open(path, 'a', 0o600).catch((error: unknown) => {
+    // On a read-only disk there is nothing to write twice, and the cgroup root has a lock of its own.
+    if (isErrno(error, 'EROFS')) return null;
+    throw unwritable(path, error);
+  });
+  if (file === null) return { close: async () => Promise.resolve() };
   if (tryLockFile(file.fd)) return file;
   await file.close();
   throw new DomctlError('DAEMON_UNREACHABLE', `another domctld owns ${places.stateDir}`, {
@@ -192,66 +199,6 @@ async function takeRootLock(root: CgroupRoot): Promise<{ close(): Promise<void> 
   throw new DomctlError('DAEMON_UNREACHABLE', `another domctld owns the cgroup root ${root.path}`, {
     hint: 'choose another DOMCTL_CGROUP_ROOT, or use the state directory of that one',
   });
-}
-
-/** Ids that still have a cgroup, by domain directory: their records may be lost, their numbers are never used again. */
-function cgroupIds(root: CgroupRoot): ReadonlyMap<string, readonly number[]> {
-  const branches = root
-    .at()
-    .children()
-    .filter((name) => name.startsWith('vm-'));
-  return new Map(branches.map((name) => [name, root.at(name).children().map(Number).filter(Number.isSafeInteger)]));
-}
-
-/** What a daemon left that ended while it tidied up: empty cgroups of domains, runtime files of the released. */
-async function sweep(fleet: Fleet, root: CgroupRoot, places: Places): Promise<void> {
-  const ids = cgroupIds(root);
-  const supervised = new Set(fleet.supervisors.map(({ launch }) => launch.cgroup));
-  for (const [branch, children] of ids) {
-    const left = children.map((id) => root.at(branch, String(id))).filter(({ path }) => !supervised.has(path));
-    for (const cgroup of left) {
-      if (judgeMemory(cgroup.populated(), cgroup.memory()).kind === 'gone') await cgroup.removeIfEmpty();
-    }
-    await root.at(branch).removeIfEmpty();
-  }
-  const known = new Set([...fleet.supervisors.map(({ launch }) => launch.id), ...[...ids.values()].flat()]);
-  await sweepRuntimeDirectories(places, (id) => known.has(id));
-}
-
-async function fold(
-  fleet: Fleet,
-  services: Services,
-  remembered: Remembered,
-  definitions: DefinitionStore,
-): Promise<void> {
-  const { domains, damage } = await definitions.readAll();
-  for (const sentence of [...remembered.damage, ...damage]) services.log.error(sentence);
-  for (const domain of domains) {
-    const entry = fleet.ensure(domain.name);
-    entry.definition = domain;
-    entry.autostart = definitions.isAutostarted(domain.name);
-  }
-  const supervisors = remembered.incarnations
-    .filter(({ state }) => state.kind !== 'released')
-    .map(({ launch, state }) => fleet.adopt(launch, state, services));
-  for (const incarnation of remembered.incarnations) {
-    if (incarnation.state.kind !== 'released') continue;
-    const entry = fleet.ensure(incarnation.launch.domain);
-    // A domain defined anew under an old name has no past.
-    if (entry.definition?.uuid === incarnation.launch.uuid) entry.lastReleased = incarnation;
-    fleet.forgetIfGone(entry);
-  }
-  await Promise.all(supervisors.map(recoverOrLose));
-}
-
-/** One incarnation whose facts cannot be had must not keep the daemon from all others. */
-async function recoverOrLose(supervisor: Supervisor): Promise<void> {
-  try {
-    await recover(supervisor);
-  } catch (error) {
-    const reason = messageOf(error);
-    await supervisor.tell({ kind: 'factsUnreadable', reason });
-  }
 }
 
 function describe(root: CgroupRoot): VersionAnswer {

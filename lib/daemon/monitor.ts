@@ -65,7 +65,7 @@ function isLive({ handle, state }: Supervisor): boolean {
 }
 
 /** What the guest's status says after the daemon was away. */
-function eventOfStatus(status: QemuStatus, { lifecycle }: Launch): NewEvent {
+export function eventOfStatus(status: QemuStatus, { lifecycle }: Launch): NewEvent {
   if (status.status === 'shutdown')
     return { kind: 'guestShutdown', byGuest: true, panicked: false, action: lifecycle.onPoweroff };
   return status.running

@@ -16,6 +16,8 @@ import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { isSameProcess, readProcess } from '../host/processes.ts';
 import type { Log } from '../log.ts';
 import { combine, known, type Reading, unknown } from '../reading.ts';
+import { freshName } from './durable.ts';
+import { reach } from './fault-points.ts';
 
 /** What one incarnation may grow to; its cgroup is a path below the cgroup2 mount, null while it is only considered. */
 export interface HostPromise {
@@ -52,8 +54,9 @@ export class Neighbours {
   readonly #daemon: ProcessIdentity;
   readonly #writing = new Mutex();
   #intended: HostPromise | null = null;
-  /** null: it could not be written. */
-  #written: string | null = '';
+  /** null: whatever a daemon before this one left there, or a write that failed. */
+  #written: string | null = null;
+  #hasWarned = false;
 
   /** `live`: what this daemon has promised at the moment it is asked. */
   constructor(options: { places: PromisePlaces; root: CgroupRoot; log: Log; live: () => readonly HostPromise[] }) {
@@ -69,6 +72,7 @@ export class Neighbours {
     this.#intended = { ...promise, cgroup: null };
     try {
       await this.refresh();
+      reach('promise told');
       return await decide();
     } finally {
       this.#intended = null;
@@ -82,8 +86,8 @@ export class Neighbours {
       try {
         await this.#write([...this.#live(), ...(this.#intended ? [this.#intended] : [])]);
       } catch (error) {
-        if (this.#written !== null)
-          this.#log.warn({ err: error }, 'other daemons of this host are not told of promises');
+        if (!this.#hasWarned) this.#log.warn({ err: error }, 'other daemons of this host are not told of promises');
+        this.#hasWarned = true;
         this.#written = null;
       }
     });
@@ -108,6 +112,7 @@ export class Neighbours {
     if (text === '') await removeFile(this.#file);
     else await replaceFile(this.#file, text);
     this.#written = text;
+    this.#hasWarned = false;
   }
 
   async #readOne(path: string): Promise<Reading<Neighbour>> {
@@ -173,14 +178,15 @@ async function listFiles(directory: string): Promise<string[]> {
 
 async function replaceFile(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  await writeFile(`${path}.new`, text, { mode: 0o644 });
-  await rename(`${path}.new`, path);
+  await writeFile(freshName(path), text, { mode: 0o644 });
+  await rename(freshName(path), path);
 }
 
 /** And the directory with the last of them. */
 async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true });
+  await rm(freshName(path), { force: true });
   await rmdir(dirname(path)).catch((error: unknown) => {
-    if (!isErrno(error, 'ENOTEMPTY', 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOTEMPTY', 'ENOENT', 'EBUSY', 'EACCES', 'EPERM')) throw error;
   });
 }

@@ -76,6 +76,7 @@ const known = [
     outcome,
     freed: z.array(z.strictObject({ resource: z.string(), probe: z.string() })),
     stalledSinceMs: z.int().nullable(),
+    memoryGone: z.boolean().default(false),
   }),
 ] as const;
 

@@ -6,7 +6,9 @@ import type { Effect } from '../domain/transition-effect.ts';
 import { isErrno, messageOf } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
 import { isSameProcess } from '../host/processes.ts';
+import { findHypervisor } from './facts.ts';
 import { completeLaunch } from './launcher.ts';
+import { qmpSocket } from './runtime-files.ts';
 import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -27,6 +29,8 @@ export async function recover(supervisor: Supervisor): Promise<void> {
     case 'exiting':
       return recoverExit(supervisor);
     case 'draining':
+      // Once it is proven, a cgroup that is gone proves nothing else: its domain's may be full of the next incarnation.
+      if (state.memoryGone) return resume(supervisor, { kind: 'removeCgroup' });
       return resume(supervisor, { kind: 'watchMemory' }, { kind: 'scheduleStragglers' });
     case 'lost':
       return resume(supervisor, { kind: 'readFacts' });
@@ -51,8 +55,11 @@ function resume(supervisor: Supervisor, ...effects: readonly Effect[]): void {
 /** Nobody was told that it runs: it is finished if it can be, ended if not. */
 async function recoverLaunch(supervisor: Supervisor): Promise<void> {
   const { state } = supervisor;
-  const hypervisor = state.kind === 'launching' ? state.hypervisor : null;
-  if (!hypervisor) {
+  if (state.kind !== 'launching') return;
+  // A crash between birth and its record, or a journal that lost the record and what followed: then it may long run.
+  const unrecorded = state.hypervisor ? null : findHypervisor(supervisor.cgroup, socketOf(supervisor));
+  if (unrecorded) await supervisor.tell({ kind: 'hypervisorSpawned', hypervisor: unrecorded });
+  if (!state.hypervisor && !unrecorded) {
     await killWhoeverIsInside(supervisor);
     await supervisor.tell({ kind: 'launchFailed', detail: 'the daemon ended while starting it' });
     return;
@@ -60,14 +67,18 @@ async function recoverLaunch(supervisor: Supervisor): Promise<void> {
   await supervisor.resume({ kind: 'adoptHypervisor' });
   supervisor.inBackground('finish a launch', async () => {
     try {
-      await completeLaunch(supervisor, launchedDomain(supervisor.launch));
+      await completeLaunch(supervisor, launchedDomain(supervisor.launch), true);
     } catch (error) {
       await supervisor.tell({ kind: 'launchFailed', detail: messageOf(error) });
     }
   });
 }
 
-/** A crash between birth and its record leaves a process without a name: it must not stay. */
+function socketOf({ launch, services }: Supervisor): string {
+  return qmpSocket(services.places, launch.id);
+}
+
+/** What is left of a launch that came to no hypervisor: companions, a child on its way to be one. */
 async function killWhoeverIsInside(supervisor: Supervisor): Promise<void> {
   await supervisor.cgroup.kill().catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error;

@@ -5,6 +5,7 @@ import { escapeName } from '../domain/names.ts';
 import { isErrno } from '../errors.ts';
 import type { User } from '../host/users.ts';
 import { checkSocketPath, type Places } from '../places.ts';
+import { unwritable } from './durable.ts';
 
 /** Past this the log keeps only its tail. */
 const longestLogBytes = 2 * 1024 * 1024;
@@ -34,8 +35,12 @@ export function logFile(places: Places, domain: string): string {
 /** Makes the directory in which the hypervisor, running as `owner`, makes its socket. */
 export async function makeRuntimeDirectory(places: Places, id: number, owner: User | null): Promise<void> {
   const directory = runtimeDirectory(places, id);
-  await mkdir(join(places.runtimeDir, 'incarnations'), { recursive: true, mode: 0o711 });
-  await mkdir(directory, { mode: 0o700 });
+  try {
+    await mkdir(join(places.runtimeDir, 'incarnations'), { recursive: true, mode: 0o711 });
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    throw unwritable(directory, error);
+  }
   if (owner) await chown(directory, owner.uid, owner.gid);
 }
 
@@ -66,7 +71,10 @@ export async function makeRuntimeRoot(places: Places): Promise<void> {
 /** Others may pass through the state directory to what is theirs (a TPM's state, UEFI variables), and see nothing of it. */
 export async function makeStateRoot(places: Places): Promise<void> {
   await mkdir(places.stateDir, { recursive: true, mode: 0o711 });
-  await chmod(places.stateDir, 0o711);
+  await chmod(places.stateDir, 0o711).catch((error: unknown) => {
+    // Machines are told of, and can be ended, also where nothing can be written.
+    if (!isErrno(error, 'EROFS')) throw error;
+  });
 }
 
 /** Shortens a log that has grown past its limit: the tail stays. Writers append (O_APPEND), so none of them notices. */

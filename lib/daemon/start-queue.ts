@@ -61,7 +61,11 @@ export class StartQueue {
 
   async forget({ number, domain }: Ticket, end: TicketEnd): Promise<void> {
     this.#services.log.info({ domain, end }, 'queued start');
-    await this.#services.journal.append({ kind: 'dequeued', ticket: number, end });
+    try {
+      await this.#services.journal.append({ kind: 'dequeued', ticket: number, end }, { stands: true });
+    } catch (error) {
+      this.#services.log.error({ domain, err: error }, 'journal');
+    }
   }
 
   /** The caller waits for it, and takes it out when it hangs up. Throws ALREADY_WAITING when somebody else does. */

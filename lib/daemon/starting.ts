@@ -21,6 +21,7 @@ import { emitDomain } from '../xml/emit.ts';
 import { forcedStart, isDraining, readLedger } from './accounts.ts';
 import { runtimeDirectory } from './runtime-files.ts';
 import { companionsOf } from './companions.ts';
+import { reach } from './fault-points.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { launchHypervisor } from './launcher.ts';
 import { becomesReleased, hasLostPort } from './lost-ports.ts';
@@ -31,6 +32,7 @@ import { refusedByClaim, refusedByLedger, refusedByState, refusedByTaken, type S
 import { isTaken } from './resources.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { errorEnvelope } from '../client/envelope.ts';
+import { refusedByStray } from './strays.ts';
 import { endOfWait, StartQueue } from './start-queue.ts';
 import type { Admission, StartOrder } from './start-order.ts';
 import { WaitingStarts } from './waiting-starts.ts';
@@ -153,8 +155,10 @@ export class Starter {
       { drainRateBytes: rateBytes, pressurePercent: await readMemoryPressure() },
     );
     const { arithmetic, refusal } = decision;
+    const followed = new Set(entry.supervisors.map(({ launch }) => launch.cgroup));
     const error =
       this.#refuseByState(entry, verb) ??
+      refusedByStray(this.#services.root, entry.name, followed) ??
       (await this.#refuseByClaims(entry, preparation)) ??
       preparation.shortage ??
       (refusal
@@ -237,6 +241,7 @@ export class Starter {
     const state = { kind: 'launching', sinceMs: this.#services.clock.now(), hypervisor: null } as const;
     // The cgroup comes before its record: a directory that exists already is somebody else's, and must never count as ours.
     const cgroup = await this.#makeCgroup(entry, id);
+    reach('cgroup made');
     try {
       await this.#services.journal.append({ kind: 'launch', launch, state });
     } catch (error) {

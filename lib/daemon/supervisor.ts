@@ -33,8 +33,8 @@ export interface Services {
   runEffect(supervisor: Supervisor, effect: Effect): Promise<void>;
   /** Every incarnation that is not released. */
   all(): readonly Supervisor[];
-  /** Called after each change of state. */
-  published(supervisor: Supervisor, before: IncarnationState): void;
+  /** Called after each change of state; `seq`: its line in the journal, null where no disk took it. */
+  published(supervisor: Supervisor, before: IncarnationState, seq: number | null): void;
 }
 
 type WithoutTime<E> = E extends Event ? Omit<E, 'atMs'> : never;
@@ -56,6 +56,9 @@ const requests: ReadonlySet<EventKind> = new Set([
   'resumeRequested',
   'destroyRequested',
 ]);
+
+/** No machine must go on, or be lost with its host, for want of room on a disk. */
+const ends: ReadonlySet<EventKind> = new Set(['shutdownRequested', 'destroyRequested']);
 
 /** A live hypervisor, held by its pidfd. */
 interface Handle {
@@ -128,7 +131,7 @@ export class Supervisor implements Incarnation {
   async apply(event: NewEvent): Promise<Applied> {
     const verdict = transition(this.#state, { ...event, atMs: this.services.clock.now() });
     if (verdict.kind !== 'to') return { verdict, work: Promise.resolve() };
-    await this.#record(event.kind, verdict.state);
+    const seq = await this.#record(event.kind, verdict.state);
     const before = this.#state;
     this.#state = verdict.state;
     if (this.#state.kind === 'exiting' && before.kind !== 'exiting') this.teardownTime.begin();
@@ -138,7 +141,7 @@ export class Supervisor implements Incarnation {
       event: event.kind,
       state: verdict.state.kind,
     });
-    this.services.published(this, before);
+    this.services.published(this, before, seq);
     for (const listener of [...this.#listeners]) listener();
     const work = this.resume(...verdict.effects);
     work.catch((error: unknown) => {
@@ -205,13 +208,18 @@ export class Supervisor implements Incarnation {
     this.qmp = null;
   }
 
-  /** A request whose record cannot be written is refused; a kernel fact is true all the same. */
-  async #record(event: EventKind, state: IncarnationState): Promise<void> {
+  /** A request whose record cannot be written is refused, but for an end; a kernel fact is true all the same. */
+  async #record(event: EventKind, state: IncarnationState): Promise<number | null> {
+    const stands = !requests.has(event) || ends.has(event);
     try {
-      await this.services.journal.append({ kind: 'state', incarnation: this.launch.id, event, state });
+      return await this.services.journal.append(
+        { kind: 'state', incarnation: this.launch.id, event, state },
+        { stands },
+      );
     } catch (error) {
-      if (requests.has(event)) throw error;
+      if (!stands) throw error;
       this.services.log.error({ domain: this.launch.domain, incarnation: this.launch.id, err: error }, 'journal');
+      return null;
     }
   }
 

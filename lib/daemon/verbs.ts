@@ -31,6 +31,7 @@ import { decideLeavings, type Leavings } from './leavings.ts';
 import { describeEnd } from './refusals.ts';
 import type { Starter } from './starting.ts';
 import type { NewEvent, Supervisor } from './supervisor.ts';
+import { existingTpmState, markTransient, removeTransient, unmarkTransient } from './tpm.ts';
 import { withDeadline } from './waiting.ts';
 
 export interface StopOrder {
@@ -106,6 +107,7 @@ export class Verbs {
       });
     const domain = knownUuid === undefined ? parsed : { ...parsed, uuid: knownUuid };
     await this.#definitions.save(domain);
+    await unmarkTransient(this.#places.stateDir, domain.uuid);
     this.#fleet.define(entry, domain);
     entry.autostart = this.#definitions.isAutostarted(domain.name);
     announceDefinition(this.#events, before, domain);
@@ -124,7 +126,8 @@ export class Verbs {
     const heldBy = currentOf(entry.supervisors)?.launch.id ?? null;
     const { definition } = entry;
     if (!definition) throw transient('undefine', entry.name);
-    const clear = await decideLeavings(definition, { ...leavings, heldBy, stateDir: this.#places.stateDir });
+    const { note, clear } = await decideLeavings(definition, { ...leavings, heldBy, stateDir: this.#places.stateDir });
+    await note();
     await this.#definitions.remove(entry.name);
     const left = await clear();
     announceDefinition(this.#events, definition, null);
@@ -139,7 +142,11 @@ export class Verbs {
   async create(request: CreateRequest, order: { requester: Requester; signal: AbortSignal }): Promise<StartAnswer> {
     const { domain, warnings } = readDefinition(request);
     const entry = await this.#defining.runExclusive(() => this.#reserve(domain));
+    const { stateDir } = this.#places;
     try {
+      // What is there already was kept by somebody.
+      const isOwn = domain.tpm?.backend === 'emulator' && (await existingTpmState(stateDir, domain.uuid)) === null;
+      if (isOwn && !request.dryRun) await markTransient(stateDir, domain.uuid);
       const { paused = false, dryRun = false } = request;
       const answer = await this.#starter.startTransient(entry, {
         ...order,
@@ -152,6 +159,7 @@ export class Verbs {
       return { ...answer, warnings };
     } finally {
       entry.reserved = null;
+      if (entry.supervisors.length === 0) await removeTransient(stateDir, domain.uuid);
       this.#fleet.forgetIfGone(entry);
       this.#fleet.changed();
     }

@@ -141,6 +141,8 @@ export interface DirectoryReading {
   readonly nearest: Mode | null;
   readonly exists: boolean;
   readonly writable: Reading<boolean>;
+  /** Journals in it that could not be read whole, kept aside by a daemon. */
+  readonly damaged?: readonly string[];
 }
 
 /** Whether a lock of one open file description is seen by another, as QEMU's image locks need, in a directory. */

@@ -237,6 +237,8 @@ export type IncarnationState =
       readonly freed: readonly Proof[];
       /** When a byte last fell before a stall; null while bytes fall. */
       readonly stalledSinceMs: number | null;
+      /** Proven; what is left is to tidy up, whoever does it. */
+      readonly memoryGone: boolean;
     }
   | { readonly kind: 'released'; readonly sinceMs: number; readonly outcome: Outcome }
   | { readonly kind: 'lost'; readonly sinceMs: number; readonly reason: string; readonly was: KnownState };

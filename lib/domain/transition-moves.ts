@@ -212,7 +212,8 @@ export function rebooted(state: IncarnationState, event: EventOf<'hostRebooted'>
 /** Facts are readable again: back to what was, or on to what happened meanwhile. */
 export function found(state: StateOf<'lost'>, event: EventOf<'factsRead'>): Verdict {
   const { was } = state;
-  if (was.kind === 'draining') return to(was, 'watchMemory', 'scheduleStragglers');
+  if (was.kind === 'draining')
+    return was.memoryGone ? to(was, 'removeCgroup') : to(was, 'watchMemory', 'scheduleStragglers');
   if (event.hypervisor === 'alive' && was.hypervisor) {
     // Nobody is left who could finish that launch.
     if (was.kind === 'launching') {

@@ -235,6 +235,7 @@ const table = {
               outcome: s.outcome,
               freed: e.proofs,
               stalledSinceMs: null,
+              memoryGone: false,
             },
             'watchMemory',
           ),
@@ -275,10 +276,17 @@ const table = {
     resourcesBusy: 'ignore',
     resourcesFree: 'ignore',
     stalled: (s, e) =>
-      to({ ...s, stalledSinceMs: s.stalledSinceMs ?? Math.max(s.sinceMs, e.atMs - e.stillMs) }, 'endStuckHelper'),
+      // A whole number, as every time in the journal: readings have fractions.
+      to(
+        { ...s, stalledSinceMs: s.stalledSinceMs ?? Math.max(s.sinceMs, Math.floor(e.atMs - e.stillMs)) },
+        'endStuckHelper',
+      ),
     progressed: (s) => (s.stalledSinceMs === null ? ignored : to({ ...s, stalledSinceMs: null })),
     memoryGone: (s, e) =>
-      to({ ...s, stalledSinceMs: null, outcome: judgeOomKill(s.outcome, e.oomKilled) }, 'removeCgroup'),
+      to(
+        { ...s, stalledSinceMs: null, memoryGone: true, outcome: judgeOomKill(s.outcome, e.oomKilled) },
+        'removeCgroup',
+      ),
     cgroupRemoved: (s, e) => to({ kind: 'released', sinceMs: e.atMs, outcome: s.outcome }, 'forget'),
     destroyDue: 'ignore',
     killDue: 'ignore',

@@ -1,5 +1,6 @@
 /** Verbs of a live guest, on machines that have no operating system: what the hypervisor itself does and says. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DomainRow, GuestAnswer } from '../../lib/client/contract.ts';
 import { byGeneration } from './emulators.ts';
@@ -227,7 +228,7 @@ describeEndToEnd('undefine of a domain with UEFI variables', () => {
 });
 
 describeEndToEnd('undefine of a domain whose TPM has a state', () => {
-  test('removes it as virsh does, unless told to keep it or an incarnation has it', async () => {
+  test('removes it as virsh does, with the last incarnation that has it, unless told to keep it', async () => {
     await using host = await createHost();
     const uuid = '6f1d0b53-6a2c-4f5b-9d2b-6a8d5a1f0c11';
     const other = host.at('state/tpm/6f1d0b53-6a2c-4f5b-9d2b-6a8d5a1f0c12');
@@ -240,8 +241,10 @@ describeEndToEnd('undefine of a domain whose TPM has a state', () => {
     make(state);
     await host.run({ name: 'web1', uuid });
     const { stderr } = await host.domctl(['undefine', 'web1']);
-    expect(stderr).toBe(`warning: the state of its TPM is in use or not its own, and was left: ${state}\n`);
+    expect(stderr).toBe(`warning: the state of its TPM is in use, and goes with incarnation 1: ${state}\n`);
+    expect(existsSync(state)).toBe(true);
     await host.ok('destroy', 'web1', '--wait');
+    expect(readdirSync(host.at('state/tpm'))).toEqual([basename(other)]);
     for (const [flags, isLeft] of [
       [['--keep-tpm'], true],
       [[], false],
@@ -253,6 +256,25 @@ describeEndToEnd('undefine of a domain whose TPM has a state', () => {
     }
     expect(existsSync(other)).toBe(true);
     expect((await host.domctl(['undefine', 'web1', '--tpm', '--keep-tpm'])).exit).toBe(2);
+  });
+});
+
+describeEndToEnd('swtpm', () => {
+  test('leaves no state of a domain that was never defined, or is not any more', async (context) => {
+    if (!existsSync('/usr/bin/swtpm')) context.skip('swtpm is not installed');
+    await using host = await createHost();
+    const tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>";
+    const xml = (name: string): string => host.writeXml(host.xml({ name }).replace('</devices>', tpm));
+    await host.ok('create', xml('job'));
+    const { uuid } = await host.info('job');
+    await host.ok('define', xml('web1'));
+    await host.ok('start', 'web1');
+    await host.ok('undefine', 'web1');
+    expect(existsSync(host.at(`state/tpm/${uuid}`))).toBe(true);
+    // What is to go is known to the next daemon, too.
+    await host.killDaemon();
+    for (const name of ['job', 'web1']) await host.ok('destroy', name, '--wait');
+    expect(readdirSync(host.at('state/tpm'))).toEqual([]);
   });
 });
 

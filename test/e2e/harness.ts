@@ -304,7 +304,9 @@ export class Host implements AsyncDisposable {
 
   /** Every whole line of the journal. */
   journal(): JournalLine[] {
-    const lines = (readOrNull(this.journalFile, 'utf8') ?? '').split('\n').slice(0, -1);
+    const lines = (readOrNull(this.journalFile, 'utf8') ?? '')
+      .split('\n')
+      .filter((line, index, all) => line !== '' && index < all.length - 1);
     return lines.map((line) => JSON.parse(line) as JournalLine);
   }
 

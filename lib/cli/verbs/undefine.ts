@@ -23,12 +23,17 @@ export const undefine = defineVerb({
     const answer = await client.undefine(options.domain, nvram, tpm);
     const rest = answer.stillHeldBy === null ? '' : `; incarnation ${answer.stillHeldBy} stays until it is released`;
     context.say(`Domain '${answer.name}' has been undefined${rest}`);
-    if (tpm === 'remove' && answer.tpm?.removed === false)
-      context.warn(`warning: the state of its TPM is in use or not its own, and was left: ${answer.tpm.path}`);
+    if (tpm === 'remove' && answer.tpm?.removed === false) context.warn(warning(answer.tpm.path, answer.stillHeldBy));
     context.answer(answer);
     return 0;
   },
 });
+
+function warning(path: string, heldBy: number | null): string {
+  return heldBy === null
+    ? `warning: the state of its TPM is not all its own, and was left: ${path}`
+    : `warning: the state of its TPM is in use, and goes with incarnation ${heldBy}: ${path}`;
+}
 
 function choice(what: 'nvram' | 'tpm', remove: boolean, keep: boolean): 'keep' | 'remove' | null {
   if (remove && keep) throw new DomctlError('USAGE', `options --${what} and --keep-${what} exclude each other`);

@@ -23,7 +23,7 @@ function rawOptions({ host }: HostReadings['configuration']): Finding[] {
 
 export function checkDirectories({ directories, locks }: HostReadings): Finding[] {
   return [
-    ...directories.flatMap((each) => [directoryFinding(each), ...modeFindings(each)]),
+    ...directories.flatMap((each) => [directoryFinding(each), ...modeFindings(each), ...journalFindings(each)]),
     ...locks.map(({ directory, seen }) => {
       const what = `file locks in ${directory}`;
       return judge(what, seen, (value) =>
@@ -52,6 +52,17 @@ function directoryFinding(directory: DirectoryReading): Finding {
     }
     return pass(what, exists ? path : `${path} is not there yet: it is made at first use`);
   });
+}
+
+/** Nothing is lost by it but what stood there: every state is proven anew. */
+function journalFindings({ path, damaged = [] }: DirectoryReading): Finding[] {
+  return damaged.map((name) =>
+    warn(
+      'journal',
+      `${path}/${name} could not be read whole`,
+      'domctld.log says what of it; remove it once you have looked',
+    ),
+  );
 }
 
 function variable(use: DirectoryReading['use']): string {

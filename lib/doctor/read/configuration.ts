@@ -1,5 +1,5 @@
 /** Reads configuration files, and the directories domctl keeps its own in. */
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { mkdtemp, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type * as Native from '../../../native/index.ts';
@@ -39,7 +39,16 @@ function readDirectory(use: DirectoryReading['use'], path: string): DirectoryRea
   const there = nearestThere(path);
   const stats = statSync(there);
   const nearest = stats.isDirectory() ? modeOf(there) : null;
-  return { use, path, nearest, exists: there === path, writable: mayWrite(there) };
+  const damaged = use === 'state' && there === path && nearest !== null ? damagedIn(path) : [];
+  return { use, path, nearest, exists: there === path, writable: mayWrite(there), damaged };
+}
+
+function damagedIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((name) => name.startsWith('journal.jsonl.damaged-'));
+  } catch {
+    return []; // not ours to look into
+  }
 }
 
 /** The file, or the nearest directory above it that is there. */

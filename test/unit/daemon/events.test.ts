@@ -1,11 +1,22 @@
 /** The log of events on a real disk: its numbers, what it keeps, and what those who listen are told. */
-import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DomainEvent, EventGap } from '../../../lib/client/contract.ts';
-import { GuestBudget, Resets } from '../../../lib/daemon/announcements.ts';
+import { announceMissed, GuestBudget, Resets } from '../../../lib/daemon/announcements.ts';
 import { EventLog, type Following, type LogSettings, type NewEvent } from '../../../lib/daemon/events.ts';
+import type { Transition } from '../../../lib/daemon/journal-file.ts';
+import { launch, states } from '../domain/samples.ts';
 
 let directory = '';
 let now = 0;
@@ -193,6 +204,53 @@ test('what no disk took is written with the next ones, and told once', async () 
   const last = await open();
   expect(ids(await listen(last))).toEqual([1, 2, 3]);
   await last.close();
+});
+
+describe('what the journal has and no event told, since the daemon was killed in between', () => {
+  const running = { seq: 2, atMs: 1000, launch, before: states['launching, born'], after: states.running };
+  const ended = { seq: 5, atMs: 2000, launch, before: states.draining, after: states.released };
+
+  /** A daemon's life that begins with those transitions; tells what is kept at its end. */
+  async function begin(...transitions: readonly Transition[]): Promise<string[]> {
+    const events = await open();
+    announceMissed(events, transitions);
+    await events.close();
+    const next = await open();
+    const told = (await listen(next)) as DomainEvent[];
+    await next.close();
+    return told.map(({ atMs, event, text }) => `${atMs} ${event} ${text}`.trim());
+  }
+
+  const start = ['1000 lifecycle Started Booted', '1000 lifecycle Resumed Unpaused'];
+  const end = ['2000 released', '2000 lifecycle Stopped Destroyed'];
+
+  test('is told by the next one, once, as of when it happened', async () => {
+    expect(await begin(running)).toEqual(start);
+    expect(await begin(running)).toEqual(start);
+    expect(await begin(running, ended)).toEqual([...start, ...end]);
+  });
+
+  test('is told from the very event on that is missing', async () => {
+    await begin(running, ended);
+    const file = join(directory, 'events.jsonl');
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    writeFileSync(file, `${lines.slice(0, -1).join('\n')}\n${lines.at(-1)!.slice(0, 30)}`);
+    expect(await begin(running, ended)).toEqual([...start, ...end]);
+  });
+
+  test('goes on from what a living daemon told, whatever else it told after that', async () => {
+    const events = await open();
+    events.publishMarked(about('a'), { seq: 2, parts: 2 });
+    publish(events, 'b');
+    await events.close();
+    expect((await begin(running, ended)).slice(2)).toEqual(end);
+  });
+
+  test('is not guessed at by a log from before there were marks', async () => {
+    const line = { id: 1, at: '', atMs: 1, ...about('a') };
+    writeFileSync(join(directory, 'events.jsonl'), `${JSON.stringify(line)}\n`);
+    expect(await begin(running)).toHaveLength(1);
+  });
 });
 
 test('a guest that does the same in a loop is told of at its rate, with the number that was left out', () => {

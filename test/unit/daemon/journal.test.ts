@@ -1,10 +1,21 @@
 /** The journal on a real disk: what it remembers after a restart, whatever happened to its last lines. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Journal, type Remembered, writeDurably } from '../../../lib/daemon/journal.ts';
+import { writeDurably } from '../../../lib/daemon/durable.ts';
+import { Journal } from '../../../lib/daemon/journal.ts';
+import type { Remembered } from '../../../lib/daemon/journal-file.ts';
 import { journalRecord, journalVersion, type NewRecord } from '../../../lib/daemon/records.ts';
 import type { Claim } from '../../../lib/domain/claims.ts';
 import type { IncarnationState, Launch } from '../../../lib/domain/incarnation.ts';
@@ -254,6 +265,69 @@ describe('a disk that is full', () => {
     }
     expect(statesOf(await live())).toEqual(['7 draining']);
   });
+
+  test('keeps what stands until there is room, the last word on each thing, and leaves no half line', async (context) => {
+    if (!existsSync('/usr/bin/prlimit')) context.skip('prlimit (util-linux) is not installed');
+    const { journal } = await Journal.open(directory, clock);
+    try {
+      await journal.append(launched(7));
+      const whole = text();
+      limitFileSize(String(statSync(file()).size + 40));
+      try {
+        for (const state of [states.running, states.draining])
+          await expect(journal.append(became(7, state), { stands: true })).rejects.toMatchObject({
+            code: 'HOST_LACKS',
+            details: { path: file(), errno: 'EFBIG' },
+          });
+        await expect(journal.append(launched(8))).rejects.toThrow(/EFBIG/);
+        expect(text()).toBe(whole);
+      } finally {
+        limitFileSize('unlimited');
+      }
+      expect(await journal.append(launched(9))).toBe(5);
+    } finally {
+      await journal.close();
+    }
+    expect(seqs()).toEqual([1, 3, 5]);
+    const remembered = await live();
+    expect([statesOf(remembered), remembered.damage]).toEqual([['7 draining', '9 launching'], []]);
+  });
+
+  test('is given what is owed to it at the end', async (context) => {
+    if (!existsSync('/usr/bin/prlimit')) context.skip('prlimit (util-linux) is not installed');
+    const { journal } = await Journal.open(directory, clock);
+    await journal.append(launched(7));
+    limitFileSize(String(statSync(file()).size + 40));
+    try {
+      await expect(journal.append(became(7, states.running), { stands: true })).rejects.toThrow(/EFBIG/);
+    } finally {
+      limitFileSize('unlimited');
+    }
+    await journal.close();
+    expect(statesOf(await live())).toEqual(['7 running']);
+  });
+});
+
+describe('a directory in its place', () => {
+  test('is moved aside and named, and a journal begun', async () => {
+    mkdirSync(join(file(), 'something'), { recursive: true });
+    const { damage } = await live(launched(7));
+    expect(damage).toEqual([`${file()}: a directory in its place`, `it is kept as ${join(directory, asideName)}`]);
+    expect(readdirSync(join(directory, asideName))).toEqual(['something']);
+    expect(statesOf(await live())).toEqual(['7 launching']);
+  });
+});
+
+describe('its transitions', () => {
+  test('are each change of which both states are told, with number and time', async () => {
+    await live(launched(7), became(7, states.running), launched(8), became(9, released), became(7, states.draining));
+    const { journal, transitions } = await Journal.open(directory, clock);
+    await journal.close();
+    expect(transitions.map(({ seq, atMs, before, after }) => [seq, atMs, before.kind, after.kind])).toEqual([
+      [2, clock.now(), 'launching', 'running'],
+      [5, clock.now(), 'running', 'draining'],
+    ]);
+  });
 });
 
 describe('a line in the middle', () => {
@@ -355,7 +429,8 @@ describe('compaction', () => {
   test('goes on numbering its lines', async () => {
     await live(bulky, launched(2, 'web1'));
     await live(became(2, states.running));
-    expect(seqs()).toEqual([1, 2, 3, 4]);
+    // An event remembers the line it comes from: no number is given out twice.
+    expect(seqs()).toEqual([3, 4, 5, 6]);
     expect(statesOf(await live())).toEqual(['1 released', '2 running']);
   });
 

@@ -58,6 +58,7 @@ export const states = {
     outcome,
     freed: proofs,
     stalledSinceMs: null,
+    memoryGone: false,
   },
   'draining, stalled': {
     kind: 'draining',
@@ -68,6 +69,7 @@ export const states = {
     outcome,
     freed: proofs,
     stalledSinceMs: 65,
+    memoryGone: false,
   },
   released: { kind: 'released', sinceMs: 70, outcome },
 } as const satisfies Record<string, IncarnationState>;

@@ -558,7 +558,15 @@ describe('an end', () => {
       outcome,
       freed: proofs,
       stalledSinceMs: null,
+      memoryGone: false,
     });
+  });
+
+  test('that is proven gone stays so: after a restart or a loss it is tidied up, not proven again', () => {
+    const proven = next(states.draining, eventOfKind.memoryGone);
+    expect(proven).toMatchObject({ kind: 'draining', memoryGone: true });
+    const lost = next(proven, eventOfKind.factsUnreadable);
+    expect(transition(lost, eventOfKind.factsRead)).toMatchObject({ effects: [{ kind: 'removeCgroup' }] });
   });
 
   test('keeps its outcome to the last, with what the OOM killer did', () => {
@@ -807,6 +815,11 @@ describe('a stall', () => {
     const still = next(stalled, { ...eventOfKind.stalled, atMs: 3000, stillMs: 700 });
     expect(still).toMatchObject({ stalledSinceMs: 1500 });
     expect(next(still, eventOfKind.progressed)).toMatchObject({ kind: 'draining', stalledSinceMs: null });
+  });
+
+  test('is written down in whole milliseconds, or the next daemon could not read it', () => {
+    const stalled = next(states.draining, { ...eventOfKind.stalled, atMs: 2000, stillMs: 500.25 });
+    expect(stalled).toMatchObject({ kind: 'draining', stalledSinceMs: 1499 });
   });
 
   test('counts from the beginning of the drain where nothing has fallen', () => {

@@ -13,6 +13,7 @@ import { isInCgroup, isTeardownHelper, readProcess, unlessGone } from '../host/p
 import { endCompanions, followCompanions, livingCompanions } from './companions.ts';
 import { judgeVanished, readFacts, recordedHypervisor } from './facts.ts';
 import { guestHandlers } from './guest-effects.ts';
+import { returnLoans } from './loans.ts';
 import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
 import { openProcess, signalUnlessGone } from './signals.ts';
@@ -79,7 +80,10 @@ const handlers = {
       { signal, onBusy: (busy) => void supervisor.tell({ kind: 'resourcesBusy', busy }) },
     );
     try {
-      await supervisor.tell({ kind: 'resourcesFree', proofs: await proving });
+      const proofs = await proving;
+      // Before anybody else may have them.
+      await returnLoans(supervisor);
+      await supervisor.tell({ kind: 'resourcesFree', proofs });
     } catch (error) {
       if (signal.aborted) return;
       await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });

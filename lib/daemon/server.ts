@@ -34,7 +34,7 @@ import { packageDir } from '../places.ts';
 import { countRefusals, type Metrics } from './metrics.ts';
 import type { Neighbours } from './neighbours.ts';
 import { sendMonitorCommand } from './monitor-command.ts';
-import { readHostConfig } from './preparation.ts';
+import { readHostConfig } from './host-config.ts';
 import { requireRole } from './roles.ts';
 import type { Starter } from './starting.ts';
 import { domainStats, nodeView } from './stats.ts';

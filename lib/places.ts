@@ -83,6 +83,11 @@ export function socketPath(places: Places): string {
   return checkSocketPath(join(places.runtimeDir, 'domctld.sock'));
 }
 
+/** The socket beside it that is for questions alone. */
+export function readOnlySocketPath(places: Pick<Places, 'runtimeDir'>): string {
+  return checkSocketPath(join(places.runtimeDir, 'domctld-ro.sock'));
+}
+
 export function checkSocketPath(path: string): string {
   if (Buffer.byteLength(path) <= longestSocketPath) return path;
   throw new DomctlError('USAGE', `${path}: too long for a socket (${longestSocketPath} bytes at most)`, {

@@ -9,6 +9,7 @@ root=${DESTDIR:-}
 source=$(cd "$(dirname "$0")/.." && pwd)
 package=$root$prefix/lib/domctl
 units=$root$prefix/lib/systemd/system
+sysusers=$root$prefix/lib/sysusers.d/domctl.conf
 
 for built in dist/domctl.cjs dist/domctld.cjs dist/daemon.cjs.cache dist/man/domctl.1 native/build/Release/domctl_native.node \
     native/build/Release/libasyncteardown.so native/build/Release/domctl-brake; do
@@ -44,6 +45,15 @@ for unit in domctld.socket domctld.service domctl-guests.service; do
     sed "s|@bindir@|$prefix/bin|" "$source/packaging/systemd/$unit" > "$units/$unit"
     chmod 644 "$units/$unit"
 done
+
+# The hypervisors' user, and the group of those who may change domains. Of a package they are made where it is installed
+# (systemd-sysusers reads the file); here at once, if they are not there.
+put 644 packaging/sysusers.d/domctl.conf "$sysusers"
+if [ -z "$root" ] && [ "$(id -u)" = 0 ]; then
+    getent group domctl > /dev/null || groupadd --system domctl
+    getent passwd domctl-qemu > /dev/null ||
+        useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin domctl-qemu
+fi
 
 completions=$root$prefix/share
 mkdir -p "$completions/bash-completion/completions" "$completions/zsh/site-functions"

@@ -4,6 +4,7 @@ import type { Client } from '../client/client.ts';
 import { asDomctlError, type DomctlError } from '../errors.ts';
 import { errorEnvelope } from '../client/envelope.ts';
 import type { Places } from '../places.ts';
+import { asEscapes, printable } from './printable.ts';
 
 /** What a verb works with. */
 export interface Context {
@@ -35,7 +36,7 @@ export function defineVerb<Options>(verb: Verb<Options>): Verb<Options> {
 /** Prints a failure: `error:` and `hint:` on stderr, the envelope on stdout with --json. Returns the exit code. */
 export function report(error: unknown, json: boolean): number {
   const failure = asDomctlError(error);
-  if (json) process.stdout.write(`${JSON.stringify(errorEnvelope(failure))}\n`);
+  if (json) process.stdout.write(`${asEscapes(JSON.stringify(errorEnvelope(failure)))}\n`);
   process.stderr.write(describeFailure(failure));
   return failure.exit;
 }
@@ -43,11 +44,6 @@ export function report(error: unknown, json: boolean): number {
 export function describeFailure(failure: DomctlError): string {
   const hint = failure.hint === null ? '' : `hint: ${failure.hint}\n`;
   return printable(`error: ${failure.message}\n${hint}`);
-}
-
-/** A message may quote a hypervisor or a file name: what would drive the terminal is shown as `?`. */
-function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]/gu, '?');
 }
 
 /** Several domains, one line each: the worst exit code wins, and one failure does not keep the others waiting. */

@@ -10,6 +10,7 @@ import { type Context, report, type Verb } from './command.ts';
 import { completionFlag, namesFor } from './completion.ts';
 import type { AnyVerb } from './manual.ts';
 import { fixArguments, placesFromFlags } from './options.ts';
+import { asEscapes, printable } from './printable.ts';
 import { autostart } from './verbs/autostart.ts';
 import { create } from './verbs/create.ts';
 import { console as consoleVerb } from './verbs/console.ts';
@@ -93,7 +94,7 @@ async function printCompletions(words: readonly string[]): Promise<number> {
   const [current = ''] = words.slice(-1);
   const usage = allVerbs().find(({ usage }) => typed.includes(verbOf(usage)))?.usage ?? '';
   const names = current.startsWith('-') ? [] : await namesFor(usage, typed, placesFromFlags({}));
-  process.stdout.write(names.map((name) => `${escapeForShell(name)}\n`).join(''));
+  process.stdout.write(printable(names.map((name) => `${escapeForShell(name)}\n`).join('')));
   // Where names belong, options are not offered before a dash is typed. yargs prints what it finds itself.
   if (names.length === 0) await makeParser([completionFlag, ...words], () => undefined).parseAsync();
   return 0;
@@ -242,13 +243,13 @@ function makeContext(flags: Readonly<Record<string, unknown>>): Context {
     json,
     connect: async () => (client ??= connectOrStart(places)),
     say: (line) => {
-      if (!json) process.stdout.write(`${line}\n`);
+      if (!json) process.stdout.write(`${printable(line)}\n`);
     },
     answer: (value) => {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+      if (json) process.stdout.write(`${asEscapes(JSON.stringify(value))}\n`);
     },
     warn: (line) => {
-      process.stderr.write(`${line}\n`);
+      process.stderr.write(`${printable(line)}\n`);
     },
   };
 }

@@ -1,11 +1,11 @@
 /** A client on a running daemon: started on first use, and told why when it cannot start. */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DomctlError, type ErrorCode, isErrorCode } from '../errors.ts';
-import { packageDir, type Places, placesEnvironment, socketPath } from '../places.ts';
+import { DomctlError, type ErrorCode, isErrno, isErrorCode } from '../errors.ts';
+import { packageDir, type Places, placesEnvironment, readOnlySocketPath, socketPath } from '../places.ts';
 import { Client } from './client.ts';
 import type { ErrorEnvelope } from './contract.ts';
 import { isDaemonAlive, isManagedBySystemd, startService } from './systemd.ts';
@@ -53,22 +53,29 @@ function isAsleep(places: Places): boolean {
   return isManagedBySystemd(places) && !isDaemonAlive(places);
 }
 
-/** A client of the daemon that listens there now, or null. */
+/** A client of the daemon that listens there now, or null. Who may not use its socket asks through the one for questions. */
 export async function connectRunning(places: Places): Promise<Client | null> {
   if (isAsleep(places)) return null;
-  const client = new Client(socketPath(places));
   try {
-    await client.version();
-    return client;
+    return await greeted(socketPath(places));
   } catch (error) {
-    if (error instanceof DomctlError && error.code === 'DAEMON_UNREACHABLE') return null;
+    if (!(error instanceof DomctlError)) throw error;
+    if (error.code === 'DAEMON_UNREACHABLE') return null;
+    const questions = readOnlySocketPath(places);
+    if (isErrno(error.cause, 'EACCES', 'EPERM') && existsSync(questions)) return greeted(questions);
     throw error;
   }
 }
 
+async function greeted(path: string): Promise<Client> {
+  const client = new Client(path);
+  await client.version();
+  return client;
+}
+
 /** Starts domctld in a session of its own, with its log as output, and waits until it is ready. */
 async function startDaemon(places: Places): Promise<void> {
-  mkdirSync(places.logDir, { recursive: true });
+  mkdirSync(places.logDir, { recursive: true, mode: 0o755 });
   const log = openSync(join(places.logDir, 'domctld.log'), 'a', 0o640);
   try {
     const daemon = spawn(process.execPath, [join(packageDir(), 'dist/domctld.cjs')], {

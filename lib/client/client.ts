@@ -71,8 +71,10 @@ export class Client {
     return (await this.#ask('GET', domainPath(domain))) as DomainInfo;
   }
 
-  async xml(domain: string, inactive: boolean): Promise<string> {
-    return (await this.#ask('GET', `${domainPath(domain)}/xml?inactive=${inactive}`)) as string;
+  /** `securityInfo`: with what is secret in it, which takes the role control. */
+  async xml(domain: string, inactive: boolean, securityInfo = false): Promise<string> {
+    const query = `inactive=${inactive}&securityInfo=${securityInfo}`;
+    return (await this.#ask('GET', `${domainPath(domain)}/xml?${query}`)) as string;
   }
 
   async resources(): Promise<ResourcesAnswer> {

@@ -2,7 +2,7 @@
  * `POST /v1/domains/:domain/console` with `Upgrade: domctl-console`: the connection becomes the guest's console, raw bytes
  * both ways. One session a console; another one must take it over by force. Owns sessions; must not know domains.
  */
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
@@ -10,6 +10,7 @@ import { errorEnvelope } from '../client/envelope.ts';
 import { apiVersion } from '../client/contract.ts';
 import { asDomctlError, DomctlError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { rawAnswer } from './raw-answer.ts';
 
 /** A console that was found, not yet connected to. */
 export interface FoundConsole {
@@ -23,6 +24,8 @@ export interface FoundConsole {
 }
 
 type Find = (domain: string, devname: string | undefined) => Promise<FoundConsole>;
+/** Throws POLICY_FORBIDS for who may not type into a guest. */
+type Authorize = (request: IncomingMessage) => Promise<void>;
 
 const protocol = 'domctl-console';
 const route = new RegExp(`^/${apiVersion}/domains/([^/]+)/console$`);
@@ -30,12 +33,14 @@ const query = z.strictObject({ devname: z.string().optional(), force: z.enum(['t
 
 export class Consoles {
   readonly #sessions = new Map<string, Session>();
+  readonly #authorize: Authorize;
   readonly #find: Find;
   readonly #log: Pick<Log, 'info'>;
 
-  constructor(find: Find, log: Pick<Log, 'info'>) {
-    this.#find = find;
-    this.#log = log;
+  constructor(parts: { authorize: Authorize; find: Find; log: Pick<Log, 'info'> }) {
+    this.#authorize = parts.authorize;
+    this.#find = parts.find;
+    this.#log = parts.log;
   }
 
   /** Answers the server's upgrades from now on. */
@@ -53,6 +58,8 @@ export class Consoles {
 
   async #begin(request: IncomingMessage, caller: Duplex, head: Buffer): Promise<void> {
     const { domain, devname, force } = understand(request);
+    // Upgrades pass by the hooks that ask for every other request's role.
+    await this.#authorize(request);
     const found = await this.#find(domain, devname);
     const session = this.#admit(found, force);
     try {
@@ -91,10 +98,7 @@ function understand(request: IncomingMessage): { domain: string; devname: string
 
 /** The envelope, as any other route answers. */
 function refuse(caller: Duplex, error: unknown): void {
-  const { http } = asDomctlError(error);
-  const body = JSON.stringify(errorEnvelope(error));
-  const headers = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n`;
-  caller.end(`HTTP/1.1 ${http} ${STATUS_CODES[http] ?? ''}\r\n${headers}\r\n${body}`);
+  caller.end(rawAnswer(asDomctlError(error).http, errorEnvelope(error)));
 }
 
 /** One caller at one console. */

@@ -14,6 +14,7 @@ import { endCompanions, followCompanions, livingCompanions } from './companions.
 import { judgeVanished, readFacts, recordedHypervisor } from './facts.ts';
 import { reach } from './fault-points.ts';
 import { guestHandlers } from './guest-effects.ts';
+import { returnLoans } from './loans.ts';
 import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
 import { openProcess, signalUnlessGone } from './signals.ts';
@@ -81,7 +82,11 @@ const handlers = {
       { signal, onBusy: (busy) => void supervisor.tell({ kind: 'resourcesBusy', busy }) },
     );
     try {
-      await supervisor.tell({ kind: 'resourcesFree', proofs: await proving });
+      const proofs = await proving;
+      // Before anybody else may have them.
+      await returnLoans(supervisor);
+      reach('images given back');
+      await supervisor.tell({ kind: 'resourcesFree', proofs });
     } catch (error) {
       if (signal.aborted) return;
       await supervisor.tell({ kind: 'factsUnreadable', reason: messageOf(error) });

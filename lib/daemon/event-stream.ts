@@ -1,8 +1,10 @@
 /**
  * `GET /v1/events`: the log of events as server-sent events. Nothing is kept for a client: one that reads slowly is read
- * for from the log at its own pace, and told of a gap when the log has moved on.
+ * for from the log at its own pace, and told of a gap when the log has moved on. One that reads nothing at all is cut off; it
+ * comes again with the number of its last event, and has lost none.
  */
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { DomainEvent, EventGap } from '../client/contract.ts';
@@ -13,6 +15,9 @@ import type { Services } from './supervisor.ts';
 
 /** Often enough that nothing between takes the connection for dead. */
 const heartbeatMs = 15_000;
+
+/** A reader that takes nothing of what was sent for so long is none. */
+const patienceMs = 20_000;
 
 const wholeNumber = z.coerce.number().pipe(z.int().nonnegative());
 
@@ -69,13 +74,36 @@ async function stream({ events, log }: Services, what: What, reply: FastifyReply
   raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   try {
     for await (const item of events.subscribe({ ...what, idleMs: heartbeatMs, signal: gone.signal })) {
-      if (!raw.write(frame(item))) await once(raw, 'drain', { signal: gone.signal });
+      if (!raw.write(frame(item))) await taken(raw, gone.signal);
     }
   } catch (error) {
     // Its headers are out: to end without a word is all that is left, and the client comes again.
-    if (!gone.signal.aborted) log.error({ err: error }, 'event stream');
+    if (error instanceof SlowReader) raw.destroy();
+    else if (!gone.signal.aborted) log.error({ err: error }, 'event stream');
   } finally {
     raw.end();
+  }
+}
+
+class SlowReader extends Error {}
+
+/** Resolves when the reader has taken what was written. Throws SlowReader where it does not. */
+async function taken(raw: ServerResponse, gone: AbortSignal): Promise<void> {
+  const end = new AbortController();
+  let isLate = false;
+  const finish = (): void => end.abort();
+  const timer = setTimeout(() => {
+    isLate = true;
+    finish();
+  }, patienceMs);
+  gone.addEventListener('abort', finish);
+  try {
+    await once(raw, 'drain', { signal: end.signal });
+  } catch (error) {
+    throw isLate ? new SlowReader('nothing was read', { cause: error }) : error;
+  } finally {
+    clearTimeout(timer);
+    gone.removeEventListener('abort', finish);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Places } from '../places.ts';
 import { explainValues } from '../policy/explain.ts';
 import { loadPolicy } from '../policy/load.ts';
 import type { Entry } from './fleet.ts';
-import { policyPlaces, readHostConfig } from './preparation.ts';
+import { policyPlaces, readHostConfig } from './host-config.ts';
 
 /** Read afresh from the files, as a start would. Throws INVALID_POLICY. */
 export async function explainPolicy(entry: Entry, places: Places): Promise<PolicyExplanation> {

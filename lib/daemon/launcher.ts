@@ -9,6 +9,7 @@ import { holdsMemory } from '../domain/hostdev.ts';
 import type { HelperKind, Launch, ProcessIdentity } from '../domain/incarnation.ts';
 import { DomctlError, isErrno, messageOf } from '../errors.ts';
 import { weighHelper } from '../host/helper-weight.ts';
+import { lend } from '../host/loans.ts';
 import { sharedFiles } from '../domain/shmem.ts';
 import { preRead } from '../host/pre-read.ts';
 import { fillShared } from '../host/shared-memory.ts';
@@ -157,6 +158,8 @@ async function prepareFiles(supervisor: Supervisor, plan: LaunchPlan, log: strin
   reach('runtime directory made');
   await applyLimits(supervisor, plan.domain);
   reach('limits set');
+  for (const loan of supervisor.launch.loans) await lend(loan);
+  reach('images lent');
   if (supervisor.launch.brake) await preRead(supervisor.launch.emulator);
   const { serials, parallels, consoles, channels } = plan.domain;
   for (const { backend } of [...serials, ...parallels, ...consoles, ...channels])

@@ -2,10 +2,8 @@
  * domctld: owns the cgroups and the journal of one state directory. Comes up by proving that the host can do it, folding
  * the journal, and listening; tells its starter so on descriptor 3. Ending it ends no VM.
  */
-import { chmod, open, readdir, stat, unlink } from 'node:fs/promises';
-import { once } from 'node:events';
+import { open, readdir } from 'node:fs/promises';
 import { writeSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { CgroupRoot, readHierarchy } from '../../cgroups/hierarchy.ts';
 import { setSubreaper, tryLockFile } from '../../native/index.ts';
@@ -16,12 +14,13 @@ import { systemClock } from '../clock.ts';
 import type { IncarnationState } from '../domain/incarnation.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
-import { findPlaces, placeVariables, type Places, socketPath, systemPlaces } from '../places.ts';
+import { findPlaces, placeVariables, type Places, systemPlaces } from '../places.ts';
 import { version } from '../version.ts';
 import { promisesOf } from './accounts.ts';
 import { autostart } from './autostart.ts';
 import { announceMissed, announceState } from './announcements.ts';
 import { takeInheritedSocket } from './activation.ts';
+import { Connections } from './connections.ts';
 import { DefinitionStore } from './definitions.ts';
 import { unwritable } from './durable.ts';
 import { runEffect } from './effects.ts';
@@ -33,10 +32,11 @@ import { Hardware } from './hardware.ts';
 import { cgroupIds, inherit, sweep } from './inheritance.ts';
 import { Journal } from './journal.ts';
 import type { Remembered } from './journal-file.ts';
+import { listen } from './listening.ts';
 import { Metrics } from './metrics.ts';
 import { Neighbours, type PromisePlaces } from './neighbours.ts';
 import { chooseRoot } from './root-choice.ts';
-import { makeRuntimeRoot, makeStateRoot, trimLog } from './runtime-files.ts';
+import { makeLogRoot, makeRuntimeRoot, makeStateRoot, trimLog } from './runtime-files.ts';
 import { buildServer } from './server.ts';
 import { ServiceManager } from './service-manager.ts';
 import { Starter } from './starting.ts';
@@ -82,9 +82,10 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
   const hardware = new Hardware({ fleet, definitions, events });
-  const parts = { starter, verbs, guests, hardware, metrics, neighbours };
+  const connections = new Connections();
+  const parts = { starter, verbs, guests, hardware, metrics, neighbours, connections };
   const app = buildServer({ fleet, services, about: describe(root), ...parts, stop });
-  await listen(app, socketPath(places), inherited);
+  await listen(app, { places, inherited, connections });
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, services);
   const trimming = setInterval(() => void trimLogs(places, log), trimLogsEveryMs);
@@ -144,6 +145,7 @@ function publish(fleet: Fleet, supervisor: Supervisor, before: IncarnationState,
 async function claim(given: Places) {
   await makeStateRoot(given);
   await makeRuntimeRoot(given);
+  await makeLogRoot(given);
   const lock = await takeLock(given);
   const { journal, remembered, transitions } = await Journal.open(given.stateDir, systemClock);
   const places = { ...given, cgroupRoot: findRoot(given, remembered) };
@@ -211,55 +213,6 @@ function describe(root: CgroupRoot): VersionAnswer {
     hierarchy: root.hierarchy.kind,
     cgroupRoot: root.path,
   };
-}
-
-/**
- * On the inherited socket, whose file is its maker's; else on one of our own. A socket left by a dead daemon is replaced; one
- * that somebody listens on, or a file of another kind, is not ours to remove.
- */
-async function listen(app: ReturnType<typeof buildServer>, path: string, inherited: number | null): Promise<void> {
-  if (inherited !== null) return listenOn(app, inherited);
-  const stats = await stat(path).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return null;
-    throw error;
-  });
-  if (stats && !stats.isSocket()) throw socketTaken(path, 'is not a socket');
-  if (stats && (await isListenedOn(path))) throw socketTaken(path, 'is held by another program');
-  if (stats) await unlink(path);
-  const before = process.umask(0o177);
-  try {
-    await app.listen({ path });
-    await chmod(path, 0o600);
-  } finally {
-    process.umask(before);
-  }
-}
-
-/** fastify listens on no descriptor: its server does, and closing is told to end connections as fastify would. */
-async function listenOn(app: ReturnType<typeof buildServer>, fd: number): Promise<void> {
-  app.addHook('preClose', async () => app.server.closeAllConnections());
-  await app.ready();
-  app.server.listen({ fd });
-  await once(app.server, 'listening');
-}
-
-function socketTaken(path: string, why: string): DomctlError {
-  return new DomctlError('SOCKET_NOT_OURS', `${path} ${why}`, {
-    hint: 'end that program, remove the file, or choose another DOMCTL_RUNTIME_DIR',
-  });
-}
-
-async function isListenedOn(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', (error) => {
-      resolve(!isErrno(error, 'ECONNREFUSED', 'ENOENT'));
-    });
-  });
 }
 
 async function trimLogs(places: Places, log: Log): Promise<void> {

@@ -30,8 +30,15 @@ export async function sendMonitorCommand(
   }
 }
 
-/** What is a password stays one in the log. */
-function withoutSecrets(args: MonitorRequestBody['arguments']): unknown {
+/** Keys of QMP's under which secrets go: a password of a screen, the data of a secret object, a cookie of a server. */
+const secretKeys = /password|secret|cookie|^data$|^keyid$/i;
+
+/** What is a password stays one in the log. Of a line for people, which may have one anywhere, only the command is told. */
+export function withoutSecrets(args: MonitorRequestBody['arguments']): unknown {
   if (args === undefined) return undefined;
-  return JSON.parse(JSON.stringify(args, (key, value: unknown) => (/password|secret/i.test(key) ? '***' : value)));
+  const told = (key: string, value: unknown): unknown => {
+    if (key === 'command-line' && typeof value === 'string') return value.replace(/\s[^]*$/, ' ***');
+    return secretKeys.test(key) ? '***' : value;
+  };
+  return JSON.parse(JSON.stringify(args, told));
 }

@@ -85,7 +85,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   },
   'GET /v1/domains/{domain}/xml': {
     summary: 'Domain XML: of the live incarnation, else the definition',
-    query: whichDefinition,
+    query: whichDefinition.extend({ securityInfo: z.enum(['true', 'false']).optional() }),
     answer: text('application/xml'),
   },
   'GET /v1/domains/{domain}/blocks': {

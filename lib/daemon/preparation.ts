@@ -12,6 +12,7 @@ import { ensureVariables, resolveFirmware } from '../host/firmware.ts';
 import { readMemoryNodes, readOnlineCpus } from '../host/inventory.ts';
 import { processorVendor } from '../host/processor.ts';
 import { findHostdevs } from '../host/hostdevs.ts';
+import { type Need, planLoans } from '../host/loans.ts';
 import { claimTpm } from '../host/tpm.ts';
 import { lackingShared } from '../host/shared-memory.ts';
 import { ensureStore } from '../host/stores.ts';
@@ -22,13 +23,14 @@ import { nvramPath } from '../host/nvram.ts';
 import { firstExecutable } from '../host/programs.ts';
 import { findGroup, findUser } from '../host/users.ts';
 import type { Log } from '../log.ts';
-import { packageDir, type Places } from '../places.ts';
-import { loadHostConfig, loadPolicy } from '../policy/load.ts';
+import type { Places } from '../places.ts';
+import { loadPolicy } from '../policy/load.ts';
 import type { HostConfig, Loaded, Policy } from '../policy/types.ts';
 import { type Capabilities, probeCapabilities } from '../qemu/capabilities.ts';
 import { emulatorDeadlineMs, idle } from '../qemu/interrogate.ts';
 import type { HypervisorUser } from './birth.ts';
 import { requireCompanions } from './companions.ts';
+import { policyPlaces, readHostConfig } from './host-config.ts';
 
 import type { LaunchPlan } from './launcher.ts';
 import { requireLimits } from './limits.ts';
@@ -104,6 +106,7 @@ export async function prepare(domain: Domain, { places, log, root }: Services): 
   const passed = findHostdevs(domain.hostdevs, user);
   const own = await claimResources(domain, variablesOf(firmware));
   const claims = [...own, ...passed.claims, ...(await claimTpm(domain.tpm))];
+  if (user) await planLoans(needOf(domain, claims, { user, places }));
   requireUnprivilegedPorts(claims, user === null && process.getuid?.() === 0);
   const { ordinaryBytes } = memoryByPages(domain);
   const sharedBytes = await lackingShared(domain.shmems);
@@ -148,15 +151,6 @@ function admissionClass({ memoryBacking, memoryBytes, hostdevs }: Domain, ordina
   const inPool = ordinaryBytes < memoryBytes;
   const held = memoryBacking.locked || holdsMemory(hostdevs);
   return memoryBacking.allocation === 'immediate' || inPool || held ? 'eager' : 'lazy';
-}
-
-/** Where the operator's policies are, and ours. */
-export function policyPlaces({ configDir }: Places): { configDir: string; shippedDir: string } {
-  return { configDir, shippedDir: `${packageDir()}/policies` };
-}
-
-export async function readHostConfig(places: Places): Promise<Loaded<HostConfig>> {
-  return loadHostConfig(policyPlaces(places));
 }
 
 /** The policy the XML names, if the host allows it, else the host's default. */
@@ -238,6 +232,17 @@ export function requireVendor({ type, cpu }: Domain, vendor: string | null): voi
       hint: 'remove <vendor>, or choose another host',
     },
   );
+}
+
+/** Files of the host that the hypervisor's user must be able to use. */
+export function needOf(
+  { os }: Domain,
+  claims: readonly Claim[],
+  { user, places }: { readonly user: HypervisorUser; readonly places: Places },
+): Need {
+  const read = [os.kernel, os.initrd, ...os.acpiTables.map(({ path }) => path)].filter((path) => path !== null);
+  const { configDir, stateDir, runtimeDir, logDir } = places;
+  return { claims, read, account: user, ours: [configDir, stateDir, runtimeDir, logDir] };
 }
 
 async function requireBootFiles(domain: Domain): Promise<void> {

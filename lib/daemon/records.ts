@@ -127,6 +127,7 @@ const launch: z.ZodType<Launch> = z.strictObject({
   promisedBytes: z.int(),
   vcpus: z.int(),
   claims: z.array(claim),
+  loans: z.array(z.strictObject({ path: z.string(), inode: z.int(), owner: z.int(), borrower: z.int() })).default([]),
   // Absent in records of versions that had none.
   companions: z.array(z.strictObject({ kind: z.enum(['swtpm', 'virtiofsd']), socket: z.string() })).default([]),
   clocks: z.strictObject({ killAfterMs: z.int(), freedTimeoutMs: z.int(), stalledAfterMs: z.int() }),

@@ -8,6 +8,7 @@ import { readBootId } from '../host/inventory.ts';
 import { isSameProcess } from '../host/processes.ts';
 import { findHypervisor } from './facts.ts';
 import { completeLaunch } from './launcher.ts';
+import { returnLoans } from './loans.ts';
 import { qmpSocket } from './runtime-files.ts';
 import { launchedDomain } from './stored-domain.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -15,6 +16,7 @@ import type { Supervisor } from './supervisor.ts';
 /** Brings one remembered incarnation to its true state; long work goes on in the background. */
 export async function recover(supervisor: Supervisor): Promise<void> {
   if (supervisor.launch.bootId !== readBootId()) {
+    await returnLoans(supervisor);
     await supervisor.tell({ kind: 'hostRebooted' });
     return;
   }

@@ -1,8 +1,9 @@
 /** Files of one incarnation while it lives: its runtime directory with the monitor's socket, and the domain's log. */
-import { chmod, chown, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { chmod, chown, lstat, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { escapeName } from '../domain/names.ts';
-import { isErrno } from '../errors.ts';
+import { DomctlError, isErrno } from '../errors.ts';
 import type { User } from '../host/users.ts';
 import { checkSocketPath, type Places } from '../places.ts';
 import { unwritable } from './durable.ts';
@@ -64,16 +65,35 @@ export async function sweepRuntimeDirectories(places: Places, isKnown: (id: numb
 
 /** Others may pass through the runtime directory to their socket, and see nothing of it. */
 export async function makeRuntimeRoot(places: Places): Promise<void> {
-  await mkdir(places.runtimeDir, { recursive: true, mode: 0o711 });
+  await makeOwn(places.runtimeDir);
   await chmod(places.runtimeDir, 0o711);
 }
 
 /** Others may pass through the state directory to what is theirs (a TPM's state, UEFI variables), and see nothing of it. */
 export async function makeStateRoot(places: Places): Promise<void> {
-  await mkdir(places.stateDir, { recursive: true, mode: 0o711 });
+  await makeOwn(places.stateDir);
   await chmod(places.stateDir, 0o711).catch((error: unknown) => {
     // Machines are told of, and can be ended, also where nothing can be written.
     if (!isErrno(error, 'EROFS')) throw error;
+  });
+}
+
+/** Who may read logs is their reader's business; who may put a name among them is ours. */
+export async function makeLogRoot(places: Places): Promise<void> {
+  const { mode } = await makeOwn(places.logDir);
+  if ((mode & 0o022) !== 0) await chmod(places.logDir, mode & 0o7755);
+}
+
+/** Whose directory it is decides what every name in it leads to: made by somebody else, perhaps as a link, it is refused. */
+async function makeOwn(path: string): Promise<Stats> {
+  await mkdir(path, { recursive: true, mode: 0o755 });
+  const own = process.getuid?.() ?? 0;
+  const [link, directory] = [await lstat(path), await stat(path)];
+  const stranger = [link, directory].find(({ uid }) => uid !== own);
+  if (!stranger) return directory;
+  throw new DomctlError('HOST_LACKS', `${path} belongs to uid ${stranger.uid}, not to who runs domctld (uid ${own})`, {
+    hint: `chown ${own} ${path}, after a look at what is in it; or choose another directory`,
+    details: { path, uid: stranger.uid },
   });
 }
 

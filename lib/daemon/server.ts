@@ -4,10 +4,9 @@
  */
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { readFile } from 'node:fs/promises';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { peerCredentials } from '../../native/index.ts';
 import { apiVersion, type VersionAnswer } from '../client/contract.ts';
 import {
   autostartRequest,
@@ -20,9 +19,9 @@ import {
   shutdownRequest,
   startRequest,
 } from '../client/requests.ts';
-import type { Requester } from '../domain/incarnation.ts';
 import { asDomctlError, DomctlError } from '../errors.ts';
 import { errorEnvelope } from '../client/envelope.ts';
+import type { Connections } from './connections.ts';
 import { Consoles } from './console.ts';
 import { findConsole } from './console-target.ts';
 import { addEventStream } from './event-stream.ts';
@@ -30,16 +29,19 @@ import { explainPolicy } from './explain.ts';
 import type { Fleet } from './fleet.ts';
 import type { Guests } from './guests.ts';
 import type { Hardware } from './hardware.ts';
+import { readHostConfig } from './host-config.ts';
+import { answerBrokenRequest, bodyLimitBytes, httpLimits } from './http-limits.ts';
 import { packageDir } from '../places.ts';
 import { countRefusals, type Metrics } from './metrics.ts';
 import type { Neighbours } from './neighbours.ts';
 import { sendMonitorCommand } from './monitor-command.ts';
-import { readHostConfig } from './preparation.ts';
-import { requireRole } from './roles.ts';
+import { requireRole, type Role } from './roles.ts';
+import { SharedAnswers } from './shared-answers.ts';
 import type { Starter } from './starting.ts';
 import { domainStats, nodeView } from './stats.ts';
 import type { Services } from './supervisor.ts';
 import type { Verbs } from './verbs.ts';
+import { withoutSecrets } from '../xml/secrets.ts';
 import { domainInfo, drainView, listDomains, resourcesView } from './views.ts';
 
 /** What the routes reach. */
@@ -53,18 +55,17 @@ export interface Daemon {
   readonly about: VersionAnswer;
   readonly metrics: Metrics;
   readonly neighbours: Neighbours;
+  readonly connections: Connections;
   /** Ends the daemon; VMs go on. */
   stop(): void;
 }
-
-/** Room for a definition of the XML reader's own limit, so that its error is the one seen. */
-const bodyLimitBytes = 16 * 1024 * 1024;
 
 /** A name of the longest kind, percent-encoded. */
 const longestReference = 1024;
 
 const byName = z.object({ domain: z.string() });
 const inactiveQuery = z.object({ inactive: z.enum(['true', 'false']).default('false') });
+const xmlQuery = inactiveQuery.extend({ securityInfo: z.enum(['true', 'false']).default('false') });
 const undefineQuery = z.object({
   nvram: z.enum(['keep', 'remove']).optional(),
   tpm: z.enum(['keep', 'remove']).optional(),
@@ -76,17 +77,17 @@ export function buildServer(daemon: Daemon): FastifyInstance {
     logger: false,
     bodyLimit: bodyLimitBytes,
     forceCloseConnections: true,
+    http: httpLimits,
+    requestTimeout: httpLimits.requestTimeout,
+    clientErrorHandler: answerBrokenRequest,
     routerOptions: { maxParamLength: longestReference },
   });
   app.setErrorHandler(async (error, _request, reply) => {
     const failure = asHttpError(error);
     if (failure.code === 'FAILED') daemon.services.log.error({ err: error }, 'request');
-    return reply.status(failure.http).send(errorEnvelope(failure));
+    return reply.status(isTooLarge(error) ? 413 : failure.http).send(errorEnvelope(failure));
   });
-  app.addHook('onRequest', async (request) => {
-    const role = request.method === 'GET' ? 'observe' : 'control';
-    await requireRole(role, requesterOf(request), async () => readHostConfig(daemon.services.places));
-  });
+  app.addHook('onRequest', async ({ method, raw }) => authorize(daemon, roleFor(method), raw));
   app.setNotFoundHandler(async (request, reply) =>
     reply.status(404).send(errorEnvelope(new DomctlError('USAGE', `no such route: ${request.method} ${request.url}`))),
   );
@@ -95,6 +96,7 @@ export function buildServer(daemon: Daemon): FastifyInstance {
     addMetrics(routes, daemon);
     return Promise.resolve();
   });
+  daemon.connections.watch(app.server, 'full');
   addConsoles(app, daemon);
   void app.register(
     async (routes) => {
@@ -110,6 +112,19 @@ export function buildServer(daemon: Daemon): FastifyInstance {
   return app;
 }
 
+function roleFor(method: string): Role {
+  return method === 'GET' || method === 'HEAD' ? 'observe' : 'control';
+}
+
+/** Throws POLICY_FORBIDS for who has not the role, or came through the door that is for questions alone. */
+async function authorize({ connections, services }: Daemon, role: Role, request: IncomingMessage): Promise<void> {
+  if (role !== 'observe' && connections.doorOf(request) === 'readonly')
+    throw new DomctlError('POLICY_FORBIDS', 'this socket is for questions alone', {
+      hint: 'who may change anything (host.yaml, security.control) does so through domctld.sock beside it',
+    });
+  await requireRole(role, connections.requesterOf(request), async () => readHostConfig(services.places));
+}
+
 /** Beside the versioned API: the format is Prometheus'. A configuration that cannot be read leaves out what follows from it. */
 function addMetrics(app: FastifyInstance, { fleet, metrics, neighbours, services }: Daemon): void {
   app.get('/metrics', async (_request, reply) => {
@@ -119,34 +134,48 @@ function addMetrics(app: FastifyInstance, { fleet, metrics, neighbours, services
 }
 
 /** Consoles are no requests with an answer: they take their connection over. */
-function addConsoles(app: FastifyInstance, { fleet, services }: Daemon): void {
-  const consoles = new Consoles(async (domain, devname) => findConsole(fleet, domain, devname), services.log);
+function addConsoles(app: FastifyInstance, daemon: Daemon): void {
+  const consoles = new Consoles({
+    authorize: async (request) => authorize(daemon, 'control', request),
+    find: async (domain, devname) => findConsole(daemon.fleet, domain, devname),
+    log: daemon.services.log,
+  });
   consoles.serve(app.server);
   app.addHook('preClose', async () => consoles.close());
 }
 
 /** Routes that change nothing, and wait for nothing but the kernel's files. */
-function addQuestions(app: FastifyInstance, { fleet, neighbours, services, verbs, about }: Daemon): void {
+function addQuestions(app: FastifyInstance, daemon: Daemon): void {
+  const { fleet, neighbours, services, verbs, about } = daemon;
+  const shared = new SharedAnswers();
   app.get('/version', () => about);
   app.get('/openapi.json', async (_request, reply) => reply.type('application/json').send(await readApiDocument()));
-  app.get('/domains', () => listDomains(fleet));
-  app.get('/domains/:domain', (request) => domainInfo(fleet, fleet.locate(nameOf(request)).entry));
-  app.get('/domains/:domain/xml', (request, reply) => {
-    const { inactive } = check(inactiveQuery, request.query);
-    return reply.type('application/xml').send(verbs.xml(nameOf(request), inactive === 'true'));
+  app.get('/domains', async ({ url }) => shared.ask(url, () => listDomains(fleet)));
+  app.get('/domains/:domain', async (request) =>
+    shared.ask(request.url, () => domainInfo(fleet, fleet.locate(nameOf(request)).entry)),
+  );
+  app.get('/domains/:domain/xml', async (request, reply) => {
+    const { inactive, securityInfo } = check(xmlQuery, request.query);
+    const xml = verbs.xml(nameOf(request), inactive === 'true');
+    if (securityInfo === 'true') await authorize(daemon, 'control', request.raw);
+    return reply.type('application/xml').send(securityInfo === 'true' ? xml : withoutSecrets(xml));
   });
   app.get('/domains/:domain/policy', async (request) =>
     explainPolicy(fleet.locate(nameOf(request)).entry, services.places),
   );
-  app.get('/domains/:domain/stats', async (request) => domainStats(fleet, fleet.locate(nameOf(request)).entry));
-  app.get('/node', nodeView);
-  app.get('/resources', async () => {
-    const { value: host } = await readHostConfig(services.places);
-    return resourcesView({ fleet, neighbours, host });
-  });
-  app.get('/drain', (request) => {
+  app.get('/domains/:domain/stats', async (request) =>
+    shared.ask(request.url, async () => domainStats(fleet, fleet.locate(nameOf(request)).entry)),
+  );
+  app.get('/node', async ({ url }) => shared.ask(url, nodeView));
+  app.get('/resources', async ({ url }) =>
+    shared.ask(url, async () => {
+      const { value: host } = await readHostConfig(services.places);
+      return resourcesView({ fleet, neighbours, host });
+    }),
+  );
+  app.get('/drain', async (request) => {
     const { domain } = check(domainQuery, request.query);
-    return drainView(fleet, domain === undefined ? null : fleet.locate(domain).entry);
+    return shared.ask(request.url, () => drainView(fleet, domain === undefined ? null : fleet.locate(domain).entry));
   });
 }
 
@@ -162,7 +191,7 @@ function addGuestVerbs(app: FastifyInstance, { guests }: Daemon): void {
 }
 
 /** A guest's devices and memory, and the way past domctl to its hypervisor. */
-function addHardware(app: FastifyInstance, { fleet, hardware }: Daemon): void {
+function addHardware(app: FastifyInstance, { fleet, hardware, connections }: Daemon): void {
   app.get('/domains/:domain/blocks', (request) => {
     return hardware.blocks(nameOf(request), check(inactiveQuery, request.query).inactive === 'true');
   });
@@ -174,15 +203,16 @@ function addHardware(app: FastifyInstance, { fleet, hardware }: Daemon): void {
   );
   app.post('/domains/:domain/monitor', async (request) => {
     const body = check(monitorRequest, request.body);
-    return sendMonitorCommand(fleet.locate(nameOf(request)), body, requesterOf(request));
+    return sendMonitorCommand(fleet.locate(nameOf(request)), body, connections.requesterOf(request.raw));
   });
 }
 
-function addVerbs(app: FastifyInstance, { starter, verbs, services, stop }: Daemon): void {
+function addVerbs(app: FastifyInstance, daemon: Daemon): void {
+  const { starter, verbs, connections, stop } = daemon;
   app.post('/domains', async (request) => verbs.define(check(defineRequest, request.body)));
   app.post('/domains/create', async (request) =>
     verbs.create(check(createRequest, request.body), {
-      requester: requesterOf(request),
+      requester: connections.requesterOf(request.raw),
       signal: callerSignal(request),
     }),
   );
@@ -198,11 +228,10 @@ function addVerbs(app: FastifyInstance, { starter, verbs, services, stop }: Daem
     const order = {
       ...body,
       timeoutMs: body.timeoutMs,
-      requester: requesterOf(request),
+      requester: connections.requesterOf(request.raw),
       signal: callerSignal(request),
     };
-    if (body.force && !body.dryRun)
-      await requireRole('forceStart', order.requester, async () => readHostConfig(services.places));
+    if (body.force && !body.dryRun) await authorize(daemon, 'forceStart', request.raw);
     return starter.start(nameOf(request), order);
   });
   app.delete('/domains/:domain/start', (request) => starter.cancel(nameOf(request)));
@@ -241,15 +270,6 @@ function check<T>(schema: z.ZodType<T>, value: unknown): T {
   throw new DomctlError('USAGE', `request: ${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'not valid'}`);
 }
 
-/** Who asks, as the kernel tells of the socket. */
-function requesterOf(request: FastifyRequest): Requester {
-  // Node has no public way to a socket's descriptor.
-  const { _handle: handle } = request.raw.socket as Socket & { _handle?: { fd?: number } };
-  if (handle?.fd === undefined || handle.fd < 0) return { uid: null, pid: null };
-  const { uid, pid } = peerCredentials(handle.fd);
-  return { uid, pid };
-}
-
 /** Aborts when the caller hangs up before its answer. */
 function callerSignal(request: FastifyRequest): AbortSignal {
   const controller = new AbortController();
@@ -261,7 +281,17 @@ function callerSignal(request: FastifyRequest): AbortSignal {
 
 /** Fastify's own errors (body too large, not JSON) are the caller's. */
 function asHttpError(error: unknown): DomctlError {
-  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (isTooLarge(error))
+    return new DomctlError('USAGE', `the request is longer than ${bodyLimitBytes / 1024 ** 2} MiB`, { cause: error });
+  const status = statusOf(error);
   if (error instanceof DomctlError || status >= 500 || !(error instanceof Error)) return asDomctlError(error);
   return new DomctlError('USAGE', error.message, { cause: error });
+}
+
+function isTooLarge(error: unknown): boolean {
+  return statusOf(error) === 413;
+}
+
+function statusOf(error: unknown): number {
+  return error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
 }

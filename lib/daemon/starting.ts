@@ -13,6 +13,7 @@ import { cgroupName } from '../domain/names.ts';
 import { transition } from '../domain/transition.ts';
 import { DomctlError, isErrno } from '../errors.ts';
 import { readBootId, readMemoryPressure } from '../host/inventory.ts';
+import { planLoans } from '../host/loans.ts';
 import { claimMadeTaps } from '../host/taps.ts';
 import type { Policy } from '../policy/types.ts';
 import { formatShare, resolveShare } from '../policy/values.ts';
@@ -27,7 +28,7 @@ import { launchHypervisor } from './launcher.ts';
 import { becomesReleased, hasLostPort } from './lost-ports.ts';
 import { goingFirst } from './precedence.ts';
 import type { Neighbours } from './neighbours.ts';
-import { type Preparation, prepare, withPorts } from './preparation.ts';
+import { needOf, type Preparation, prepare, withPorts } from './preparation.ts';
 import { refusedByClaim, refusedByLedger, refusedByState, refusedByTaken, type StartVerb } from './refusals.ts';
 import { isTaken } from './resources.ts';
 import type { Services, Supervisor } from './supervisor.ts';
@@ -208,7 +209,8 @@ export class Starter {
     ownDraining: readonly Supervisor[],
   ): Promise<Supervisor> {
     const id = this.#fleet.nextId();
-    const { domain, policy, capabilities } = preparation;
+    const { domain, policy, capabilities, user } = preparation;
+    const { places } = this.#services;
     const launch: Launch = {
       id,
       domain: entry.name,
@@ -219,6 +221,8 @@ export class Starter {
       promisedBytes: preparation.promisedBytes - preparation.sharedBytes,
       vcpus: domain.vcpus,
       claims: [...preparation.claims, ...claimMadeTaps(domain.interfaces, id)],
+      // Anew: a predecessor may have given back meanwhile what was still lent to it when this was prepared.
+      loans: user ? await planLoans(needOf(domain, preparation.claims, { user, places })) : [],
       companions: companionsOf(domain),
       clocks: {
         killAfterMs: policy.value.destroy.killAfterMs,
@@ -227,7 +231,7 @@ export class Starter {
       },
       startPaused: order.paused,
       lifecycle: domain.lifecycle,
-      agentSocket: agentSocket(domain, runtimeDirectory(this.#services.places, id)),
+      agentSocket: agentSocket(domain, runtimeDirectory(places, id)),
       shutdown: { modes: policy.value.shutdown.mode, forceAfterMs: policy.value.shutdown.forceAfterMs },
       helper: preparation.helper,
       emulator: capabilities.emulator,

@@ -9,7 +9,13 @@ export function readStoredDomain(xml: string, file: string): Domain {
   return parseDomain(xml, { file, allowUnsupported: true, generate: { uuid: generateUuid, mac: generateMac } }).domain;
 }
 
-/** What that incarnation runs with, whatever its definition has become since. */
-export function launchedDomain({ id, xml }: Launch): Domain {
-  return readStoredDomain(xml, `launch of incarnation ${id}`);
+const launched = new WeakMap<Launch, Domain>();
+
+/** What that incarnation runs with, whatever its definition has become since. Read once: a launch never changes. */
+export function launchedDomain(launch: Launch): Domain {
+  const known = launched.get(launch);
+  if (known) return known;
+  const domain = readStoredDomain(launch.xml, `launch of incarnation ${launch.id}`);
+  launched.set(launch, domain);
+  return domain;
 }

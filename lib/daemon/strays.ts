@@ -114,6 +114,8 @@ function launchOf({ id, domain, cgroup }: Stray, facts: Facts): Launch {
     promisedBytes: promisedBytes({ ...definition, inHugePages: false }, usualOverhead),
     vcpus: definition.vcpus,
     claims: [...claimOpenFiles(hypervisor.pid), ...claimPorts(definition), ...claimTaps(definition, id)],
+    // Whose they were before, only the lost record knew.
+    loans: [],
     companions: companionsOf(definition),
     clocks: usualClocks,
     shutdown: { modes: ['agent', 'acpi'], forceAfterMs: null },

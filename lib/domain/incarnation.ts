@@ -48,6 +48,8 @@ export interface Launch {
   readonly promisedBytes: number;
   readonly vcpus: number;
   readonly claims: readonly Claim[];
+  /** Files that are its hypervisor's user's until they are proven free. */
+  readonly loans: readonly Loan[];
   readonly clocks: Clocks;
   readonly shutdown: ShutdownRule;
   /** Its guest is to stand still until somebody resumes it. */
@@ -70,6 +72,16 @@ export interface Launch {
   readonly forced: ForcedStart | null;
   /** Present when it began with less than it was promised. */
   readonly brake: BrakeOrder | null;
+}
+
+/** A file that was made another's for as long as one incarnation has it. */
+export interface Loan {
+  /** Without links. */
+  readonly path: string;
+  readonly inode: number;
+  /** Users by number. */
+  readonly owner: number;
+  readonly borrower: number;
 }
 
 /** How a force-start is held back while others give memory back; bytes. The policy's say is that of its launch. */

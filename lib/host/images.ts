@@ -1,5 +1,5 @@
 /** Disk images on the host: which files a domain claims, its backing chains, and whether QEMU's locks on them are free. */
-import type { Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { probeLockedBytes, qemuLockBytes } from '../../native/index.ts';
@@ -101,7 +101,10 @@ async function backingChain(path: string): Promise<string[]> {
 
 /** The backing file a qcow2 header names (docs/interop/qcow2.txt: offset at byte 8, length at 16), or null. */
 async function backingFile(path: string): Promise<string | null> {
-  await using file = await open(path, 'r').catch((error: unknown) => {
+  // Whoever wrote an image may have named anything: a FIFO would keep us waiting, a terminal or watchdog may act.
+  const stats = await statOrSay(path, 'backing file');
+  if (!stats.isFile() && !stats.isBlockDevice()) return null;
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw missing(path, 'backing file', messageOf(error));
   });
   const header = Buffer.alloc(20);

@@ -3,11 +3,12 @@
  * Owns: the two directories, what counts as a policy file's name, reading within bounds. Must not know: what is in them.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, lstat, open, readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { DomctlError, isErrno } from '../errors.ts';
 import { isPolicyName } from './fields.ts';
 import { invalidPolicy } from './problem.ts';
+import { requireTrusted } from './trust.ts';
 
 /** The directories that hold configuration. */
 export interface Places {
@@ -52,11 +53,18 @@ export async function listPolicies(places: Places): Promise<readonly PolicyEntry
   return [...entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The text of a file, or null when there is none; INVALID_POLICY when it cannot be read, is too large or not UTF-8. */
-export async function readIfPresent(file: string): Promise<string | null> {
+/**
+ * The text of a file, or null when there is none; INVALID_POLICY when it cannot be read, is too large or not UTF-8. counts:
+ * what it says is done, so that it must be nobody's but root's and ours to write.
+ */
+export async function readIfPresent(file: string, { counts }: { readonly counts: boolean }): Promise<string | null> {
   const handle = await openIfPresent(file);
   if (handle === null) return null;
   try {
+    if (counts) {
+      requireTrusted(file, await handle.stat());
+      requireTrusted(dirname(file), await stat(dirname(file)));
+    }
     return decode(await readBounded(handle, file), file);
   } catch (error) {
     throw error instanceof DomctlError ? error : unreadable(file, error);

@@ -68,7 +68,7 @@ export interface CheckedSource {
 /** Checks host.yaml and every policy that can be named. */
 export async function checkEverything(places: Places): Promise<CheckedSource[]> {
   const { operator, shipped } = hostFiles(places);
-  const own = await readIfPresent(operator).catch(() => '');
+  const own = await readIfPresent(operator, { counts: true }).catch(() => '');
   const host = await attempt(own === null ? shipped : operator, async () => checkHost(places));
   const policies = (await listPolicies(places)).map(async ({ name, file }) =>
     attempt(file, async () => void (await loadPolicy(name, places))),
@@ -84,7 +84,7 @@ export async function checkOne(what: string, places: Places): Promise<CheckedSou
 }
 
 async function checkFile(file: string, places: Places): Promise<void> {
-  const text = await readIfPresent(file);
+  const text = await readIfPresent(file, { counts: false });
   if (text !== null && (fileKind(text) ?? kindByName(file)) === 'host') {
     await checkNames(await loadHostFile(file, places), places);
     return;

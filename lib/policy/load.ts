@@ -2,7 +2,7 @@
  * Policies and the host's configuration from their files: which file counts, what it inherits, where each value was said.
  * Owns: inheritance and origins. Must not know: what a value means; nothing is kept between calls.
  */
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { DomctlError } from '../errors.ts';
 import { checkSource } from './check.ts';
 import { isPolicyName } from './fields.ts';
@@ -22,17 +22,21 @@ interface Draft {
 
 /** The host's configuration: the operator's `host.yaml` over the shipped one. INVALID_POLICY names what is wrong where. */
 export async function loadHostConfig(places: Places): Promise<Loaded<HostConfig>> {
-  return loadHostFile(hostFiles(places).operator, places);
+  return loadHostOver(hostFiles(places).operator, places, { counts: true });
 }
 
 /** The configuration a host would have with this file as its `host.yaml`, as `policy check FILE` asks. */
 export async function loadHostFile(file: string, places: Places): Promise<Loaded<HostConfig>> {
+  return loadHostOver(file, places, { counts: false });
+}
+
+async function loadHostOver(file: string, places: Places, how: { counts: boolean }): Promise<Loaded<HostConfig>> {
   const files = hostFiles(places);
-  const shipped = await readHost(files.shipped);
+  const shipped = await readHost(files.shipped, { counts: false });
   if (shipped === null) throw invalidPolicy({ file: files.shipped, what: 'the shipped host.yaml is missing' });
   const defaults = draftOf(shipped, hostKeys);
   requireAll(defaults, hostKeys, shipped, 'copy the shipped file again');
-  const own = await readHost(file);
+  const own = await readHost(file, how);
   const whole = own === null ? defaults : over(defaults, draftOf(own, hostKeys));
   return { value: toHostConfig(whole.data), origins: ordered(whole.origins, hostKeys), written: whole.data };
 }
@@ -47,13 +51,13 @@ export async function loadPolicy(name: string, places: Places): Promise<Loaded<P
 
 /** A policy from a file anywhere, as `policy check FILE` asks; what it extends is looked up in `places`. */
 export async function loadPolicyFile(file: string, places: Places): Promise<Loaded<Policy>> {
-  const text = await readIfPresent(file);
+  const text = await readIfPresent(file, { counts: false });
   if (text === null) throw invalidPolicy({ file, what: 'there is no such file' });
   return await complete(policySource(text, file), places);
 }
 
-async function readHost(file: string): Promise<Source | null> {
-  const text = await readIfPresent(file);
+async function readHost(file: string, how: { counts: boolean }): Promise<Source | null> {
+  const text = await readIfPresent(file, how);
   if (text === null) return null;
   const source = readSource(text, file);
   checkSource(source, 'host');
@@ -62,7 +66,8 @@ async function readHost(file: string): Promise<Source | null> {
 
 async function readFirst(name: string, places: Places): Promise<Source | null> {
   for (const file of policyFiles(name, places)) {
-    const text = await readIfPresent(file);
+    // Of those that come with domctl, whoever installed them answers.
+    const text = await readIfPresent(file, { counts: dirname(file) !== places.shippedDir });
     if (text !== null) return policySource(text, file);
   }
   return null;

@@ -97,8 +97,9 @@ function rbd({ name, hosts, snapshot, config, protocol }: NetworkSource): object
 
 function url(source: NetworkSource): object {
   const { protocol, name, query, verifiesServer, readaheadBytes, timeoutSeconds } = source;
-  const path = encodeURI((name ?? '').replace(/^\//, ''));
-  const question = query === null ? '' : `?${query}`;
+  // A question mark in a name is no query, and a sharp in either no end of what is asked for.
+  const path = encodeURI((name ?? '').replace(/^\//, '')).replace(/[?#]/g, encodeURIComponent);
+  const question = query === null ? '' : `?${query.replace(/[^!-~]+|#/gu, encodeURIComponent)}`;
   return {
     driver: protocol,
     url: `${protocol}://${authority(source)}/${path}${question}`,

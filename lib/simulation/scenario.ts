@@ -104,7 +104,7 @@ type Written = Partial<z.output<z.ZodObject<{ [K in keyof typeof shape]: (typeof
 
 /** The scenario in a file; what it leaves out is the host's, or usual. Throws INVALID_POLICY with line and key. */
 export async function readScenario(file: string, host: HostConfig): Promise<Scenario> {
-  const text = await readIfPresent(file);
+  const text = await readIfPresent(file, { counts: false });
   if (text === null) throw invalidPolicy({ file, what: 'there is no such file' });
   return parseScenario(text, file, host);
 }

@@ -2,7 +2,7 @@
 import { sysinfoNames } from '../domain/sysinfo.ts';
 import { integer } from './numbers.ts';
 import { first, holder, ignored, missing, only, part, required, several, under, value, whole } from './property.ts';
-import { flag, line, orNothing, path, supported, text, uuid } from './values.ts';
+import { flag, line, listedPath, orNothing, supported, text, uuid } from './values.ts';
 
 const yesNo = value(flag('yes', 'no'));
 const most = Number.MAX_SAFE_INTEGER;
@@ -43,7 +43,7 @@ export const identity = {
   '/domain/os/bios/@useserial': ignored(value(supported('no'))),
   '/domain/os/bios/@rebootTimeout': value(integer(-1, 65535)),
   '/domain/os/acpi': holder,
-  '/domain/os/acpi/table': several(value(path('/etc/web1.slic'))),
+  '/domain/os/acpi/table': several(value(listedPath('/etc/web1.slic'))),
   '/domain/os/acpi/table/@type': required(only('raw', 'slic', 'msdm')),
   ...under('/domain/seclabel', {
     '': several(whole(ignored(holder))),

@@ -78,8 +78,9 @@ describeEndToEnd('API', () => {
     socket.on('data', (chunk: Buffer) => (said += chunk.toString()));
     await eventually('the answer is whole', () => said.endsWith('}}'));
     socket.destroy();
-    expect(said).toMatch(/^HTTP\/1\.1 400 /);
+    expect(said).toMatch(/^HTTP\/1\.1 413 /);
     expect(said).toContain('"code":"USAGE"');
+    expect(said).toContain('the request is longer than 16 MiB');
   });
 
   test('a caller that hangs up does not undo a destroy', async () => {

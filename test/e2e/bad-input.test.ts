@@ -364,7 +364,8 @@ describeEndToEnd('images', () => {
     await using host = await createHost();
     const image = host.image('a.img');
     chownSync(image, 0, 0);
-    await host.define({ name: 'db1', disks: [image] });
+    // Shared by many to write: lent to none of them.
+    await host.define({ name: 'db1', disks: [{ path: image, shareable: true }] });
     const { exit, stderr } = await host.domctl(['start', 'db1']);
     expect(exit).toBe(1);
     expect(stderr).toMatch(/^error: cannot start domain 'db1': .*Could not open '.*a\.img': Permission denied/);

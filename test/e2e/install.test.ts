@@ -43,6 +43,32 @@ describeEndToEnd('installed', () => {
     expect(domctl('daemon', 'stop').status).toBe(0);
   });
 
+  test.skipIf(process.getuid?.() !== 0)(
+    "install.sh makes the hypervisors' user and the group once, and not for a package",
+    () => {
+      const root = mkdtempSync(join(tmpdir(), 'domctl-install-'));
+      onTestFinished(() => rmSync(root, { recursive: true }));
+      const accounts = ['passwd', 'group'].map((name) => readFileSync(join('/etc', name), 'utf8'));
+      // A copy of /etc of its own: the host's accounts stay as they are.
+      const own = `cp -a /etc ${root}/etc && mount --bind ${root}/etc /etc && sed -i '/^domctl/d' /etc/passwd /etc/group /etc/shadow /etc/gshadow`;
+      execFileSync('unshare', ['-m', 'sh', '-e', '-c', `${own}\n${script} ${root}/usr\n${script} ${root}/usr`]);
+      const made = readFileSync(join(root, 'etc/passwd'), 'utf8').split('\n');
+      expect(made.filter((line) => line.startsWith('domctl'))).toEqual([
+        expect.stringMatching(/^domctl-qemu:x:\d+:\d+:[^:]*:\/:\/usr\/sbin\/nologin$/),
+      ]);
+      const groups = readFileSync(join(root, 'etc/group'), 'utf8').split('\n');
+      expect(
+        groups
+          .filter((line) => line.startsWith('domctl'))
+          .map((line) => line.split(':')[0])
+          .sort(),
+      ).toEqual(['domctl', 'domctl-qemu']);
+      execFileSync(script, ['/usr'], { env: { ...process.env, DESTDIR: join(root, 'package') } });
+      expect(readFileSync(join(root, 'package/usr/lib/sysusers.d/domctl.conf'), 'utf8')).toContain('u domctl-qemu ');
+      expect(['passwd', 'group'].map((name) => readFileSync(join('/etc', name), 'utf8'))).toEqual(accounts);
+    },
+  );
+
   test('install.sh takes no relative prefix', () => {
     expect(spawnSync(script, ['usr'], { encoding: 'utf8' })).toMatchObject({ status: 2, stdout: '' });
   });

@@ -31,7 +31,7 @@ export async function doIn(lab: Lab, script: string, ...args: readonly string[])
 /** As docs/install.md has it, up to the units. */
 export async function install(lab: Lab): Promise<void> {
   await sayIn(lab, join(checkout, 'packaging/install.sh'), '/usr');
-  await doIn(lab, 'useradd --system --no-create-home --shell /usr/sbin/nologin domctl-qemu; systemctl daemon-reload');
+  await doIn(lab, 'systemctl daemon-reload');
 }
 
 /** What domctl's units, or systemd about them, said in a boot: 0 is this one, -1 the one before. */

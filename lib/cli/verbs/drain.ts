@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.ts';
 import type { DrainAnswer } from '../../client/contract.ts';
 import { type Context, defineVerb } from '../command.ts';
+import { printable } from '../printable.ts';
 import { renderAtRest, renderDrain, renderReleased } from '../render/domain.ts';
 
 const redrawMs = 200;
@@ -67,7 +68,7 @@ class Redrawn {
 
   show(draining: readonly string[], ended: readonly string[]): void {
     const up = this.#lines > 0 ? `\x1b[${this.#lines}A` : '';
-    process.stdout.write(`${up}\x1b[J${[...ended, ...draining].map((line) => `${line}\n`).join('')}`);
+    process.stdout.write(`${up}\x1b[J${[...ended, ...draining].map((line) => `${printable(line)}\n`).join('')}`);
     this.#lines = draining.length;
   }
 }

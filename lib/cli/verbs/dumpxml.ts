@@ -1,4 +1,5 @@
 import { defineVerb } from '../command.ts';
+import { asReferences } from '../printable.ts';
 
 export const dumpxml = defineVerb({
   usage: 'dumpxml <domain>',
@@ -7,11 +8,12 @@ export const dumpxml = defineVerb({
   build: (yargs) =>
     yargs
       .positional('domain', { type: 'string', demandOption: true, describe: 'Name, UUID or id' })
-      .option('inactive', { type: 'boolean', default: false, describe: 'The definition, even while it runs' }),
-  async run({ domain, inactive }, context) {
+      .option('inactive', { type: 'boolean', default: false, describe: 'The definition, even while it runs' })
+      .option('security-info', { type: 'boolean', default: false, describe: 'With passwords that libvirt left in it' }),
+  async run({ domain, inactive, 'security-info': securityInfo }, context) {
     const client = await context.connect();
-    const xml = await client.xml(domain, inactive);
-    context.say(xml.trimEnd());
+    const xml = await client.xml(domain, inactive, securityInfo);
+    context.say(asReferences(xml.trimEnd()));
     context.answer({ xml });
     return 0;
   },

@@ -14,7 +14,7 @@ export const edit = defineVerb({
   async run({ domain }, context) {
     const client = await context.connect();
     const { name, uuid } = await client.info(domain);
-    const xml = await client.xml(uuid, true);
+    const xml = await client.xml(uuid, true, true);
     const file = new EditedFile(`${name.replace(/[^\w.-]/g, '_')}.xml`, xml);
     return new Editing(client, context, { name, xml, file }).run();
   },

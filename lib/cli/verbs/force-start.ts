@@ -3,6 +3,7 @@ import { DomctlError } from '../../errors.ts';
 import { formatBytes } from '../../format.ts';
 import { type Context, defineVerb } from '../command.ts';
 import { dryRunOption, showDryRun } from '../dry-run.ts';
+import { printable } from '../printable.ts';
 import { withWaitingNote } from '../progress.ts';
 import { renderArithmetic, renderBrake } from '../render/memory.ts';
 import { queued, waitOptions, waitTimeout } from './start.ts';
@@ -48,5 +49,5 @@ function showStarted(answer: StartAnswer, context: Context): number {
 function explainRefusal(error: unknown, context: Context): void {
   if (context.json || !(error instanceof DomctlError) || !error.details['arithmetic']) return;
   const explained = error.details as unknown as Parameters<typeof renderArithmetic>[0] & { domain: string };
-  process.stderr.write(renderArithmetic({ ...explained, name: explained.domain }));
+  process.stderr.write(printable(renderArithmetic({ ...explained, name: explained.domain })));
 }

@@ -1,6 +1,7 @@
 import { DomctlError } from '../../errors.ts';
 import type { MonitorRequestBody } from '../../client/hardware.ts';
 import { defineVerb } from '../command.ts';
+import { asEscapes } from '../printable.ts';
 
 export const qemuMonitorCommand = defineVerb({
   usage: 'qemu-monitor-command <domain> <command>',
@@ -18,7 +19,7 @@ export const qemuMonitorCommand = defineVerb({
     const body = readCommand(command);
     const client = await context.connect();
     const answer = await client.monitor(domain, body);
-    context.say(JSON.stringify(answer, null, pretty ? 2 : undefined));
+    context.say(asEscapes(JSON.stringify(answer, null, pretty ? 2 : undefined)));
     context.answer(answer);
     return 0;
   },

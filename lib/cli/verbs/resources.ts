@@ -19,9 +19,9 @@ export const resources = defineVerb({
   async run({ watch }, context) {
     const client = await context.connect();
     const show = (answer: ResourcesAnswer): void => {
-      const head = watch && process.stdout.isTTY ? anew : '';
+      if (watch && process.stdout.isTTY) process.stdout.write(anew);
       const rest = watch && !process.stdout.isTTY ? '\n' : '';
-      context.say(`${head}${renderResources(answer).trimEnd()}${rest}`);
+      context.say(`${renderResources(answer).trimEnd()}${rest}`);
       context.answer(answer);
     };
     show(await client.resources());

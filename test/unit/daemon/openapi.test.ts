@@ -1,6 +1,7 @@
 /** The OpenAPI document has every route of the server, and no other; requests are described by the schemas that check them. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { Connections } from '../../../lib/daemon/connections.ts';
 import { describeApi, operations } from '../../../lib/daemon/openapi.ts';
 import { buildServer, type Daemon } from '../../../lib/daemon/server.ts';
 
@@ -17,7 +18,7 @@ const committed = JSON.parse(
 /** `METHOD /path/{parameter}` of every route the server has. */
 async function routes(): Promise<string[]> {
   // No route is called: what they reach need not be there.
-  const app = buildServer({ services: {} } as Daemon);
+  const app = buildServer({ services: {}, connections: new Connections() } as Daemon);
   const found: string[] = [];
   app.addHook('onRoute', ({ method, url }) => {
     if (method !== 'HEAD') found.push(`${String(method)} ${url.replace(/:(\w+)/g, '{$1}')}`);

@@ -1,12 +1,17 @@
 import {
   appendFileSync,
+  chmodSync,
+  chownSync,
   closeSync,
   existsSync,
+  lchownSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -16,8 +21,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   lastWords,
   logFile,
+  makeLogRoot,
   makeRuntimeDirectory,
   makeRuntimeRoot,
+  makeStateRoot,
   qmpSocket,
   removeRuntimeDirectory,
   trimLog,
@@ -148,4 +155,44 @@ describe('the runtime directory of an incarnation', () => {
       expect.objectContaining({ code: 'USAGE' }),
     );
   });
+});
+
+const isRoot = process.getuid?.() === 0;
+
+describe('a directory of ours', () => {
+  const roots = [
+    ['stateDir', makeStateRoot],
+    ['runtimeDir', makeRuntimeRoot],
+    ['logDir', makeLogRoot],
+  ] as const;
+
+  test.each(roots)('%s is made, and is ours', async (key, make) => {
+    const path = join(directory, 'fresh');
+    await make({ ...places, [key]: path });
+    expect(statSync(path)).toMatchObject({ uid: process.getuid?.() });
+    expect(statSync(path).mode & 0o022).toBe(0);
+    chmodSync(path, 0o777);
+    await make({ ...places, [key]: path });
+    expect(statSync(path).mode & 0o022).toBe(0);
+  });
+
+  test.skipIf(!isRoot).each(roots)(
+    `%s that somebody else made is refused${isRoot ? '' : ' (skipped: needs root)'}`,
+    async (key, make) => {
+      const path = join(directory, 'theirs');
+      mkdirSync(path);
+      chownSync(path, 65_534, 65_534);
+      await expect(make({ ...places, [key]: path })).rejects.toMatchObject({
+        code: 'HOST_LACKS',
+        message: `${path} belongs to uid 65534, not to who runs domctld (uid 0)`,
+        hint: expect.stringContaining(`chown 0 ${path}`),
+      });
+      // Nor is one of ours to which somebody else's link leads.
+      const link = join(directory, 'link');
+      mkdirSync(join(directory, 'ours'));
+      symlinkSync('ours', link);
+      lchownSync(link, 65_534, 65_534);
+      await expect(make({ ...places, [key]: link })).rejects.toMatchObject({ code: 'HOST_LACKS' });
+    },
+  );
 });

@@ -140,6 +140,7 @@ export const launch: Launch = {
   promisedBytes: 2 ** 30 + 2 ** 20,
   vcpus: 2,
   claims: [{ kind: 'image', path: '/images/a.qcow2', device: 5, inode: 6, mode: 'exclusive' }],
+  loans: [{ path: '/images/a.qcow2', inode: 6, owner: 0, borrower: 64_055 }],
   companions: [{ kind: 'swtpm', socket: 'swtpm.sock' }],
   clocks: { killAfterMs: 10_000, freedTimeoutMs: 40_000, stalledAfterMs: 5000 },
   shutdown: { modes: ['agent', 'acpi'], forceAfterMs: null },

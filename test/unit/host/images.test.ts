@@ -1,4 +1,5 @@
 /** Claims on images and what lies behind them, on real files with headers made by hand (QEMU docs/interop/qcow2.txt). */
+import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,6 +112,15 @@ describe('a backing chain', () => {
       disk('', { format: 'fat', source: { type: 'dir', path }, readonly: true });
     expect(await claimed(directory(at('files')))).toEqual([]);
     await expect(claimImages([directory(raw('a.raw'))])).rejects.toMatchObject({ code: 'HOST_LACKS' });
+  });
+
+  test('that is no file is never opened: a FIFO would keep the daemon waiting, a device might act', async () => {
+    execFileSync('mkfifo', [at('fifo')]);
+    for (const name of [at('fifo'), '/dev/tty', directory])
+      await expect(claimed(disk(qcow2('top', name)))).rejects.toMatchObject({
+        code: 'HOST_LACKS',
+        message: `${name} (backing file of disk 'vda') is not a regular file`,
+      });
   });
 
   test('is relative to the image that names it', async () => {

@@ -21,8 +21,9 @@ export function operatorWith(files: Readonly<Record<string, string | Uint8Array>
   onTestFinished(() => rmSync(configDir, { recursive: true }));
   for (const [path, content] of Object.entries(files)) {
     const file = join(configDir, path);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, content);
+    // Whatever the umask of who runs the tests: what others may write does not count.
+    mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+    writeFileSync(file, content, { mode: 0o644 });
   }
   return { configDir, shippedDir };
 }

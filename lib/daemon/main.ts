@@ -2,7 +2,7 @@
  * domctld: owns the cgroups and the journal of one state directory. Comes up by proving that the host can do it, folding
  * the journal, and listening; tells its starter so on descriptor 3. Ending it ends no VM.
  */
-import { chmod, open, readdir, stat, unlink } from 'node:fs/promises';
+import { chmod, open, stat, unlink } from 'node:fs/promises';
 import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -31,11 +31,13 @@ import { Fleet } from './fleet.ts';
 import { Guests } from './guests.ts';
 import { Hardware } from './hardware.ts';
 import { Journal, type Remembered } from './journal.ts';
+import { LogKeeper } from './log-keeper.ts';
 import { Metrics } from './metrics.ts';
 import { Neighbours, type PromisePlaces } from './neighbours.ts';
+import { keepReaping } from './orphans.ts';
 import { recover } from './recover.ts';
 import { chooseRoot } from './root-choice.ts';
-import { makeRuntimeRoot, makeStateRoot, sweepRuntimeDirectories, trimLog } from './runtime-files.ts';
+import { makeRuntimeRoot, makeStateRoot, sweepRuntimeDirectories } from './runtime-files.ts';
 import { buildServer } from './server.ts';
 import { ServiceManager } from './service-manager.ts';
 import { Starter } from './starting.ts';
@@ -44,7 +46,6 @@ import { Verbs } from './verbs.ts';
 
 /** The starter waits for one line here: `ready`, or the error envelope. Of a service manager it is the listening socket. */
 const startedFd = 3;
-const trimLogsEveryMs = 30_000;
 
 /** Runs until told to stop. Throws what keeps it from starting. */
 async function runDaemon(given: Places, log: Log): Promise<void> {
@@ -84,8 +85,10 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const app = buildServer({ fleet, services, about: describe(root), ...parts, stop });
   await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.
-  await sweep(fleet, root, places);
-  const trimming = setInterval(() => void trimLogs(places, log), trimLogsEveryMs);
+  await sweep(fleet, services);
+  const logs = new LogKeeper(places.logDir, log);
+  void logs.keep();
+  keepReaping(services);
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
@@ -94,7 +97,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   manager.ready(summarize(fleet));
 
   function stop(): void {
-    clearInterval(trimming);
+    logs.close();
     manager.stopping();
     starter.close();
     void app
@@ -204,7 +207,7 @@ function cgroupIds(root: CgroupRoot): ReadonlyMap<string, readonly number[]> {
 }
 
 /** What a daemon left that ended while it tidied up: empty cgroups of domains, runtime files of the released. */
-async function sweep(fleet: Fleet, root: CgroupRoot, places: Places): Promise<void> {
+async function sweep(fleet: Fleet, { root, places, log }: Services): Promise<void> {
   const ids = cgroupIds(root);
   const supervised = new Set(fleet.supervisors.map(({ launch }) => launch.cgroup));
   for (const [branch, children] of ids) {
@@ -215,7 +218,13 @@ async function sweep(fleet: Fleet, root: CgroupRoot, places: Places): Promise<vo
     await root.at(branch).removeIfEmpty();
   }
   const known = new Set([...fleet.supervisors.map(({ launch }) => launch.id), ...[...ids.values()].flat()]);
-  await sweepRuntimeDirectories(places, (id) => known.has(id));
+  await sweepRuntimeDirectories(
+    places,
+    (id) => known.has(id),
+    (error) => {
+      log.warn({ err: error }, 'remove runtime files');
+    },
+  );
 }
 
 async function fold(
@@ -313,15 +322,6 @@ async function isListenedOn(path: string): Promise<boolean> {
       resolve(!isErrno(error, 'ECONNREFUSED', 'ENOENT'));
     });
   });
-}
-
-async function trimLogs(places: Places, log: Log): Promise<void> {
-  try {
-    const names = (await readdir(places.logDir)).filter((name) => name.endsWith('.log'));
-    await Promise.all(names.map(async (name) => trimLog(join(places.logDir, name))));
-  } catch (error) {
-    log.warn({ err: error }, 'trim logs');
-  }
 }
 
 /** Nobody may be listening there: started by hand, descriptor 3 is not open. */

@@ -8,6 +8,7 @@ import { readBootId } from '../host/inventory.ts';
 import { isSameProcess } from '../host/processes.ts';
 import { completeLaunch } from './launcher.ts';
 import { launchedDomain } from './stored-domain.ts';
+import { killAll } from './stragglers.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** Brings one remembered incarnation to its true state; long work goes on in the background. */
@@ -69,7 +70,7 @@ async function recoverLaunch(supervisor: Supervisor): Promise<void> {
 
 /** A crash between birth and its record leaves a process without a name: it must not stay. */
 async function killWhoeverIsInside(supervisor: Supervisor): Promise<void> {
-  await supervisor.cgroup.kill().catch((error: unknown) => {
+  await killAll(supervisor.cgroup).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error;
   });
 }

@@ -1,4 +1,4 @@
-/** Sizes, rates and times as people read them: GiB with one decimal, in tables and in sentences alike. */
+/** Sizes, rates and times as people read them: GiB with one decimal, in tables and in sentences alike; and words of others. */
 
 const gib = 1024 ** 3;
 
@@ -29,4 +29,13 @@ export function formatElapsed(ms: number): string {
 export function formatRemaining(ms: number): string {
   const seconds = Math.max(1, Math.round(ms / 1000));
   return seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/**
+ * Words of a program or a guest, for a log or a terminal: on one line, without characters that steer it or hide (categories
+ * Cc and Cf), and not longer than `most`.
+ */
+export function oneLine(text: string, most: number): string {
+  const start = text.slice(0, most + 1).replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
+  return text.length <= most ? start : `${start.slice(0, most)}…`;
 }

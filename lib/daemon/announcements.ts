@@ -122,19 +122,23 @@ function budgetOf(supervisor: Supervisor): GuestBudget {
 const burst = 60;
 const perEventMs = 1000;
 
-/** What one guest may cause to be told. */
+/** What one guest may cause: so much at once, then one each `perEventMs`. */
 export class GuestBudget {
-  #left = burst;
+  readonly #rate: { readonly burst: number; readonly perEventMs: number };
+  #left: number;
   #atMs: number;
   #suppressed = 0;
 
-  constructor(nowMs: number) {
+  constructor(nowMs: number, rate = { burst, perEventMs }) {
+    this.#rate = rate;
+    this.#left = rate.burst;
     this.#atMs = nowMs;
   }
 
   /** How many were suppressed since the last one that was told; null: this one is too. */
   spend(nowMs: number): number | null {
-    this.#left = Math.min(burst, this.#left + Math.max(0, nowMs - this.#atMs) / perEventMs);
+    const earned = Math.max(0, nowMs - this.#atMs) / this.#rate.perEventMs;
+    this.#left = Math.min(this.#rate.burst, this.#left + earned);
     this.#atMs = nowMs;
     if (this.#left < 1) {
       this.#suppressed += 1;

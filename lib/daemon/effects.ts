@@ -1,7 +1,6 @@
 /** What follows a transition: one handler for each effect. Handlers act and report back by events; none changes state itself. */
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { closeFd, watchPidfd } from '../../native/index.ts';
 import { describeClaim } from '../domain/claims.ts';
 import type { ProcessIdentity } from '../domain/incarnation.ts';
@@ -18,6 +17,7 @@ import { returnLoans } from './loans.ts';
 import { keepMonitor } from './monitor.ts';
 import { lastWords, logFile, removeRuntimeDirectory } from './runtime-files.ts';
 import { openProcess, signalUnlessGone } from './signals.ts';
+import { awaitStragglers, killAll } from './stragglers.ts';
 import type { Supervisor } from './supervisor.ts';
 import { removeTransient } from './tpm.ts';
 
@@ -34,11 +34,11 @@ const handlers = {
     // A hypervisor ends itself by stopping its vCPUs first: they must be able to.
     await supervisor.brake?.release();
     if (supervisor.handle) signalUnlessGone(supervisor.handle.pidfd, constants.signals[signal]);
-    await supervisor.cgroup.unthrottle();
+    await letRun(supervisor);
   },
 
   async scheduleKill(supervisor) {
-    schedule(supervisor, 'kill', async () => void (await supervisor.tell({ kind: 'killDue' })));
+    scheduleKill(supervisor);
   },
 
   async scanHelper(supervisor) {
@@ -67,7 +67,7 @@ const handlers = {
   async endCompanions(supervisor) {
     await supervisor.brake?.end();
     await endCompanions(supervisor);
-    await supervisor.cgroup.unthrottle();
+    await letRun(supervisor);
   },
 
   async proveFreed(supervisor) {
@@ -94,13 +94,11 @@ const handlers = {
   },
 
   async scheduleStragglers(supervisor) {
-    schedule(supervisor, 'stragglers', async () => {
-      if (hasStragglers(supervisor)) await supervisor.tell({ kind: 'stragglersDue' });
-    });
+    awaitStragglers(supervisor);
   },
 
   async killCgroup(supervisor) {
-    await supervisor.cgroup.kill();
+    await killAll(supervisor.cgroup);
   },
 
   async watchMemory(supervisor) {
@@ -111,6 +109,7 @@ const handlers = {
       stalledAfterMs: supervisor.launch.clocks.stalledAfterMs,
       tracker: supervisor.tracker,
       signal: supervisor.ending.signal,
+      onEmpty: async () => clearRuntimeFiles(supervisor),
       onHolder: (holder) => {
         supervisor.holder = holder;
       },
@@ -131,7 +130,7 @@ const handlers = {
       // The domain's own cgroup goes with its last incarnation. All of it before `released` is said.
       await supervisor.branch().removeIfEmpty();
       reach('branch removed');
-      await removeRuntimeDirectory(supervisor.services.places, supervisor.launch.id);
+      await clearRuntimeFiles(supervisor);
       reach('runtime directory removed');
       await removeTransientTpm(supervisor);
       await supervisor.tell({ kind: 'cgroupRemoved' });
@@ -201,13 +200,13 @@ function helperOf({ state, launch: { helper }, cgroup }: Supervisor): ProcessIde
 }
 
 /** After killAfterMs, once: a clock that already runs is left to run. */
-function schedule(supervisor: Supervisor, name: 'kill' | 'stragglers', due: () => Promise<void>): void {
-  if (supervisor.timers.has(name)) return;
+function scheduleKill(supervisor: Supervisor): void {
+  if (supervisor.timers.has('kill')) return;
   const timer = setTimeout(() => {
-    supervisor.timers.delete(name);
-    supervisor.inBackground(name, due);
+    supervisor.timers.delete('kill');
+    supervisor.inBackground('kill', async () => void (await supervisor.tell({ kind: 'killDue' })));
   }, supervisor.launch.clocks.killAfterMs);
-  supervisor.timers.set(name, timer);
+  supervisor.timers.set('kill', timer);
 }
 
 /** Reaped if it became our child (we are a subreaper), after SIGKILL if it is not to be waited for. */
@@ -243,19 +242,22 @@ function followProcess(supervisor: Supervisor, hypervisor: ProcessIdentity): boo
   return true;
 }
 
+/** Ends whatever keeps its processes from running, and thus from ending: limits of ours, a freezer of anyone's. */
+async function letRun({ cgroup }: Supervisor): Promise<void> {
+  await cgroup.unthrottle();
+  await cgroup.thaw();
+}
+
 /**
- * Processes inside that are not on their way out: children that stay, whatever they are. But for the helper at its work:
- * while bytes fall it has all the time it needs.
+ * They may lie in memory (a runtime directory on tmpfs), charged to the incarnation that wrote them: they go before its
+ * memory can. What cannot be removed is no reason to call it unknown.
  */
-function hasStragglers({ cgroup, state }: Supervisor): boolean {
-  if (state.kind !== 'exiting' && state.kind !== 'draining') return false;
-  const populated = cgroup.populated();
-  if (!populated.known || !populated.value) return false;
-  const working = state.kind === 'draining' ? state.helper : null;
-  return cgroup.processes().some((pid) => {
-    const facts = readProcess(pid);
-    return facts?.exiting === false && !(working && isDeepStrictEqual(facts.identity, working));
-  });
+async function clearRuntimeFiles({ services, launch }: Supervisor): Promise<void> {
+  try {
+    await removeRuntimeDirectory(services.places, launch.id);
+  } catch (error) {
+    services.log.warn({ domain: launch.domain, incarnation: launch.id, err: error }, 'remove runtime files');
+  }
 }
 
 /** EBUSY right after the last exit: the kernel is a moment behind its own events. */

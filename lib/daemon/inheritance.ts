@@ -28,7 +28,7 @@ export function cgroupIds(root: CgroupRoot): ReadonlyMap<string, readonly number
 
 /** What a daemon left that ended while it tidied up: empty cgroups of domains, runtime files of the released. */
 export async function sweep(fleet: Fleet, services: Services): Promise<void> {
-  const { root, places } = services;
+  const { root, places, log } = services;
   const ids = cgroupIds(root);
   const supervised = new Set(fleet.supervisors.map(({ launch }) => launch.cgroup));
   for (const [branch, children] of ids) {
@@ -39,7 +39,13 @@ export async function sweep(fleet: Fleet, services: Services): Promise<void> {
     await root.at(branch).removeIfEmpty();
   }
   const kept = new Set([...fleet.supervisors.map(({ launch }) => launch.id), ...[...cgroupIds(root).values()].flat()]);
-  await sweepRuntimeDirectories(places, (id) => kept.has(id));
+  await sweepRuntimeDirectories(
+    places,
+    (id) => kept.has(id),
+    (error) => {
+      log.warn({ err: error }, 'remove runtime files');
+    },
+  );
   await sweepTpms(fleet, services);
 }
 

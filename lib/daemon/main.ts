@@ -2,7 +2,7 @@
  * domctld: owns the cgroups and the journal of one state directory. Comes up by proving that the host can do it, folding
  * the journal, and listening; tells its starter so on descriptor 3. Ending it ends no VM.
  */
-import { open, readdir } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { CgroupRoot, readHierarchy } from '../../cgroups/hierarchy.ts';
@@ -33,10 +33,12 @@ import { cgroupIds, inherit, sweep } from './inheritance.ts';
 import { Journal } from './journal.ts';
 import type { Remembered } from './journal-file.ts';
 import { listen } from './listening.ts';
+import { LogKeeper } from './log-keeper.ts';
 import { Metrics } from './metrics.ts';
 import { Neighbours, type PromisePlaces } from './neighbours.ts';
+import { keepReaping } from './orphans.ts';
 import { chooseRoot } from './root-choice.ts';
-import { makeLogRoot, makeRuntimeRoot, makeStateRoot, trimLog } from './runtime-files.ts';
+import { makeLogRoot, makeRuntimeRoot, makeStateRoot } from './runtime-files.ts';
 import { buildServer } from './server.ts';
 import { ServiceManager } from './service-manager.ts';
 import { Starter } from './starting.ts';
@@ -45,7 +47,6 @@ import { Verbs } from './verbs.ts';
 
 /** The starter waits for one line here: `ready`, or the error envelope. Of a service manager it is the listening socket. */
 const startedFd = 3;
-const trimLogsEveryMs = 30_000;
 
 /** Runs until told to stop. Throws what keeps it from starting. */
 async function runDaemon(given: Places, log: Log): Promise<void> {
@@ -88,7 +89,9 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   await listen(app, { places, inherited, connections });
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, services);
-  const trimming = setInterval(() => void trimLogs(places, log), trimLogsEveryMs);
+  const logs = new LogKeeper(places.logDir, log);
+  void logs.keep();
+  keepReaping(services);
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
@@ -97,7 +100,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   manager.ready(summarize(fleet));
 
   function stop(): void {
-    clearInterval(trimming);
+    logs.close();
     manager.stopping();
     starter.close();
     void app
@@ -213,15 +216,6 @@ function describe(root: CgroupRoot): VersionAnswer {
     hierarchy: root.hierarchy.kind,
     cgroupRoot: root.path,
   };
-}
-
-async function trimLogs(places: Places, log: Log): Promise<void> {
-  try {
-    const names = (await readdir(places.logDir)).filter((name) => name.endsWith('.log'));
-    await Promise.all(names.map(async (name) => trimLog(join(places.logDir, name))));
-  } catch (error) {
-    log.warn({ err: error }, 'trim logs');
-  }
 }
 
 /** Nobody may be listening there: started by hand, descriptor 3 is not open. */

@@ -1,11 +1,11 @@
 /** QMP's side of an incarnation: connects, turns what QEMU says into events of ours, and asks how the guest is after a gap. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Launch, PauseReason } from '../domain/incarnation.ts';
-import { type QemuStatus, ready } from '../qemu/commands.ts';
+import { type QemuStatus, queryStatus, ready } from '../qemu/commands.ts';
 import { QmpClient } from '../qemu/qmp.ts';
 import type { QmpEvent } from '../qemu/qmp-messages.ts';
-import { announceHypervisor } from './announcements.ts';
 import { takeBrakeAgain } from './brake.ts';
+import { type Ears, hear } from './hearing.ts';
 import { qmpSocket } from './runtime-files.ts';
 import type { NewEvent, Supervisor } from './supervisor.ts';
 
@@ -21,11 +21,12 @@ export async function connectMonitor(
   deadlineMs: number,
   signal: AbortSignal,
 ): Promise<QemuStatus> {
+  const ears = earsOf(supervisor);
   const client = await QmpClient.connect(qmpSocket(supervisor.services.places, supervisor.launch.id), {
     deadlineMs,
     signal,
     onEvent: (event) => {
-      hear(supervisor, event);
+      hear(supervisor, event, ears);
     },
   });
   supervisor.qmp = client;
@@ -70,31 +71,30 @@ export function eventOfStatus(status: QemuStatus, { lifecycle }: Launch): NewEve
     return { kind: 'guestShutdown', byGuest: true, panicked: false, action: lifecycle.onPoweroff };
   return status.running
     ? { kind: 'guestResumed' }
-    : { kind: 'guestPaused', reason: pauseReasons[status.status] ?? 'unknown' };
+    : { kind: 'guestPaused', reason: pauseReasons.get(status.status) ?? 'unknown' };
 }
 
-const pauseReasons: Readonly<Record<string, PauseReason>> = {
-  paused: 'user',
-  prelaunch: 'starting up',
-  'io-error': 'I/O error',
-  watchdog: 'watchdog',
-  'guest-panicked': 'panicked',
-  suspended: 'pmsuspended',
-};
+const pauseReasons: ReadonlyMap<string, PauseReason> = new Map([
+  ['paused', 'user'],
+  ['prelaunch', 'starting up'],
+  ['io-error', 'I/O error'],
+  ['watchdog', 'watchdog'],
+  ['guest-panicked', 'panicked'],
+  ['suspended', 'pmsuspended'],
+]);
 
-/** QEMU's event as ours; those that change no state are only logged. */
-function hear(supervisor: Supervisor, event: QmpEvent): void {
-  supervisor.services.log.info({
-    domain: supervisor.launch.domain,
-    incarnation: supervisor.launch.id,
-    qmp: event.name,
-    data: event.data,
-  });
-  announceHypervisor(supervisor, event);
-  const told = translate(event, supervisor);
-  if (told) supervisor.inBackground(`QMP event ${event.name}`, async () => void (await supervisor.tell(told)));
+/** What its events mean, and how its guest is when there were too many of them. */
+function earsOf(supervisor: Supervisor): Ears {
+  return {
+    understand: (event) => translate(event, supervisor),
+    async ask() {
+      const { qmp, launch } = supervisor;
+      return qmp && isLive(supervisor) ? eventOfStatus(await queryStatus(qmp), launch) : null;
+    },
+  };
 }
 
+/** QEMU's event as ours; null for those that change no state. */
 function translate(event: QmpEvent, { launch: { lifecycle }, brake }: Supervisor): NewEvent | null {
   switch (event.name) {
     case 'SHUTDOWN':
@@ -113,9 +113,9 @@ function translate(event: QmpEvent, { launch: { lifecycle }, brake }: Supervisor
     case 'GUEST_PANICKED':
       return { kind: 'guestPanicked', action: lifecycle.onCrash };
     case 'WATCHDOG':
-      return { kind: 'watchdogFired', action: String(event.data['action']) };
+      return { kind: 'watchdogFired', action: word(event.data['action']) };
     case 'BLOCK_IO_ERROR':
-      return { kind: 'diskFailed', action: String(event.data['action']) };
+      return { kind: 'diskFailed', action: word(event.data['action']) };
     case 'RESET':
       return { kind: 'guestReset' };
     case 'SUSPEND':
@@ -125,4 +125,9 @@ function translate(event: QmpEvent, { launch: { lifecycle }, brake }: Supervisor
     default:
       return null;
   }
+}
+
+/** A hypervisor may send anything there. */
+function word(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

@@ -11,6 +11,7 @@ import { completeLaunch } from './launcher.ts';
 import { returnLoans } from './loans.ts';
 import { qmpSocket } from './runtime-files.ts';
 import { launchedDomain } from './stored-domain.ts';
+import { killAll } from './stragglers.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** Brings one remembered incarnation to its true state; long work goes on in the background. */
@@ -82,7 +83,7 @@ function socketOf({ launch, services }: Supervisor): string {
 
 /** What is left of a launch that came to no hypervisor: companions, a child on its way to be one. */
 async function killWhoeverIsInside(supervisor: Supervisor): Promise<void> {
-  await supervisor.cgroup.kill().catch((error: unknown) => {
+  await killAll(supervisor.cgroup).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error;
   });
 }

@@ -1,9 +1,12 @@
 /** Files of one incarnation while it lives: its runtime directory with the monitor's socket, and the domain's log. */
+import { execFile } from 'node:child_process';
 import type { Stats } from 'node:fs';
 import { chmod, chown, lstat, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { escapeName } from '../domain/names.ts';
 import { DomctlError, isErrno } from '../errors.ts';
+import { oneLine } from '../format.ts';
 import type { User } from '../host/users.ts';
 import { checkSocketPath, type Places } from '../places.ts';
 import { unwritable } from './durable.ts';
@@ -45,12 +48,26 @@ export async function makeRuntimeDirectory(places: Places, id: number, owner: Us
   if (owner) await chown(directory, owner.uid, owner.gid);
 }
 
+/**
+ * Removes it with all that is in it. Its owner is not trusted: names that are no text, and paths longer than a path can be,
+ * stop Node's removal; rm(1) goes down step by step, and takes them as they are.
+ */
 export async function removeRuntimeDirectory(places: Places, id: number): Promise<void> {
-  await rm(runtimeDirectory(places, id), { recursive: true, force: true });
+  const directory = runtimeDirectory(places, id);
+  await rm(directory, { recursive: true, force: true }).catch(async () => {
+    await promisify(execFile)('rm', ['-rf', '--', directory]);
+  });
 }
 
-/** Directories of incarnations that `isKnown` does not know: what a daemon left that ended while it tidied up. */
-export async function sweepRuntimeDirectories(places: Places, isKnown: (id: number) => boolean): Promise<void> {
+/**
+ * Directories of incarnations that `isKnown` does not know: what a daemon left that ended while it tidied up. One that
+ * cannot be removed is told, and stays.
+ */
+export async function sweepRuntimeDirectories(
+  places: Places,
+  isKnown: (id: number) => boolean,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
   const ids = await readdir(join(places.runtimeDir, 'incarnations')).catch((error: unknown) => {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;
@@ -59,7 +76,7 @@ export async function sweepRuntimeDirectories(places: Places, isKnown: (id: numb
     ids
       .map(Number)
       .filter((id) => !isKnown(id))
-      .map(async (id) => removeRuntimeDirectory(places, id)),
+      .map(async (id) => removeRuntimeDirectory(places, id).catch(onFailure)),
   );
 }
 
@@ -97,18 +114,23 @@ async function makeOwn(path: string): Promise<Stats> {
   });
 }
 
-/** Shortens a log that has grown past its limit: the tail stays. Writers append (O_APPEND), so none of them notices. */
-export async function trimLog(path: string): Promise<void> {
+/**
+ * Shortens a log that has grown past its limit: the tail stays. Writers append (O_APPEND), so none of them notices. False:
+ * there was nothing to shorten.
+ */
+export async function trimLog(path: string): Promise<boolean> {
   try {
     const { size } = await stat(path);
-    if (size <= longestLogBytes) return;
+    if (size <= longestLogBytes) return false;
     await using file = await open(path, 'r+');
     const tail = Buffer.alloc(keptLogBytes);
     const { bytesRead } = await file.read(tail, 0, keptLogBytes, size - keptLogBytes);
     await file.truncate(0);
     await file.write(tail, 0, bytesRead, 0);
+    return true;
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
   }
 }
 
@@ -137,5 +159,5 @@ function lastError(text: string): string | null {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   const start = lines.findLastIndex((line) => errorStart.test(line));
   const words = lines.slice(start).join(' ').replace(errorStart, '');
-  return words === '' ? null : words;
+  return words === '' ? null : oneLine(words, lastWordsBytes);
 }

@@ -85,7 +85,7 @@ export class Supervisor implements Incarnation {
   readonly tracker = new DrainTracker();
   /** Aborts every loop of this incarnation. */
   readonly ending = new AbortController();
-  readonly timers = new Map<'kill' | 'stragglers' | 'destroy', NodeJS.Timeout>();
+  readonly timers = new Map<'kill' | 'stragglers' | 'destroy' | 'status', NodeJS.Timeout>();
   /** Who keeps the memory, if anyone was seen to. */
   holder: string | null = null;
   readonly teardownTime: TeardownTime;

@@ -213,7 +213,7 @@ export function hypervisorHappening(
   said: Said,
   about: { readonly state: IncarnationState; readonly agentPort: string | null },
 ): Happening | null {
-  return translations[said.name]?.(said.data, about) ?? null;
+  return own(translations, said.name)?.(said.data, about) ?? null;
 }
 
 type Translation = (data: Said['data'], about: Parameters<typeof hypervisorHappening>[1]) => Happening | null;
@@ -240,7 +240,7 @@ const ioActions: Readonly<Record<string, string>> = { ignore: 'none', stop: 'pau
 
 function ioError(data: Said['data']): Happening {
   const device = deviceOf(word(data['qom-path'])) || word(data['device']);
-  const action = ioActions[word(data['action'])] ?? 'none';
+  const action = own(ioActions, word(data['action'])) ?? 'none';
   const node = word(data['node-name']);
   const facts = { device, node, action, operation: word(data['operation']), reason: word(data['reason']) };
   return plain('io-error', `${node} (${device}) ${action}`, facts);
@@ -261,8 +261,17 @@ function trayChange(device: string, open: boolean): Happening {
   return plain('tray-change', `disk ${device}: ${state}`, { device, state });
 }
 
+/** Longer ones are none of QEMU's. */
+const longestWord = 256;
+
+/** What a hypervisor says may be anything, and is shown: on one line, and not more than a word. */
 function word(value: unknown): string {
-  return typeof value === 'string' ? value : '';
+  return typeof value === 'string' ? value.slice(0, longestWord).replace(/[\p{Cc}\p{Cf}]+/gu, ' ') : '';
+}
+
+/** By a key that somebody else chose: `constructor` names nothing here. */
+function own<Value>(table: Readonly<Record<string, Value>>, key: string): Value | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 function lifecycle(text: string, data: EventData = {}): Happening {

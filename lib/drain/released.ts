@@ -35,6 +35,8 @@ export interface MemoryWatch {
   readonly stalledAfterMs: number;
   readonly tracker: DrainTracker;
   readonly signal: AbortSignal;
+  /** No process is left, for the first time: files that they wrote to memory may go now. */
+  readonly onEmpty?: () => Promise<void>;
   /** Someone outside was seen to keep the memory; null: nobody could be named. */
   onHolder(holder: string | null): void;
   /** Nothing that counts as a fall for stalledAfterMs: the last was `stillMs` ago. */
@@ -63,7 +65,7 @@ const orphanedAfterMs = 200;
 export async function watchMemory(watch: MemoryWatch): Promise<Exclude<MemoryVerdict, { kind: 'held' }>> {
   const pause = pauses(watch);
   const stall = new StallTeller(watch);
-  const cache = new CacheDropper(watch.cgroup);
+  const cache = new CacheDropper(watch.cgroup, watch.onEmpty);
   try {
     for (;;) {
       const verdict = await cache.judge();
@@ -83,16 +85,25 @@ export async function watchMemory(watch: MemoryWatch): Promise<Exclude<MemoryVer
  */
 class CacheDropper {
   readonly #cgroup: Cgroup;
+  #onEmpty: MemoryWatch['onEmpty'];
   #droppedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(cgroup: Cgroup) {
+  constructor(cgroup: Cgroup, onEmpty: MemoryWatch['onEmpty']) {
     this.#cgroup = cgroup;
+    this.#onEmpty = onEmpty;
   }
 
   async judge(): Promise<MemoryVerdict> {
     const populated = this.#cgroup.populated();
-    if (populated.known && !populated.value) await this.#drop();
+    if (populated.known && !populated.value) await this.#empty();
     return judgeMemory(this.#cgroup.populated(), this.#cgroup.memory());
+  }
+
+  async #empty(): Promise<void> {
+    const onEmpty = this.#onEmpty;
+    this.#onEmpty = undefined;
+    await onEmpty?.();
+    await this.#drop();
   }
 
   async #drop(): Promise<void> {

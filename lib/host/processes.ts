@@ -9,7 +9,10 @@ export interface ProcessFacts {
   readonly name: string;
   /** Pid of its parent. */
   readonly parent: number;
-  /** On its way out already, e.g. giving its memory back (PF_EXITING of the flags, field 9). */
+  /**
+   * Its first thread is on its way out already, e.g. giving its memory back (PF_EXITING of the flags, field 9). Others may
+   * live on: see isEnding.
+   */
   readonly exiting: boolean;
 }
 
@@ -31,6 +34,24 @@ export function parseStat(text: string): ProcessFacts {
   const identity = { pid: Number(text.slice(0, open)), startTicks };
   const exiting = (Number(fields[6]) & exitingFlag) !== 0;
   return { identity, name: text.slice(open + 1, close), parent: Number(fields[1]), exiting };
+}
+
+/** Whether all of the process is on its way out, or gone: a first thread that has ended says nothing of the others. */
+export function isEnding(pid: number): boolean {
+  const threads = unlessGone(() => readdirSync(`/proc/${pid}/task`)) ?? [];
+  return threads.every((thread) => {
+    const stat = unlessGone(() => readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'));
+    return stat === null || parseStat(stat).exiting;
+  });
+}
+
+/** Pids of the children of this very process, zombies among them. */
+export function ownChildren(): number[] {
+  const text = unlessGone(() => readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')) ?? '';
+  return text
+    .split(' ')
+    .filter((word) => word !== '')
+    .map(Number);
 }
 
 /** What a thread has had of the processors, in microseconds; null when it is gone. */

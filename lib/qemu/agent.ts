@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import { z } from 'zod';
 import { withinLimit } from './limit.ts';
 import { connectTo } from './own-socket.ts';
-import { LineReader } from './qmp-messages.ts';
+import { LineReader, parseLine } from './qmp-messages.ts';
 
 /** absent: nobody answers; refused: the agent answered with an error; protocol: what answers is no agent. */
 export type AgentErrorKind = 'absent' | 'refused' | 'protocol';
@@ -151,7 +151,7 @@ export class GuestAgent {
     this.#inStep = true;
     try {
       for (const line of this.#lines.push(Buffer.from(fresh.filter((byte) => byte !== delimiter)))) {
-        this.#offer(answerSchema.parse(JSON.parse(line)));
+        if (line !== '') this.#offer(answerSchema.parse(parseLine(line)));
       }
     } catch (cause) {
       this.#end(new AgentError('protocol', 'what answers is no guest agent', { cause }));

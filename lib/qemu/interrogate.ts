@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { z } from 'zod';
 import { DomctlError, isErrno } from '../errors.ts';
+import { parseLine } from './qmp-messages.ts';
 
 /** What a binary says about itself. */
 export interface Answers {
@@ -115,7 +116,7 @@ const answerSchema = z.object({ id: z.enum(questions), return: z.unknown() });
 /** Greeting and events have no id, refusals no `return`: what is left are answers. */
 function readAnswers(output: string): Map<Question, unknown> {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
-  const answers = lines.map((line) => answerSchema.safeParse(JSON.parse(line)));
+  const answers = lines.map((line) => answerSchema.safeParse(parseLine(line)));
   return new Map(answers.flatMap(({ data }) => (data ? [[data.id, data.return]] : [])));
 }
 

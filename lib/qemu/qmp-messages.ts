@@ -3,9 +3,21 @@
  * must not know commands or sockets.
  */
 import { z } from 'zod';
+import { oneLine } from '../format.ts';
 
 /** Longest line taken from a hypervisor, in bytes; real answers stay below one MiB. */
-export const longestLineBytes = 16 * 1024 * 1024;
+export const longestLineBytes = 4 * 1024 * 1024;
+
+/**
+ * As deep as QEMU's own reader goes (MAX_NESTING in qobject/json-parser.c): whatever walks a value does so by recursion. And
+ * so many values: QEMU's largest answer, its schema, has a tenth. Of each bracket of a line, and of each digit of a list
+ * that should hold something else, hundreds of bytes would be made here.
+ */
+const deepestNesting = 1024;
+const mostValues = 100_000;
+
+/** Longest reason of a refusal that is passed on, in characters. */
+const longestReason = 1024;
 
 /** An event: `atMs` is QEMU's wall clock, milliseconds since the epoch. */
 export interface QmpEvent {
@@ -37,7 +49,9 @@ const event = z
 
 const failure = z
   .object({ error: z.object({ class: z.string(), desc: z.string() }), id: z.int() })
-  .transform(({ error, id }): Message => ({ kind: 'error', id, class: error.class, reason: error.desc }));
+  .transform(({ error, id }): Message => {
+    return { kind: 'error', id, class: error.class, reason: oneLine(error.desc, longestReason) };
+  });
 
 const success = z
   .object({ return: z.unknown(), id: z.int() })
@@ -45,13 +59,46 @@ const success = z
 
 const shapes = { QMP: greeting, event, error: failure, return: success } as const;
 
-/** One line as a message. Throws SyntaxError when it is not JSON, ZodError or TypeError when it is not QMP. */
+/** One line as a message. Throws what parseLine does, ZodError or TypeError when it is not QMP. */
 export function parseMessage(line: string): Message {
-  const value: unknown = JSON.parse(line);
+  const value = parseLine(line);
   if (typeof value !== 'object' || value === null) throw new TypeError('not an object');
   const key = (['QMP', 'event', 'error', 'return'] as const).find((each) => Object.hasOwn(value, each));
   if (key === undefined) throw new TypeError('neither greeting, event nor reply');
   return shapes[key].parse(value);
+}
+
+/** The JSON of one line. Throws SyntaxError when it is none, RangeError when it is nested too deep, or too much. */
+export function parseLine(line: string): unknown {
+  const { levels, values } = measure(line);
+  if (levels > deepestNesting) throw new RangeError(`nested more than ${deepestNesting} levels deep`);
+  if (values > mostValues) throw new RangeError(`more than ${mostValues} values`);
+  return JSON.parse(line);
+}
+
+const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
+
+/** Levels of objects and arrays, and how many values they have at least, of text that need not be JSON. */
+function measure(line: string): { levels: number; values: number } {
+  let [depth, levels, values] = [0, 0, 1];
+  for (let at = 0; at < line.length; at += 1) {
+    const code = line.charCodeAt(at);
+    if (code === quote) at = endOfString(line, at);
+    else if (code === comma) values += 1;
+    // `[` and `{`, `]` and `}`.
+    else if (code === 0x5b || code === 0x7b) levels = Math.max(levels, (depth += 1));
+    else if (code === 0x5d || code === 0x7d) depth -= 1;
+  }
+  return { levels, values };
+}
+
+/** Where the string that begins at `start` ends. */
+function endOfString(line: string, start: number): number {
+  let at = start + 1;
+  for (let code = line.charCodeAt(at); at < line.length && code !== quote; code = line.charCodeAt(at)) {
+    at += code === backslash ? 2 : 1;
+  }
+  return at;
 }
 
 const usualLineBytes = 64 * 1024;
@@ -61,14 +108,13 @@ export class LineReader {
   #held = Buffer.alloc(usualLineBytes);
   #heldBytes = 0;
 
-  /** The lines that `chunk` completes. Throws RangeError when a line, complete or not, is too long. */
+  /** The lines that `chunk` completes, blank ones too. Throws RangeError when a line, complete or not, is too long. */
   *push(chunk: Buffer): Generator<string> {
     let start = 0;
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
       this.#hold(chunk.subarray(start, end));
       start = end + 1;
-      const line = this.#take();
-      if (line.trim() !== '') yield line;
+      yield this.#take().trim();
     }
     this.#hold(chunk.subarray(start));
   }

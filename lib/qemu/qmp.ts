@@ -7,10 +7,12 @@
  *      └────────── deadline or signal ──────────────────────────────────────────────────┘
  */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { withinLimit } from './limit.ts';
 import { dial } from './qmp-dial.ts';
 import { QmpError, type QmpErrorKind } from './qmp-error.ts';
 import { LineReader, type Message, type QmpEvent, parseMessage } from './qmp-messages.ts';
+import { Pace } from './qmp-pace.ts';
 
 export interface ConnectOptions {
   /** For all of it: until somebody listens, greets (QEMU does so after it allocated memory) and negotiates. */
@@ -53,6 +55,8 @@ export class QmpClient {
   readonly #onEvent: (event: QmpEvent) => void;
   readonly #lines = new LineReader();
   readonly #pending = new Map<number, Pending>();
+  readonly #pace = new Pace(performance.now());
+  #resting: NodeJS.Timeout | undefined;
   #greeted: ((capabilities: readonly string[]) => void) | null = null;
   #lastId = 0;
   #outOfBand = false;
@@ -137,36 +141,57 @@ export class QmpClient {
   }
 
   #read(chunk: Buffer): void {
-    for (const message of this.#understand(chunk)) {
+    for (const { message, characters } of this.#understand(chunk)) {
       if (this.#end) return;
-      this.#dispatch(message);
+      if (!this.#dispatch(message)) this.#pace.spend(characters);
     }
+    const restMs = this.#pace.rest(performance.now());
+    if (restMs > 0 && !this.#end) this.#rest(restMs);
   }
 
-  *#understand(chunk: Buffer): Generator<Message> {
+  /** Who says too much is not heard for a while; it finds the way full. */
+  #rest(ms: number): void {
+    this.#socket.pause();
+    this.#resting = setTimeout(() => this.#socket.resume(), ms);
+  }
+
+  *#understand(chunk: Buffer): Generator<{ message: Message; characters: number }> {
     try {
-      for (const line of this.#lines.push(chunk)) yield parseMessage(line);
+      for (const line of this.#lines.push(chunk)) {
+        if (line === '') this.#pace.spend(0);
+        else yield { message: parseMessage(line), characters: line.length };
+      }
     } catch (cause) {
       this.#finish({ kind: 'protocol', reason: 'the other end does not speak QMP', cause });
     }
   }
 
-  #dispatch(message: Message): void {
+  /** False for what nobody asked for. */
+  #dispatch(message: Message): boolean {
     switch (message.kind) {
       case 'greeting':
-        return this.#greeted?.(message.capabilities);
+        return this.#greet(message.capabilities);
       case 'event':
-        return this.#onEvent(message.event);
+        this.#onEvent(message.event);
+        return false;
       case 'return':
-        return this.#settle(message.id)?.resolve(message.value);
       case 'error':
-        return this.#refuse(message);
+        return this.#answer(message);
     }
   }
 
-  #refuse(message: Extract<Message, { kind: 'error' }>): void {
+  #greet(capabilities: readonly string[]): boolean {
+    const greeted = this.#greeted;
+    this.#greeted = null;
+    greeted?.(capabilities);
+    return greeted !== null;
+  }
+
+  #answer(message: Extract<Message, { kind: 'return' | 'error' }>): boolean {
     const pending = this.#settle(message.id);
-    pending?.reject(new QmpError(pending.command, 'refused', message.reason, { class: message.class }));
+    if (message.kind === 'return') pending?.resolve(message.value);
+    else pending?.reject(new QmpError(pending.command, 'refused', message.reason, { class: message.class }));
+    return pending !== null;
   }
 
   /** Takes a command off the list; null when it is not there (any more), as with a late answer. */
@@ -180,6 +205,7 @@ export class QmpClient {
   #finish(end: End): void {
     if (this.#end) return;
     this.#end = end;
+    clearTimeout(this.#resting);
     this.#socket.destroy();
     for (const [id, { command }] of [...this.#pending]) this.#settle(id)?.reject(failure(command, end));
   }

@@ -7,6 +7,7 @@ import {
   chmodSync,
   constants,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -18,6 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildLightQemu } from '../setup/light-qemu.ts';
 import { findQemus, type TestQemu } from '../setup/qemus.ts';
 import { namesIn } from './facts.ts';
 
@@ -52,6 +54,13 @@ export class Emulators {
     writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
     writeFileSync(path, text.replace('@NODE@', this.node).replace('@QEMU@', anyQemu ?? ''));
     chmodSync(path, 0o755);
+    return path;
+  }
+
+  /** One that is born in a millisecond, and misbehaves as the name of its domain says: fixtures/hypervisor. */
+  light(): string {
+    const path = join(this.#home(), 'light');
+    if (!existsSync(path)) buildLightQemu(path, anyQemu ?? '');
     return path;
   }
 

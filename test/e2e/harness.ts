@@ -62,6 +62,8 @@ export interface HostOptions {
   readonly mayLeave?: boolean;
   /** Shared with another host of the test; else its own. */
   readonly promisesDir?: string;
+  /** A directory to make its runtime directory in, e.g. on another file system; else its own. */
+  readonly runtimeIn?: string;
   /** Nothing is there but the configuration: not even what emulators of earlier hosts were found to be able to do. */
   readonly bare?: boolean;
 }
@@ -129,6 +131,7 @@ export class Host implements AsyncDisposable {
   readonly mayLeave: boolean;
   readonly environment: Readonly<Record<string, string>>;
   readonly #programs: ChildProcessWithoutNullStreams[] = [];
+  readonly #runtimeDir: string;
   #put: Promise<void> | null = null;
 
   constructor(options: HostOptions) {
@@ -137,10 +140,11 @@ export class Host implements AsyncDisposable {
     this.directory = mkdtempSync(join(realpathSync(tmpdir()), 'e2e-'));
     chmodSync(this.directory, 0o755);
     this.cgroupRoot = `/domctl-e2e-${process.pid}-${hosts}`;
+    this.#runtimeDir = options.runtimeIn === undefined ? this.at('run') : mkdtempSync(join(options.runtimeIn, 'e2e-'));
     this.environment = {
       DOMCTL_CONFIG_DIR: this.at('etc'),
       DOMCTL_STATE_DIR: this.at('state'),
-      DOMCTL_RUNTIME_DIR: this.at('run'),
+      DOMCTL_RUNTIME_DIR: this.#runtimeDir,
       DOMCTL_LOG_DIR: this.at('log'),
       DOMCTL_CGROUP_ROOT: this.cgroupRoot,
       // Promises of tests are larger than the machine; a test of two daemons shares one.
@@ -270,7 +274,7 @@ export class Host implements AsyncDisposable {
   // Daemon
 
   get socket(): string {
-    return this.at('run/domctld.sock');
+    return join(this.#runtimeDir, 'domctld.sock');
   }
 
   client(): Client {
@@ -326,7 +330,7 @@ export class Host implements AsyncDisposable {
       domains: domains.map((row) => ({ ...row, heldBytes: null })),
       // What emulators can do is remembered: a cache, no state.
       state: filesBelow(this.at('state')).filter(([path]) => !path.includes('/capabilities')),
-      runtime: filesBelow(this.at('run')).map(([path]) => path),
+      runtime: filesBelow(this.#runtimeDir).map(([path]) => path),
       cgroups: cgroupTree(this.cgroupRoot),
       processes: processesIn(this.cgroupRoot),
     };
@@ -345,6 +349,11 @@ export class Host implements AsyncDisposable {
   oddQemu(kind: string): string {
     // What `late` waits for lies beside it, and is this host's own.
     return kind === 'late' ? emulators.writeOdd(kind, this.at('bin')) : emulators.odd(kind);
+  }
+
+  /** An emulator that weighs nothing, and misbehaves as its domain's name says; see fixtures/hypervisor. */
+  lightQemu(): string {
+    return emulators.light();
   }
 
   /** Opens the guest memory of a hypervisor and keeps it: ram-holder.mjs. */
@@ -462,7 +471,7 @@ export class Host implements AsyncDisposable {
   }
 
   #leftOfIncarnations(): string[] {
-    const runtime = this.at('run/incarnations');
+    const runtime = join(this.#runtimeDir, 'incarnations');
     const below = cgroupTree(this.cgroupRoot).filter((directory) => !directory.endsWith(this.cgroupRoot));
     return [
       ...below.map((directory) => `cgroup ${directory}`),
@@ -478,7 +487,7 @@ export class Host implements AsyncDisposable {
       return pids.size === 0;
     });
     await eventually('every cgroup of the host is gone', () => removeTree(this.cgroupRoot));
-    rmSync(this.directory, { recursive: true, force: true });
+    for (const directory of [this.directory, this.#runtimeDir]) rmSync(directory, { recursive: true, force: true });
   }
 
   #describe(): string {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatBytes, formatElapsed, formatRate, formatRemaining } from '../../lib/format.ts';
+import { formatBytes, formatElapsed, formatRate, formatRemaining, oneLine } from '../../lib/format.ts';
 
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
@@ -57,5 +57,18 @@ describe('an expected time', () => {
     [725_000, '12 min 5 s'],
   ])('of %d ms is %s, and never none', (ms, text) => {
     expect(formatRemaining(ms)).toBe(text);
+  });
+});
+
+describe('words of others', () => {
+  test.each([
+    ['no such file', 'no such file'],
+    ['größer 🐧', 'größer 🐧'],
+    ['a\u001b[2Jb\nc', 'a [2Jb c'],
+    ['\u202egnp.exe', ' gnp.exe'],
+    ['x'.repeat(20), 'x'.repeat(20)],
+    ['x'.repeat(21), `${'x'.repeat(20)}…`],
+  ])('%j are shown as %j', (text, shown) => {
+    expect(oneLine(text, 20)).toBe(shown);
   });
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -27,6 +28,7 @@ import {
   makeStateRoot,
   qmpSocket,
   removeRuntimeDirectory,
+  sweepRuntimeDirectories,
   trimLog,
 } from '../../../lib/daemon/runtime-files.ts';
 import type { Places } from '../../../lib/places.ts';
@@ -101,6 +103,11 @@ describe('the last words', () => {
     expect(await lastWords(log, 0)).toBe(words);
   });
 
+  test('steer no terminal', async () => {
+    writeFileSync(log, 'qemu-system-x86_64: \u001b]0;title\u0007gone\u001b[2J\u202e\n');
+    expect(await lastWords(log, 0)).toBe(' ]0;title gone [2J ');
+  });
+
   test('are those of this launch, not of an earlier one', async () => {
     writeFileSync(log, 'old failure\n');
     const { size } = statSync(log);
@@ -142,6 +149,27 @@ describe('the runtime directory of an incarnation', () => {
     await removeRuntimeDirectory(places, 7);
     await removeRuntimeDirectory(places, 7);
     expect(existsSync(own)).toBe(false);
+  });
+
+  test('goes with paths longer than a path can be, and names that are no text', async () => {
+    await makeRuntimeDirectory(places, 7, null);
+    const own = join(places.runtimeDir, 'incarnations/7');
+    const deeper = 'for i in $(seq 40); do mkdir "$0" && cd -P "$0" || exit 1; done; : >file';
+    execFileSync('sh', ['-c', deeper, 'd'.repeat(200)], { cwd: own });
+    writeFileSync(Buffer.concat([Buffer.from(`${own}/`), Buffer.of(0xff, 0xfe)]), '');
+    await removeRuntimeDirectory(places, 7);
+    expect(existsSync(own)).toBe(false);
+  });
+
+  test('is swept when nobody knows it; one that cannot be removed is told, and keeps none of the others', async () => {
+    const all = join(places.runtimeDir, 'incarnations');
+    for (const id of [7, 8, 9]) await makeRuntimeDirectory(places, id, null);
+    mkdirSync(join(all, 'no number'));
+    const failures: unknown[] = [];
+    const tell = (error: unknown): void => void failures.push(error);
+    await sweepRuntimeDirectories(places, (id) => id === 8, tell);
+    expect([7, 8, 9].map((id) => existsSync(join(all, String(id))))).toEqual([false, true, false]);
+    expect(failures).toEqual([]);
   });
 
   test('is never one that was there before', async () => {

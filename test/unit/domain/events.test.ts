@@ -167,6 +167,25 @@ describe('what a hypervisor says', () => {
     expect(hypervisorHappening({ name, data }, running)).toBeNull();
   });
 
+  test.each(['constructor', 'valueOf', 'toString', '__proto__', 'hasOwnProperty'])(
+    'a name that every object knows (%s) tells nothing, and makes up no event of another domain',
+    (name) => {
+      const data = { event: 'lifecycle', text: 'Stopped Destroyed', domain: 'other', id: 10 ** 15 };
+      expect(hypervisorHappening({ name, data }, running)).toBeNull();
+      const { data: told } = hypervisorHappening({ name: 'BLOCK_IO_ERROR', data: { action: name } }, running) ?? {};
+      expect(told).toMatchObject({ action: 'none' });
+    },
+  );
+
+  test('words are told up to a length, and steer no terminal', () => {
+    const action = `a\u001b[2J${'x'.repeat(10_000)}`;
+    const { text = '' } = hypervisorHappening({ name: 'WATCHDOG', data: { action } }, running) ?? {};
+    expect(text).toHaveLength(256);
+    expect(text).toMatch(/^a \[2Jx+$/);
+    const odd = { toString: 1, deep: [[[[]]]] };
+    expect(hypervisorHappening({ name: 'WATCHDOG', data: { action: odd } }, running)).toMatchObject({ text: '' });
+  });
+
   test('its own goodbye is told while it is ended from here', () => {
     const about = { state: states['exiting, alive'], agentPort: null };
     expect(hypervisorHappening({ name: 'SHUTDOWN', data: { guest: false } }, about)).toMatchObject({

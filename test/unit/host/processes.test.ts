@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { isErrno } from '../../../lib/errors.ts';
 import {
   allProcesses,
   cgroupOf,
   findRamFiles,
   findTeardownHelper,
+  isEnding,
   isSameProcess,
   mappedFiles,
   openFiles,
@@ -130,6 +131,29 @@ describe('a process', () => {
       child.stdin.end();
       await ended;
     }
+  });
+
+  test('that only its first thread has left is not ending, whatever its stat says of that one', async () => {
+    // SYS_exit, of a thread alone: 60 on x86, 93 where numbers are the generic ones.
+    const script = `import ctypes, os, platform, sys, threading
+def stay():
+    sys.stdin.read()
+    os._exit(0)
+threading.Thread(target=stay).start()
+print("ready", flush=True)
+ctypes.CDLL(None).syscall(60 if platform.machine() == "x86_64" else 93, 0)`;
+    const child = spawn('python3', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const ended = once(child, 'exit');
+    try {
+      await said(child.stdout, /ready\n/);
+      await vi.waitFor(() => expect(readProcess(child.pid ?? 0)?.exiting).toBe(true));
+      expect(isEnding(child.pid ?? 0)).toBe(false);
+    } finally {
+      child.stdin.end();
+      await ended;
+    }
+    expect(isEnding(child.pid ?? 0)).toBe(true);
+    expect(isEnding(process.pid)).toBe(false);
   });
 
   test('that calls itself cleanup/PID is the teardown helper of its parent', async () => {

@@ -227,6 +227,27 @@ describe('the end of a connection', () => {
     expect(sentBytes).toBeLessThan(2 * longestLineBytes);
   });
 
+  test.each([
+    [1024, false],
+    [1025, true],
+  ])('comes with an answer of %d levels: %s', async (levels, ends) => {
+    const inner = levels - 1;
+    const nested = `${'['.repeat(inner)}"[\\"[{"${']'.repeat(inner)}`;
+    const server = await serve({
+      command: ({ id }, peer) => void peer.sendRaw(`{"return":${nested},"id":${id}}\n`),
+    });
+    const asked = (await connect(server.path)).execute('a');
+    if (ends) await expect(asked).rejects.toMatchObject({ kind: 'protocol', cause: { name: 'RangeError' } });
+    else await expect(asked).resolves.toBeInstanceOf(Array);
+  });
+
+  test('comes with an answer of too many values, whatever they are', async () => {
+    const values = `0${',0'.repeat(100_000)}`;
+    const server = await serve({ command: ({ id }, peer) => peer.sendRaw(`{"return":[${values}],"id":${id}}\n`) });
+    const asked = (await connect(server.path)).execute('a');
+    await expect(asked).rejects.toMatchObject({ kind: 'protocol', cause: { name: 'RangeError' } });
+  });
+
   test('is no message away: nothing behind a broken line is delivered', async () => {
     const onEvent = vi.fn();
     const event = JSON.stringify({ event: 'STOP', timestamp });
@@ -234,5 +255,46 @@ describe('the end of a connection', () => {
     const client = await connect(server.path, { onEvent });
     await expect(client.execute('a')).rejects.toMatchObject({ kind: 'protocol' });
     expect(onEvent).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('a server that says what nobody asked', () => {
+  const flood = async (peer: Peer, line: string): Promise<number> => {
+    const lines = Buffer.from(line.repeat(Math.ceil(65536 / line.length)));
+    const until = performance.now() + 300;
+    let saidBytes = 0;
+    // What is not read does not come to an end: then the kernel holds it up.
+    while (peer.open && performance.now() < until) {
+      const pause = new Promise<'held up'>((resolve) => setTimeout(resolve, 100, 'held up'));
+      if ((await Promise.race([peer.flush(lines), pause])) === 'held up') break;
+      saidBytes += lines.length;
+    }
+    return saidBytes;
+  };
+
+  test.each([
+    ['events', `${JSON.stringify({ event: 'STOP', timestamp })}\n`],
+    ['answers', '{"return":{},"id":4711}\n'],
+    ['greetings', '{"QMP":{"capabilities":[]}}\n'],
+    ['blank lines', '\n'],
+  ])('is held up after some thousands of %s, and its connection stands', async (_what, line) => {
+    const server = await serve();
+    const client = await connect(server.path);
+    const saidBytes = await flood(only(server), line);
+    expect(saidBytes).toBeLessThan(4 * 2 ** 20);
+    expect(only(server).open).toBe(true);
+    client.close();
+  });
+
+  test('is heard to the end where it says no more than that', async () => {
+    const onEvent = vi.fn();
+    const server = await serve({
+      command: ({ id }, peer) => {
+        for (let said = 0; said < 3000; said += 1) peer.send({ event: 'STOP', timestamp });
+        peer.send({ return: 'done', id });
+      },
+    });
+    await expect((await connect(server.path, { onEvent })).execute('a')).resolves.toBe('done');
+    expect(onEvent).toHaveBeenCalledTimes(3000);
   });
 });

@@ -1,0 +1,109 @@
+/** All that a daemon and its machines have of the host, counted by the kernel's own files: what was there before is there after. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '../../../lib/client/client.ts';
+import { unlessGone } from '../../../lib/host/processes.ts';
+import { cgroupTree, namesIn, processesIn, processesNaming, statusField } from '../../e2e/facts.ts';
+import { patient } from '../../setup/slowness.ts';
+
+/** A daemon with places of its own. */
+export interface Site {
+  readonly client: Client;
+  /** All of its files are below; every process of it has that in its arguments or environment. */
+  readonly directory: string;
+  readonly runtimeDir: string;
+  readonly cgroupRoot: string;
+  readonly daemonPid: number;
+}
+
+export interface Census {
+  /** Beside the daemon, zombies of its among them. */
+  readonly processes: number;
+  readonly zombies: number;
+  /** Directories of every hierarchy of either version. */
+  readonly cgroups: number;
+  /** Directories of incarnations. */
+  readonly runtimeFiles: number;
+  /** Unix sockets below the runtime directory, and whatever sockets the daemon has open. */
+  readonly sockets: number;
+  /** Of the daemon. */
+  readonly descriptors: number;
+  readonly pidfds: number;
+  /** Domains that are not shut off. */
+  readonly live: number;
+}
+
+export async function takeCensus(site: Site): Promise<Census> {
+  const { client, directory, runtimeDir, cgroupRoot, daemonPid } = site;
+  const live = (await client.list()).filter(({ state }) => state !== 'shut off').length;
+  const zombies = zombiesOf(daemonPid);
+  const alive = new Set([...processesNaming(directory), ...processesIn(cgroupRoot)]);
+  alive.delete(daemonPid);
+  const links = await quietDescriptorsOf(daemonPid);
+  const listening = readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(runtimeDir));
+  return {
+    processes: alive.size + zombies,
+    zombies,
+    cgroups: cgroupTree(cgroupRoot).length,
+    runtimeFiles: namesIn(`${runtimeDir}/incarnations`).length,
+    sockets: listening.length + links.filter((link) => link.startsWith('socket:')).length,
+    descriptors: links.length,
+    pidfds: links.filter((link) => link.includes('pidfd')).length,
+    live,
+  };
+}
+
+/** What differs when it had half a minute to settle; empty: nothing. Connections and zombies take a moment to go. */
+export async function whatIsLeft(site: Site, before: Census): Promise<Partial<Census>> {
+  const end = performance.now() + patient(30_000);
+  for (;;) {
+    const now = await takeCensus(site);
+    const keys = Object.keys(before) as (keyof Census)[];
+    const differing = keys.filter((key) => now[key] !== before[key]);
+    if (differing.length === 0 || performance.now() > end) {
+      return Object.fromEntries(differing.map((key) => [key, now[key] - before[key]]));
+    }
+    await pause(100);
+  }
+}
+
+/** Bytes of a process that are in memory. */
+export function residentBytes(pid: number): number {
+  return Number.parseInt(statusField(pid, 'VmRSS') ?? '', 10) * 1024;
+}
+
+/** How many descriptors a process has open. */
+export function countDescriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Processor time of a process since its birth, milliseconds, in steps of 10. */
+export function processorMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+function zombiesOf(parent: number): number {
+  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').split(' ').filter(Boolean);
+  return children.filter((pid) => statusField(Number(pid), 'State')?.startsWith('Z')).length;
+}
+
+/** Connections of ours go a moment after their answers: until three looks in a row see the same. */
+async function quietDescriptorsOf(pid: number): Promise<string[]> {
+  let links = descriptorsOf(pid);
+  for (let same = 1; same < 3; ) {
+    await pause(10);
+    const next = descriptorsOf(pid);
+    same = next.length === links.length ? same + 1 : 1;
+    links = next;
+  }
+  return links;
+}
+
+function descriptorsOf(pid: number): string[] {
+  const names = readdirSync(`/proc/${pid}/fd`);
+  return names.flatMap((name) => unlessGone(() => readlinkSync(`/proc/${pid}/fd/${name}`)) ?? []);
+}

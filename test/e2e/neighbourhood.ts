@@ -1,0 +1,61 @@
+/** A host with a hypervisor that means no good, and a healthy domain beside it, which must notice nothing. */
+import { expect } from 'vitest';
+import { patient } from '../setup/slowness.ts';
+import { isAlive } from './facts.ts';
+import { createHost, type Host, type HostOptions } from './harness.ts';
+
+/** Generous: what hangs takes seconds, what is only busy takes less. */
+const undisturbedMs = 1000;
+const rounds = 5;
+
+/** How long a hypervisor has to end by itself, and what it leaves has after it. */
+export const killAfterMs = 2000;
+
+/** A host with two healthy domains defined, one of them running, and a short way from SIGTERM to SIGKILL. */
+export async function createNeighbourhood(options: HostOptions = {}): Promise<Host> {
+  const host = await createHost({
+    policies: { quick: { destroy: { killAfter: `${killAfterMs}ms` } } },
+    hostYaml: { defaultPolicy: 'quick', allowedPolicies: ['quick'], overhead: { fixed: '8MiB' } },
+    ...options,
+  });
+  await host.nextDaemon();
+  for (const name of ['healthy', 'other']) await defineLight(host, name);
+  await host.client().start('healthy', {});
+  return host;
+}
+
+/** Defines a domain whose hypervisor misbehaves as its name says, if that is the name of a behaviour. */
+export async function defineLight(host: Host, name: string, devices = ''): Promise<void> {
+  const xml = host.xml({ name, memoryMiB: 16, emulator: host.lightQemu() });
+  await host.client().define({ file: name, xml: xml.replace('</devices>', `${devices}</devices>`) });
+}
+
+/** Asks after a healthy domain, and starts and ends another, again and again; fails when it is kept waiting. */
+export async function expectUndisturbed(host: Host): Promise<void> {
+  const client = host.client();
+  const questions = {
+    dominfo: async () => client.info('healthy'),
+    list: async () => client.list(),
+    resources: async () => client.resources(),
+    start: async () => client.start('other', {}),
+    destroy: async () => client.destroy('other', { wait: 'off' }),
+  };
+  const taken: Record<string, number[]> = {};
+  for (let round = 0; round < rounds; round += 1)
+    for (const [name, ask] of Object.entries(questions)) (taken[name] ??= []).push(await timed(ask));
+  for (const [name, times] of Object.entries(taken))
+    expect.soft(median(times), `${name}: ${times.map(Math.round).join(' ')} ms`).toBeLessThan(patient(undisturbedMs));
+  const { state, pid } = await client.info('healthy');
+  expect(state).toBe('running');
+  expect(isAlive(pid!)).toBe(true);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+async function timed(ask: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await ask();
+  return performance.now() - began;
+}

@@ -181,6 +181,11 @@ export class Cgroup {
     return [...groups.filter((other) => other !== group), group];
   }
 
+  /** A file that only its owner can open, and that goes with it: for a lock. */
+  get lockFile(): string {
+    return `${this.directory}/cgroup.kill`;
+  }
+
   /** Threads that are in no threaded child. */
   looseThreads(): number[] {
     return threadsIn(this.directory);

@@ -35,9 +35,11 @@ export interface Limits {
   /** 1 to 10000. */
   readonly ioWeight?: number | null;
   readonly ioDevices?: readonly DeviceLimits[];
+  /** Bytes that may be reserved in huge pages, by the bytes of one. */
+  readonly hugePages?: ReadonlyMap<number, number>;
 }
 
-export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io';
+export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io' | 'hugetlb';
 
 /** One limit as texts for files. Every file that is there is written; none being there means that the kernel cannot. */
 export interface Limit {
@@ -62,7 +64,21 @@ export function limitTexts(limits: Limits): Limit[] {
     ...one('cpus', 'cpuset', 'cpuset.cpus', limits.cpus, (cpus) => cpus.join(',')),
     ...weight('ioWeight', 'default', limits.ioWeight),
     ...(limits.ioDevices ?? []).flatMap(deviceLimits),
+    ...Array.from(limits.hugePages ?? [], ([pageBytes, bytes]) => reservation(pageBytes, bytes)),
   ];
+}
+
+/** Past `max` a page that is touched is a SIGBUS, past `rsvd.max` the reservation an ENOMEM, while there is still time. */
+function reservation(pageBytes: number, bytes: number): Limit {
+  const writes = [{ file: `hugetlb.${pageSize(pageBytes)}.rsvd.max`, text: String(bytes) }];
+  return { name: 'hugePages', controller: 'hugetlb', writes };
+}
+
+/** As the kernel writes it (mm/hugetlb_cgroup.c, mem_fmt). */
+function pageSize(bytes: number): string {
+  const mib = bytes / 2 ** 20;
+  if (mib >= 1024) return `${mib / 1024}GB`;
+  return mib >= 1 ? `${mib}MB` : `${bytes / 1024}KB`;
 }
 
 /** No bandwidth limit, so that an end is not slowed down by one. */

@@ -63,6 +63,7 @@
         'guard/brake.c',
         'guard/main.c',
         'guard/memory.c',
+        'guard/turn.c',
         'guard/words.c',
       ],
       'cflags': ['-Wall', '-Wextra', '-Werror'],

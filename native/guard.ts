@@ -18,6 +18,8 @@ export interface GuardOrder {
   readonly freezers: readonly string[];
   /** Where memory is charged that comes back. */
   readonly drains: readonly string[];
+  /** A file: of all guards that were told of it, one at a time has the brake in hand. */
+  readonly turn: string;
   readonly neededBytes: number;
   /** What all of them may hold together. */
   readonly boundBytes: number;
@@ -186,6 +188,7 @@ function argumentsOf(order: GuardOrder): string[] {
     `--vm=${order.memory}`,
     ...order.freezers.map((directory) => `--freezer=${directory}`),
     ...order.drains.map((directory) => `--drain=${directory}`),
+    `--turn=${order.turn}`,
     ...Object.entries(sizes).map(([name, size]) => `--${name}=${Math.floor(size)}`),
     `--max-after=${order.maxAfter}`,
     `--high-after=${order.highAfter}`,

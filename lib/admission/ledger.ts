@@ -5,7 +5,7 @@
  *   elsewhere = what other daemons of this host have promised, and is not touched yet
  * Unknown in, unknown out: a decision that lacks a figure is refused, not guessed.
  */
-import { combine, known, type Reading } from '../reading.ts';
+import { known, type Reading } from '../reading.ts';
 
 /** What the kernel says of the host; bytes. */
 export interface HostMemory {
@@ -74,11 +74,10 @@ export function drawUp(
   setAside: Partial<SetAside> = {},
 ): Reading<Ledger> {
   if (!host.known) return host;
-  const helds = combine(entries.map(heldOf), (values) => values);
+  const rows = readRows(entries);
+  if (!rows.known) return rows;
   const { queued = [], elsewhereBytes = 0 } = setAside;
-  return helds.known
-    ? known(settle(host.value, rule, toRows(entries, helds.value), { queued, elsewhereBytes }))
-    : helds;
+  return known(settle(host.value, rule, rows.value, { queued, elsewhereBytes }));
 }
 
 function settle(
@@ -87,10 +86,7 @@ function settle(
   rows: readonly LedgerRow[],
   { queued, elsewhereBytes }: SetAside,
 ): Ledger {
-  const live = rows.filter((row) => row.phase === 'live');
-  const heldLiveBytes = sum(live.map((row) => row.heldBytes));
-  const heldDrainingBytes = sum(rows.filter((row) => row.phase === 'draining').map((row) => row.heldBytes));
-  const promisedLiveBytes = sum(live.map(claimedBytes));
+  const { heldLiveBytes, heldDrainingBytes, promisedLiveBytes } = addUp(rows);
   const usedBytes = host.totalBytes - host.availableBytes - host.hugePoolBytes;
   const foreignBytes = Math.max(0, usedBytes - heldLiveBytes - heldDrainingBytes);
   const promisableBytes = Math.floor((host.totalBytes - host.hugePoolBytes) * rule.overcommit);
@@ -113,10 +109,29 @@ function settle(
   };
 }
 
-function toRows(entries: readonly LedgerEntry[], helds: readonly number[]): LedgerRow[] {
-  return entries.map(({ incarnation, domain, phase, promisedBytes }, index) => {
-    return { incarnation, domain, phase, promisedBytes, heldBytes: helds[index] ?? 0 };
-  });
+/** In one pass: a ledger is drawn up for each start, and again by every braked machine, on hosts of a thousand domains. */
+function addUp(rows: readonly LedgerRow[]): Pick<Ledger, 'heldLiveBytes' | 'heldDrainingBytes' | 'promisedLiveBytes'> {
+  let [heldLiveBytes, heldDrainingBytes, promisedLiveBytes] = [0, 0, 0];
+  for (const row of rows) {
+    if (row.phase === 'draining') heldDrainingBytes += row.heldBytes;
+    else {
+      heldLiveBytes += row.heldBytes;
+      promisedLiveBytes += claimedBytes(row);
+    }
+  }
+  return { heldLiveBytes, heldDrainingBytes, promisedLiveBytes };
+}
+
+/** The entries with what they hold; the first unknown makes all of it unknown. */
+function readRows(entries: readonly LedgerEntry[]): Reading<readonly LedgerRow[]> {
+  const rows: LedgerRow[] = [];
+  for (const entry of entries) {
+    const held = heldOf(entry);
+    if (!held.known) return held;
+    const { incarnation, domain, phase, promisedBytes } = entry;
+    rows.push({ incarnation, domain, phase, promisedBytes, heldBytes: held.value });
+  }
+  return known(rows);
 }
 
 /** An entry's held bytes, the unknown named by domain so that a refusal can say which. */

@@ -44,6 +44,7 @@ export async function engageBrake(supervisor: Supervisor, domain: Domain, qmp: Q
     memory: supervisor.cgroup.memoryDirectory,
     freezers: await supervisor.cgroup.freezersOf('vcpus', [...threads]),
     drains: drains.map(({ cgroup }) => cgroup.memoryDirectory),
+    turn: supervisor.cgroup.lockFile,
     neededBytes: promisedBytes,
     boundBytes: bound.value,
     marginBytes: brakeMargin(brake.margin, promisedBytes, threads.size),

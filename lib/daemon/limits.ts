@@ -6,8 +6,10 @@ import { stat } from 'node:fs/promises';
 import type { CgroupRoot } from '../../cgroups/hierarchy.ts';
 import { type Controller, type DeviceLimits, type Limit, type Limits, limitTexts } from '../../cgroups/limits.ts';
 import type { BlkioDevice, Cputune, Domain, Memtune } from '../domain/definition.ts';
+import { memoryByPages } from '../domain/huge-pages.ts';
 import { cgroupName } from '../domain/names.ts';
 import { DomctlError, KernelError } from '../errors.ts';
+import { readHugePool } from '../host/inventory.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** What asks for a limit, as an error names it. */
@@ -20,6 +22,7 @@ const elements = {
   cpus: '<cputune>',
   ioWeight: '<blkiotune><weight>',
   ioDevices: '<blkiotune><device>',
+  hugePages: '<hugepages>',
 } as const satisfies Record<keyof Limits, string>;
 
 const threadElements = {
@@ -55,6 +58,26 @@ export async function applyLimits(supervisor: Supervisor, domain: Domain): Promi
     if (error instanceof KernelError) throw refusedByKernel(error, wanted);
     throw error;
   }
+  const hugePages = hugePageFence(domain, (bytes) => readHugePool(bytes)?.pageBytes ?? null);
+  // Nobody asked for it: where the controller is not there, the gate of the admission is all there is.
+  if (hugePages.size > 0) await supervisor.cgroup.limit({ hugePages });
+}
+
+/** What it was admitted with, in bytes of whole pages by the bytes of one; `sizeOf` says how large pages of an asked size are here. */
+export function hugePageFence(
+  domain: Domain,
+  sizeOf: (pageBytes: number | null) => number | null,
+): ReadonlyMap<number, number> {
+  const fence = new Map<number, number>();
+  // Each part is rounded up by itself.
+  const parts = Math.max(1, domain.cpu?.numa.length ?? 0) + domain.memoryModules.length;
+  for (const [wanted, bytes] of memoryByPages(domain).huge) {
+    const pageBytes = sizeOf(wanted);
+    if (pageBytes === null) continue;
+    const pages = Math.ceil(bytes / pageBytes) + parts - 1;
+    fence.set(pageBytes, (fence.get(pageBytes) ?? 0) + pages * pageBytes);
+  }
+  return fence;
 }
 
 /** The controllers reach the domain's cgroup, and with it the incarnation, before its limits can be written. */

@@ -19,12 +19,15 @@
 #include <unistd.h>
 
 #include "brake.h"
+#include "turn.h"
 #include "words.h"
 
 static const int64_t kMillisecond = 1000000;
 /* The daemon says something at least every fifth of this. */
 static const int64_t kSilence = 500 * 1000000LL;
 static const int64_t kReportEvery = 100 * 1000000LL;
+/* One whose daemon is gone looks every few milliseconds; one that is stopped does not. */
+enum { kTurnMs = 2000 };
 
 static volatile sig_atomic_t isTold;
 
@@ -34,6 +37,10 @@ struct Guard {
   int64_t heardAt;
   int64_t reportedAt;
   int wasSilent;
+  /* What the turn is held on; -1: nobody else could have it. */
+  int turn;
+  /* Another has the brake in hand: all of it is left as it is. */
+  int isRelieved;
 };
 
 static void onSignal(int signal) {
@@ -90,12 +97,19 @@ static int64_t sizeOf(const char *text) {
   return size;
 }
 
-static void readArguments(struct Brake *brake, int argc, char **argv) {
+static int turnOn(const char *path) {
+  const int fd = openTurn(path);
+  if (fd < 0) fail(path, errno);
+  return fd;
+}
+
+static void readArguments(struct Guard *guard, int argc, char **argv) {
   static const struct option options[] = {
       {"vm", 1, NULL, 'v'},     {"freezer", 1, NULL, 'f'}, {"drain", 1, NULL, 'd'},     {"need", 1, NULL, 'n'},
       {"bound", 1, NULL, 'b'},  {"margin", 1, NULL, 'm'},  {"vcpus", 1, NULL, 'c'},     {"floor", 1, NULL, 'l'},
-      {"max-after", 1, NULL, 'M'}, {"high-after", 1, NULL, 'H'}, {NULL, 0, NULL, 0},
+      {"max-after", 1, NULL, 'M'}, {"high-after", 1, NULL, 'H'}, {"turn", 1, NULL, 't'}, {NULL, 0, NULL, 0},
   };
+  struct Brake *brake = &guard->brake;
   const char *vm = NULL;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     switch (option) {
@@ -109,6 +123,7 @@ static void readArguments(struct Brake *brake, int argc, char **argv) {
       case 'l': brake->limit = sizeOf(optarg); break;
       case 'M': brake->maxAfter = optarg; break;
       case 'H': brake->highAfter = optarg; break;
+      case 't': guard->turn = turnOn(optarg); break;
       default: exit(2);
     }
   }
@@ -173,13 +188,27 @@ static int isDone(const struct Brake *brake) {
   return isTold || brake->vm.isGone || isLifted(brake) || (brake->isOrphan && brake->max < 0);
 }
 
+/* Without a daemon there is nothing to hear; what happens then is that the guard of the next one takes over. */
+static void waitForMore(struct Guard *guard) {
+  const int isOffered = guard->brake.isOrphan && guard->turn >= 0;
+  struct pollfd daemon = {.fd = guard->brake.isOrphan ? -1 : STDIN_FILENO, .events = POLLIN};
+  if (isOffered) offerTurn(guard->turn);
+  if (poll(&daemon, 1, patience(&guard->brake, now())) > 0) hear(guard);
+  guard->isRelieved = isOffered && retakeTurn(guard->turn) != 0;
+}
+
 static void keepWatch(struct Guard *guard) {
-  for (;;) {
+  while (!guard->isRelieved) {
     look(guard);
     if (isDone(&guard->brake)) return;
-    struct pollfd daemon = {.fd = guard->brake.isOrphan ? -1 : STDIN_FILENO, .events = POLLIN};
-    if (poll(&daemon, 1, patience(&guard->brake, now())) > 0) hear(guard);
+    waitForMore(guard);
   }
+}
+
+/* One before us may still raise the fence; it has let go of everything when we have the turn. */
+static void takeTurn(const struct Guard *guard) {
+  const int error = guard->turn < 0 ? 0 : awaitTurn(guard->turn, kTurnMs);
+  if (error) say("error turn: %s", strerror(error));
 }
 
 /* It is wanted most where memory and processors are short; what it may not have, it does without. */
@@ -204,9 +233,11 @@ static void prepareProcess(void) {
 }
 
 int main(int argc, char **argv) {
-  static struct Guard guard = {.brake = {.max = -1, .high = -1, .vcpus = 1, .maxAfter = "max", .highAfter = "max"}};
+  static struct Guard guard = {
+      .brake = {.max = -1, .high = -1, .vcpus = 1, .maxAfter = "max", .highAfter = "max"}, .turn = -1};
   prepareProcess();
-  readArguments(&guard.brake, argc, argv);
+  readArguments(&guard, argc, argv);
+  takeTurn(&guard);
   /* One before us may have died with the vCPUs frozen. */
   guard.brake.isFrozen = 1;
   guard.brake.frozenSince = now();
@@ -217,6 +248,7 @@ int main(int argc, char **argv) {
   guard.heardAt = now();
   say("ready");
   keepWatch(&guard);
+  if (guard.isRelieved) return 0;
   letGo(&guard.brake, now());
   say(guard.brake.vm.isGone ? "gone" : isLifted(&guard.brake) ? "lifted" : "let go");
   return 0;

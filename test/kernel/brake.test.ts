@@ -1,5 +1,5 @@
 /** The brake on the real kernel: vCPU threads alone stand still, and what they and the draining hold stays within the bound. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test, type TestContext } from 'vitest';
 import type { Cgroup } from '../../cgroups/cgroup.ts';
 import { Guard, type GuardStatus } from '../../native/guard.ts';
@@ -70,6 +70,7 @@ async function guarded(
     memory: fresh.memoryDirectory,
     freezers,
     drains: [old.memoryDirectory],
+    turn: fresh.lockFile,
     neededBytes: 230 * MiB,
     boundBytes,
     marginBytes,
@@ -156,7 +157,7 @@ test('a guard that is killed is followed by one that thaws', async (context) => 
 });
 
 /** Starts a guard, beats for it until it is killed. */
-const manager = `
+const managing = `
 import subprocess, sys, time
 guard = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 guard.stdout.readline()
@@ -167,18 +168,50 @@ while True:
     time.sleep(0.1)
 `;
 
+function wordsFor({ old, fresh, freezers }: Scene): string[] {
+  const files = [`--vm=${fresh.memoryDirectory}`, `--drain=${old.memoryDirectory}`, `--turn=${fresh.lockFile}`];
+  const sizes = [`--need=${230 * MiB}`, `--bound=${boundBytes}`, `--margin=${marginBytes}`, '--vcpus=1'];
+  return [...files, ...freezers.map((directory) => `--freezer=${directory}`), ...sizes];
+}
+
+/** Pids of guards that know of this machine. */
+function guardsOf({ fresh }: Scene): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      const [program = '', ...words] = commandOf(pid);
+      return program.endsWith('/domctl-brake') && words.includes(`--turn=${fresh.lockFile}`);
+    })
+    .map(Number);
+}
+
+function commandOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return []; // it has ended
+  }
+}
+
+test('a guard whose manager was killed is relieved by that of the next one', async (context) => {
+  const stage = await scene(context);
+  const manager = await outside('-c', managing, 'native/build/Release/domctl-brake', ...wordsFor(stage));
+  await manager.heard('ready');
+  stage.vm.say('go');
+  await eventually('it is frozen', () => isFrozen(stage.freezers));
+  manager.kill();
+  await manager.ended;
+  const next = await guarded(stage);
+  await eventually('it is frozen again', () => isFrozen(stage.freezers));
+  await eventually('one guard is left', () => guardsOf(stage).join() === String(next.pid));
+});
+
 test('twenty managers killed in a row leave nothing frozen for more than a second', async (context) => {
   const stage = await scene(context);
-  const words = [
-    `--vm=${stage.fresh.memoryDirectory}`,
-    ...stage.freezers.map((directory) => `--freezer=${directory}`),
-    `--drain=${stage.old.memoryDirectory}`,
-    ...[`--need=${230 * MiB}`, `--bound=${boundBytes}`, `--margin=${marginBytes}`, '--vcpus=1'],
-  ];
   stage.vm.say('go');
   const thawedAfterMs: number[] = [];
   for (let count = 0; count < 20; count += 1) {
-    const killed = await outside('-c', manager, 'native/build/Release/domctl-brake', ...words);
+    const killed = await outside('-c', managing, 'native/build/Release/domctl-brake', ...wordsFor(stage));
     await killed.heard('ready');
     await eventually('it is frozen', () => isFrozen(stage.freezers));
     const begin = performance.now();

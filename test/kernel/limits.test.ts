@@ -36,7 +36,7 @@ function usedUs(cgroup: Cgroup, group: string): number {
 /** An incarnation's cgroup with these controllers, or the test is skipped. */
 async function incarnationWith(
   context: TestContext,
-  ...controllers: readonly ('memory' | 'cpu' | 'cpuset' | 'io')[]
+  ...controllers: readonly ('memory' | 'cpu' | 'cpuset' | 'io' | 'hugetlb')[]
 ): Promise<Cgroup> {
   const root = await freshRoot(context);
   await root.makeBranch('vm-x');
@@ -85,6 +85,14 @@ describe('a cgroup', () => {
     const holder = await born(cgroup, python, '-c', `b = bytearray(${128 * MiB})`);
     expect(await holder.ended).toEqual({ code: null, signal: 9 });
     expect(cgroup.memory()).toMatchObject({ known: true, value: { oomKills: 1 } });
+  });
+
+  test('is fenced in huge pages of each size that the kernel has', async (context) => {
+    const cgroup = await incarnationWith(context, 'hugetlb');
+    expect(await cgroup.limit({ hugePages: new Map([[2 * MiB, 64 * MiB]]) })).toEqual([]);
+    expect(fileOf(cgroup, 'hugetlb.2MB.rsvd.max')).toBe(`${64 * MiB}`);
+    const none = { hugePages: new Map([[2 ** 15, 64 * MiB]]) };
+    expect(await cgroup.limit(none)).toMatchObject([{ name: 'hugePages', controller: 'hugetlb' }]);
   });
 
   test('is held to its share and bandwidth of CPU time', async (context) => {

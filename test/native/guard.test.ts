@@ -44,10 +44,13 @@ function fake(kind: 'unified' | 'twin' = 'twin', over: Partial<GuardOrder> = {})
   const [memory, oldDirectory, freezer] = [join(directory, 'vm'), join(directory, 'old'), join(directory, 'vcpus')];
   mkdirSync(freezer);
   writeFileSync(join(freezer, 'cgroup.freeze'), '1');
+  const turn = join(directory, 'turn');
+  writeFileSync(turn, '');
   const order = {
     memory,
     freezers: [freezer],
     drains: [oldDirectory],
+    turn,
     neededBytes: 600 * MiB,
     boundBytes: 700 * MiB,
     marginBytes: 40 * MiB,
@@ -84,9 +87,10 @@ async function eventually(what: string, isSo: () => boolean, withinMs = 2000): P
 
 /** One without a client, to be silent to. */
 async function bare(order: GuardOrder): Promise<ChildProcessWithoutNullStreams> {
-  const { memory, freezers, drains, neededBytes, boundBytes, marginBytes } = order;
+  const { memory, freezers, drains, turn, neededBytes, boundBytes, marginBytes } = order;
   const sizes = [`--need=${neededBytes}`, `--bound=${boundBytes}`, `--margin=${marginBytes}`, '--vcpus=1'];
-  const child = spawnNode(program, [`--vm=${memory}`, `--freezer=${freezers[0]}`, `--drain=${drains[0]}`, ...sizes]);
+  const files = [`--vm=${memory}`, `--freezer=${freezers[0]}`, `--drain=${drains[0]}`, `--turn=${turn}`];
+  const child = spawnNode(program, [...files, ...sizes]);
   child.stdin.on('error', () => undefined);
   afterwards(() => child.kill('SIGKILL'));
   let said = '';
@@ -243,6 +247,34 @@ test('the end of its pipe leaves the fence, raised until all is back', async () 
   expect(fence('memory.max')).toMatch(/^max/);
 });
 
+test('a guard whose pipe has ended is relieved by the next: that one alone has the fence, and thaws nothing twice', async () => {
+  const { order, vm, old, frozen, fence } = fake('unified');
+  const orphan = await bare(order);
+  const exit = once(orphan, 'exit');
+  orphan.stdin.end();
+  const next = await started(order);
+  expect((await exit)[0]).toBe(0);
+  expect(fence('memory.max')).toBe(String(200 * MiB));
+  vm(170);
+  await eventually('frozen', frozen);
+  old(450);
+  await eventually('raised', () => fence('memory.max') === String(250 * MiB));
+  await next.lift();
+  expect(fence('memory.max')).toMatch(/^max/);
+});
+
+test('a guard that is heard keeps its turn: whoever asks for it waits for its end', async () => {
+  const { order } = fake('unified');
+  const first = await started(order);
+  const began = performance.now();
+  const second = Guard.start(order, () => undefined);
+  await pause(200);
+  await first.lift();
+  await (await second).lift();
+  expect(performance.now() - began).toBeGreaterThanOrEqual(200);
+  expect(await first.ended).toBe('let go');
+});
+
 test('SIGTERM thaws and lets go', async () => {
   const { order, vm, frozen } = fake();
   const child = await bare(order);
@@ -269,6 +301,7 @@ test('a reader who does not read makes it neither wait nor end', async () => {
 test.each([
   ['a directory that is none', { freezers: ['/nonexistent'] }],
   ['a machine that is not there', { memory: '/nonexistent' }],
+  ['a turn that nobody can have', { turn: '/nonexistent' }],
 ])('%s is said, with the reason', async (_what, over) => {
   const { order } = fake();
   await expect(Guard.start({ ...order, ...over }, () => undefined)).rejects.toThrow(

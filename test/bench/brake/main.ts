@@ -1,86 +1,91 @@
 /**
- * `npm run bench:brake [-- RUNS [CONTENDER...]]`: what holds old and new within a bound, and at what price. On a hybrid host
- * there is no fence: the freezer alone, and nothing to compare it with but nothing; all of it with
- * `npm run lab -- npm run bench:brake`. One line of JSON a run, then the table of docs/brake-figures.md.
+ * `npm run bench:brake [-- [RUNS] [PART...] [--add FILE] [--minutes N]]`: what holds old and new within a bound, and at what
+ * price. On a hybrid host there is no fence: the freezer alone, and nothing to compare it with but nothing; all of it with
+ * `npm run lab -- npm run bench:brake`. One line of JSON a run, at once, then the table of docs/brake-figures.md. What is in
+ * `--add` counts as run, and is added to. `--table FILE [--svg FILE]`: the table of what was written, and the picture.
+ * Parts: bound, others, qemu, variants (plan.ts); third, decision, overhead, simulate (each its file).
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CgroupRoot, readHierarchy } from '../../../cgroups/hierarchy.ts';
-import { buildPrograms, type Contender, MiB, type Outcome, type Plan, run, sizes } from './run.ts';
+import { parseArgs } from 'node:util';
+import { readHierarchy } from '../../../cgroups/hierarchy.ts';
+import { decision } from './decision.ts';
+import { buildPrograms } from './machines.ts';
+import { overhead } from './overhead.ts';
+import { keyOf, type Part, parts, type Plan } from './plan.ts';
+import { draw } from './plot.ts';
+import { readOutcomes, table } from './report.ts';
+import { type Outcome, type Place, run } from './run.ts';
+import { simulated } from './simulated.ts';
+import { third } from './third.ts';
 
-const contenders: readonly Contender[] = ['brake', 'none', 'max only', 'high only'];
-const [runs = '3', ...chosen] = process.argv.slice(2);
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    add: { type: 'string' },
+    minutes: { type: 'string', default: '600' },
+    svg: { type: 'string' },
+    table: { type: 'string', multiple: true },
+  },
+});
 
-const hierarchy = readHierarchy();
-const possible = contenders.filter((one) => hierarchy.kind === 'unified' || one === 'brake' || one === 'none');
+/** Parts that are no table of runs: how often each. */
+const others: Readonly<Record<string, (count: number, place: Place) => Promise<void>>> = {
+  third,
+  decision,
+  overhead,
+  simulate: simulated,
+};
 
-const plans: Plan[] = (['steps', 'stall', 'slow'] as const).flatMap((drain) =>
-  possible
-    .filter((contender) => chosen.length === 0 || chosen.includes(contender))
-    .flatMap((contender) =>
-      ([4, 1] as const).flatMap((vcpus) =>
-        (['anon', 'memfd'] as const)
-          // The others are there to be compared with: of each drain once.
-          .filter((kind) => contender === 'brake' || (kind === 'anon' && vcpus === 4))
-          .map((kind) => ({ contender, kind, drain, vcpus })),
-      ),
-    ),
-);
+const runsWanted = positionals.map(Number).find(Number.isInteger) ?? 3;
+const chosen = positionals.filter((word) => !Number.isInteger(Number(word)));
+const unknown = chosen.filter((word) => !(word in parts) && !(word in others));
+if (unknown.length > 0) throw new Error(`no part '${unknown.join()}': ${Object.keys({ ...parts, ...others }).join()}`);
 
-function mib(bytes: number): string {
-  return (bytes / MiB).toFixed(0);
-}
+if (options.table) print(readOutcomes(options.table));
+else await runAll();
 
-function row(all: readonly Outcome[]): string {
-  const [one] = all;
-  if (!one) return '';
-  const worst = (figure: (outcome: Outcome) => number): number => Math.max(...all.map(figure));
-  const done = all.every(({ doneMs }) => doneMs !== null);
-  const ratio = done ? worst(({ doneMs, drainedMs }) => (doneMs ?? 0) / drainedMs).toFixed(2) : 'never';
-  const figures = [
-    [mib(worst(({ peakBytes }) => peakBytes)), mib(sizes.boundBytes)].join(' of '),
-    ...(hierarchy.kind === 'unified'
-      ? [worst(({ oomKills }) => oomKills ?? 0), worst(({ maxHits }) => maxHits ?? 0)]
-      : ['-', '-']),
-    worst(({ p99Ms }) => p99Ms).toFixed(0),
-    worst(({ worstMs }) => worstMs).toFixed(0),
-    (worst(({ drainedMs }) => drainedMs) / 1000).toFixed(1),
-    ratio,
-  ];
-  return `| ${[one.contender, one.drain, one.kind, one.vcpus, all.length, ...figures].join(' | ')} |`;
-}
-
-const root = await CgroupRoot.open(hierarchy, `/domctl-bench-${process.pid}`);
-const programs = mkdtempSync(join(tmpdir(), 'bench-brake-'));
-try {
-  buildPrograms(programs);
-  const table: string[] = [];
-  for (const plan of plans) {
-    const outcomes: Outcome[] = [];
-    for (let count = 0; count < Number(runs); count += 1) {
-      const outcome = await run(plan, root, programs);
-      process.stdout.write(`${JSON.stringify(outcome)}\n`);
-      outcomes.push(outcome);
-    }
-    table.push(row(outcomes));
+async function runAll(): Promise<void> {
+  const place = { hierarchy: readHierarchy(), programs: mkdtempSync(join(tmpdir(), 'bench-brake-')) };
+  try {
+    buildPrograms(place.programs);
+    const plans = chosen.length === 0 ? [...parts.bound, ...parts.others] : chosen.flatMap((word) => plansOf(word));
+    await runPlans(plans, place);
+    for (const [name, part] of Object.entries(others)) if (chosen.includes(name)) await part(runsWanted, place);
+  } finally {
+    rmSync(place.programs, { recursive: true });
   }
-  const head = [
-    'what',
-    'drain',
-    'memory',
-    'vCPUs',
-    'n',
-    'peak MiB',
-    'OOM kills',
-    'max hits',
-    'p99 ms',
-    'worst ms',
-    'drain s',
-    'done/drain',
-  ];
-  process.stdout.write(`| ${head.join(' | ')} |\n|${head.map(() => '---').join('|')}|\n${table.join('\n')}\n`);
-} finally {
-  rmSync(programs, { recursive: true });
-  await root.at().removeIfEmpty();
+}
+
+function plansOf(word: string): readonly Plan[] {
+  return word in parts ? parts[word as Part] : [];
+}
+
+/** Every plan once, then all again: what is broken off has as many of each. */
+async function runPlans(plans: readonly Plan[], place: Place): Promise<void> {
+  const isPossible = ({ contender }: Plan): boolean =>
+    place.hierarchy.kind === 'unified' || contender === 'brake' || contender === 'none';
+  const done = options.add !== undefined && existsSync(options.add) ? readOutcomes([options.add]) : [];
+  const endMs = performance.now() + Number(options.minutes) * 60_000;
+  for (let round = 1; round <= runsWanted; round += 1)
+    for (const plan of plans.filter(isPossible)) {
+      const count = done.filter((outcome) => keyOf(outcome) === keyOf(plan)).length;
+      if (count >= round || performance.now() > endMs) continue;
+      done.push(await runOnce(plan, place, count === 0));
+    }
+  if (plans.length > 0) print(done);
+}
+
+async function runOnce(plan: Plan, place: Place, isTraced: boolean): Promise<Outcome> {
+  const outcome = await run(plan, place, isTraced);
+  const line = `${JSON.stringify(outcome)}\n`;
+  process.stdout.write(line);
+  if (options.add !== undefined) appendFileSync(options.add, line);
+  return outcome;
+}
+
+function print(outcomes: readonly Outcome[]): void {
+  process.stdout.write(`${table(outcomes)}\n`);
+  if (options.svg !== undefined) writeFileSync(options.svg, draw(outcomes));
 }

@@ -1,35 +1,27 @@
 /**
- * One run: a predecessor that gives 500 MiB back, and a machine that dirties 500 MiB as fast as it can, under a bound of 700 MiB
- * on both together, held (or not) by one contender. The machine is what a hypervisor is to its cgroup: threads that dirty, and
- * one that answers. Real cgroups; nothing of the daemon, so nothing is paused.
+ * One run: a predecessor that gives 500 MiB back, and a machine that dirties as much as fast as it can, under a bound of 700 MiB
+ * on both together, held (or not) by one contender. Real cgroups, in a root of the run's own; nothing of the daemon but the
+ * guard as it starts it, so nothing is paused.
  */
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createInterface, type Interface } from 'node:readline';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Cgroup } from '../../../cgroups/cgroup.ts';
-import type { CgroupRoot } from '../../../cgroups/hierarchy.ts';
+import { CgroupRoot, type Hierarchy } from '../../../cgroups/hierarchy.ts';
 import { brakeMargin } from '../../../lib/admission/bound.ts';
 import { Guard } from '../../../native/guard.ts';
-
-export const MiB = 2 ** 20;
-export const sizes = { oldBytes: 500 * MiB, dirtiedBytes: 500 * MiB, promisedBytes: 600 * MiB, boundBytes: 700 * MiB };
-
-export type Contender = 'brake' | 'none' | 'max only' | 'high only';
-
-export interface Plan {
-  readonly contender: Contender;
-  readonly kind: 'anon' | 'memfd';
-  readonly drain: 'steps' | 'slow' | 'stall';
-  readonly vcpus: number;
-}
+import { bornIn, type Machine, startMachine } from './machines.ts';
+import { drainTimes, MiB, type Plan, sizes } from './plan.ts';
 
 /** Bytes and milliseconds; doneMs null: its guest never had all it wanted. */
 export interface Outcome extends Plan {
+  /** Of both, page cache left out, read every 10 ms; and of all that was charged, as the kernel saw it: null, it does not say. */
   readonly peakBytes: number;
+  readonly kernelPeakBytes: number | null;
+  /** On the monotonic clock: when the machine began, and when it and the drain were done. */
+  readonly beganMs: number;
+  readonly overMs: number;
   readonly drainedMs: number;
   readonly doneMs: number | null;
   /** null on a hybrid host, which has no fence. */
@@ -41,28 +33,173 @@ export interface Outcome extends Plan {
   readonly worstMs: number;
   readonly frozenMs: number;
   readonly guardCpuMs: number | null;
+  /** Milliseconds since it began, MiB of the old and of the new one; of the first run of a plan. */
+  readonly trace?: readonly (readonly [number, number, number])[];
 }
 
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const giveUpMs = 60_000;
+export interface Place {
+  readonly hierarchy: Hierarchy;
+  /** Where the programs are. */
+  readonly programs: string;
+}
+
+const giveUpMs = 40_000;
 const ticksPerSecond = 100;
+const traceEveryMs = 50;
+const stallMs = 100;
+const askEveryMs = 10;
 
-/** Programs of the bench, built once in `directory`. */
-export function buildPrograms(directory: string): void {
-  for (const name of ['drain', 'machine'])
-    execFileSync('cc', ['-O2', '-pthread', '-o', join(directory, name), here(`${name}.c`)]);
+let runs = 0;
+
+/** Runs the plan in cgroups of its own. */
+export async function run(plan: Plan, { hierarchy, programs }: Place, isTraced = false): Promise<Outcome> {
+  runs += 1;
+  const root = await CgroupRoot.open(hierarchy, `/domctl-bench-${process.pid}-${runs}`);
+  await root.makeBranch('vm');
+  if (plan.whose === 'other') await root.makeBranch('other');
+  const [old, fresh] = [root.at(plan.whose === 'own' ? 'vm' : 'other', '1'), root.at('vm', '2')];
+  await old.create();
+  await fresh.create();
+  const times = String(drainTimes[plan.drain]);
+  const drain = bornIn(old, join(programs, 'drain'), plan.kind, String(sizes.oldBytes), plan.drain, times);
+  drain.stdin.on('error', () => undefined);
+  let machine: Machine | null = null;
+  try {
+    await once(drain.stdout, 'data');
+    machine = await startMachine[plan.machine](fresh, programs, plan.vcpus);
+    return await new Watch(plan, { root, old, fresh, machine, isTraced }).overDrain(async () => {
+      const gone = once(drain, 'exit');
+      drain.stdin.write('\n');
+      await gone;
+    });
+  } finally {
+    machine?.kill();
+    drain.kill('SIGKILL');
+    await cleanUp(root, [old, fresh]);
+  }
 }
 
-/** A program that is born in the cgroup: it goes there before it is what it is. */
-function bornIn(cgroup: Cgroup, ...argv: readonly string[]): ChildProcessWithoutNullStreams {
-  const script = 'echo $$ > "$0/cgroup.procs" && echo $$ > "$1/cgroup.procs" && shift && exec "$@"';
-  return spawn('sh', ['-c', script, cgroup.directory, cgroup.memoryDirectory, ...argv], { stdio: 'pipe' });
+interface Scene {
+  readonly root: CgroupRoot;
+  readonly old: Cgroup;
+  readonly fresh: Cgroup;
+  readonly machine: Machine;
+  readonly isTraced: boolean;
 }
 
-/** null where the kernel does not count it. */
-function keyOf(file: string, key: string): number | null {
-  if (!existsSync(file)) return null;
-  return Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? Number.NaN);
+class Watch {
+  readonly #plan: Plan;
+  readonly #scene: Scene;
+  readonly #trace: [number, number, number][] = [];
+  readonly #latencies: number[] = [];
+  #isOver = false;
+  #peakBytes = 0;
+  #frozenMs = 0;
+  #guardCpuMs: number | null = null;
+  #doneMs: number | null = null;
+  #drainedMs = Number.NaN;
+
+  constructor(plan: Plan, scene: Scene) {
+    this.#plan = plan;
+    this.#scene = scene;
+  }
+
+  async overDrain(drain: () => Promise<void>): Promise<Outcome> {
+    const { machine, fresh } = this.#scene;
+    const guard = await this.#hold();
+    const wantedBytes = held(fresh) + machine.dirtiedBytes * 0.99;
+    const [begin, beganMs] = [performance.now(), monotonicMs()];
+    await machine.go();
+    void drain().then(() => (this.#drainedMs = performance.now() - begin));
+    const asking = this.#ask();
+    while (!this.#isDone(performance.now() - begin) && !machine.hasEnded()) {
+      this.#sample(performance.now() - begin, wantedBytes);
+      this.#guardCpuMs = cpuMs(guard?.pid ?? null) ?? this.#guardCpuMs;
+      if (this.#plan.loop === 'stalled') standStill(stallMs);
+      await pause(this.#plan.loop === 'stalled' ? stallMs / 2 : 10);
+    }
+    const overMs = monotonicMs();
+    this.#isOver = true;
+    await guard?.lift();
+    await Promise.race([asking, pause(5000)]);
+    return { ...this.#plan, ...this.#figures(), beganMs, overMs };
+  }
+
+  #isDone(ms: number): boolean {
+    return ms > giveUpMs || (this.#doneMs !== null && !Number.isNaN(this.#drainedMs));
+  }
+
+  #sample(ms: number, wantedBytes: number): void {
+    const [old, fresh] = [held(this.#scene.old), held(this.#scene.fresh)];
+    this.#peakBytes = Math.max(this.#peakBytes, old + fresh);
+    if (fresh >= wantedBytes) this.#doneMs ??= ms;
+    const isDue = ms - (this.#trace.at(-1)?.[0] ?? -traceEveryMs) >= traceEveryMs;
+    if (this.#scene.isTraced && isDue)
+      this.#trace.push([Math.round(ms), Math.round(old / MiB), Math.round(fresh / MiB)]);
+  }
+
+  async #hold(): Promise<Guard | null> {
+    const { contender, vcpus } = this.#plan;
+    const { root, old, fresh, machine } = this.#scene;
+    const { boundBytes } = sizes;
+    const branch = root.at('vm').directory;
+    if (contender === 'max only') writeFileSync(join(branch, 'memory.max'), String(boundBytes));
+    if (contender === 'high only') writeFileSync(join(branch, 'memory.high'), String(boundBytes));
+    if (contender !== 'brake') return null;
+    const order = {
+      memory: fresh.memoryDirectory,
+      freezers: await fresh.freezersOf('vcpus', machine.threads),
+      drains: [old.memoryDirectory],
+      turn: fresh.lockFile,
+      neededBytes: sizes.promisedBytes,
+      boundBytes,
+      marginBytes: brakeMargin('auto', boundBytes, vcpus),
+      ...{ floorBytes: 0, vcpus, maxAfter: 'max', highAfter: 'max' },
+    };
+    return Guard.start(order, ({ frozenMs }) => {
+      this.#frozenMs = frozenMs;
+    });
+  }
+
+  /** One question after the other; one that is never answered counts with the time it was waited for. */
+  async #ask(): Promise<void> {
+    const { machine } = this.#scene;
+    while (!this.#isOver && !machine.hasEnded()) {
+      const begin = performance.now();
+      await Promise.race([machine.ask(), machine.ended]);
+      this.#latencies.push(performance.now() - begin);
+      await pause(askEveryMs);
+    }
+  }
+
+  #figures(): Omit<Outcome, keyof Plan | 'beganMs' | 'overMs'> {
+    const { root, isTraced } = this.#scene;
+    const sorted = this.#latencies.toSorted((a, b) => a - b);
+    const at = (share: number): number =>
+      sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+    const events = join(root.at().directory, 'memory.events');
+    return {
+      peakBytes: this.#peakBytes,
+      kernelPeakBytes: kernelPeak(root.at()),
+      drainedMs: this.#drainedMs,
+      doneMs: this.#doneMs,
+      ...{ oomKills: keyOf(events, 'oom_kill'), maxHits: keyOf(events, 'max'), questions: sorted.length },
+      ...{ p50Ms: at(0.5), p99Ms: at(0.99), worstMs: at(1) },
+      frozenMs: this.#frozenMs,
+      guardCpuMs: this.#guardCpuMs,
+      ...(isTraced ? { trace: this.#trace } : {}),
+    };
+  }
+}
+
+/** As `clock_gettime` of other programs. */
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** This thread does nothing, and takes no processor time for it. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** Bytes of guest memory: what is not page cache. */
@@ -71,30 +208,15 @@ function held(cgroup: Cgroup): number {
   return memory.known ? memory.value.heldBytes : 0;
 }
 
-async function hold(plan: Plan, branch: Cgroup, old: Cgroup, fresh: Cgroup, threads: readonly number[]) {
-  const { boundBytes } = sizes;
-  if (plan.contender === 'max only') writeFileSync(join(branch.directory, 'memory.max'), String(boundBytes));
-  if (plan.contender === 'high only') writeFileSync(join(branch.directory, 'memory.high'), String(boundBytes));
-  if (plan.contender !== 'brake') return null;
-  const figures = { frozenMs: 0 };
-  const guard = await Guard.start(
-    {
-      memory: fresh.memoryDirectory,
-      freezers: await fresh.freezersOf('vcpus', threads),
-      drains: [old.memoryDirectory],
-      neededBytes: sizes.promisedBytes,
-      boundBytes,
-      marginBytes: brakeMargin('auto', boundBytes, plan.vcpus),
-      floorBytes: 0,
-      vcpus: threads.length,
-      maxAfter: 'max',
-      highAfter: 'max',
-    },
-    ({ frozenMs }) => {
-      figures.frozenMs = frozenMs;
-    },
-  );
-  return { guard, figures };
+/** null where the kernel does not count it. */
+function keyOf(file: string, key: string): number | null {
+  if (!existsSync(file)) return null;
+  return Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? Number.NaN);
+}
+
+function kernelPeak({ directory, twinDirectory }: Cgroup): number | null {
+  const file = twinDirectory ? join(twinDirectory, 'memory.max_usage_in_bytes') : join(directory, 'memory.peak');
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : null;
 }
 
 /** Processor time of a process so far. */
@@ -107,98 +229,13 @@ function cpuMs(pid: number | null): number | null {
   }
 }
 
-/** Runs the plan in cgroups of its own below the root. */
-export async function run(plan: Plan, root: CgroupRoot, programs: string): Promise<Outcome> {
-  const branch = await root.makeBranch(`vm-${Date.now()}`);
-  const name = branch.path.split('/').at(-1) ?? '';
-  const [old, fresh] = [root.at(name, '1'), root.at(name, '2')];
-  await old.create();
-  await fresh.create();
-  const drain = bornIn(old, join(programs, 'drain'), plan.kind, String(sizes.oldBytes), plan.drain);
-  await once(drain.stdout, 'data');
-  const machine = bornIn(fresh, join(programs, 'machine'), String(sizes.dirtiedBytes), String(plan.vcpus));
-  machine.stdin.on('error', () => undefined);
-  const lines = createInterface({ input: machine.stdout });
-  try {
-    const [ids] = (await once(lines, 'line')) as [string];
-    const brake = await hold(plan, branch, old, fresh, ids.trim().split(' ').map(Number));
-    return await watch(plan, { branch, old, fresh, drain, machine, lines, brake });
-  } finally {
-    machine.kill('SIGKILL');
-    drain.kill('SIGKILL');
-    await cleanUp(branch, old, fresh);
-  }
-}
-
-interface Watched {
-  readonly branch: Cgroup;
-  readonly old: Cgroup;
-  readonly fresh: Cgroup;
-  readonly drain: ChildProcessWithoutNullStreams;
-  readonly machine: ChildProcessWithoutNullStreams;
-  readonly lines: Interface;
-  readonly brake: Awaited<ReturnType<typeof hold>>;
-}
-
-async function watch(plan: Plan, { branch, old, fresh, drain, machine, lines, brake }: Watched): Promise<Outcome> {
-  const begin = performance.now();
-  let drainedMs = Number.NaN;
-  drain.on('exit', () => (drainedMs = performance.now() - begin));
-  const latencies: number[] = [];
-  let isOver = false;
-  machine.stdin.write('go\n');
-  await once(lines, 'line');
-  drain.stdin.write('\n');
-  const asking = ask(machine, lines, latencies, () => isOver);
-  let [peakBytes, doneMs]: [number, number | null] = [0, null];
-  let guardCpuMs: number | null = null;
-  while (performance.now() - begin < giveUpMs && (doneMs === null || Number.isNaN(drainedMs))) {
-    peakBytes = Math.max(peakBytes, held(old) + held(fresh));
-    if (held(fresh) >= sizes.dirtiedBytes * 0.99) doneMs ??= performance.now() - begin;
-    guardCpuMs = cpuMs(brake?.guard.pid ?? null) ?? guardCpuMs;
-    if (hasEnded(machine)) break;
-    await pause(10);
-  }
-  isOver = true;
-  await brake?.guard.lift();
-  await Promise.race([asking, pause(5000)]);
-  const events = join(branch.directory, 'memory.events');
-  const sorted = latencies.sort((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-  const frozenMs = brake?.figures.frozenMs ?? 0;
-  const counts = { oomKills: keyOf(events, 'oom_kill'), maxHits: keyOf(events, 'max'), questions: sorted.length };
-  const answers = { p50Ms: at(0.5), p99Ms: at(0.99), worstMs: at(1) };
-  return { ...plan, peakBytes, drainedMs, doneMs, ...counts, ...answers, frozenMs, guardCpuMs };
-}
-
-function hasEnded({ exitCode, signalCode }: ChildProcessWithoutNullStreams): boolean {
-  return exitCode !== null || signalCode !== null;
-}
-
-/** One question after the other; one that is never answered counts with the time it was waited for. */
-async function ask(
-  machine: ChildProcessWithoutNullStreams,
-  lines: Interface,
-  latencies: number[],
-  isOver: () => boolean,
-): Promise<void> {
-  const ended = once(machine, 'exit');
-  while (!isOver() && !hasEnded(machine)) {
-    const begin = performance.now();
-    machine.stdin.write('are you there\n');
-    await Promise.race([once(lines, 'line'), ended]);
-    latencies.push(performance.now() - begin);
-    await pause(20);
-  }
-}
-
-async function cleanUp(branch: Cgroup, ...cgroups: readonly Cgroup[]): Promise<void> {
+async function cleanUp(root: CgroupRoot, cgroups: readonly Cgroup[]): Promise<void> {
   for (const cgroup of cgroups) {
     for (let populated = cgroup.populated(); populated.known && populated.value; populated = cgroup.populated())
       await pause(20);
     await cgroup.reclaim();
     await cgroup.remove();
   }
-  await branch.removeIfEmpty();
+  for (const name of ['vm', 'other']) if (existsSync(root.at(name).directory)) await root.at(name).removeIfEmpty();
+  await root.at().removeIfEmpty();
 }

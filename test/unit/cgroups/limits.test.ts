@@ -30,6 +30,9 @@ describe('limits as texts', () => {
     [{ cpuMax: { quotaUs: null, periodUs: 250_000 } }, 'cpu.max max 250000'],
     [unthrottled, 'cpu.max max 100000'],
     [{ cpus: [0, 2, 3] }, 'cpuset.cpus 0,2,3'],
+    [{ hugePages: new Map([[2 ** 21, 2 ** 30]]) }, 'hugetlb.2MB.rsvd.max 1073741824'],
+    [{ hugePages: new Map([[2 ** 30, 2 ** 31]]) }, 'hugetlb.1GB.rsvd.max 2147483648'],
+    [{ hugePages: new Map([[2 ** 16, 2 ** 20]]) }, 'hugetlb.64KB.rsvd.max 1048576'],
   ])('%o', (limits, text) => {
     expect(texts(limits)).toEqual([text]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { deviceNumber, memoryLimits } from '../../../lib/daemon/limits.ts';
+import { deviceNumber, hugePageFence, memoryLimits } from '../../../lib/daemon/limits.ts';
 import { requireNodes } from '../../../lib/daemon/memory-places.ts';
 import { requireVendor } from '../../../lib/daemon/preparation.ts';
 import { requireCpus } from '../../../lib/daemon/tuning.ts';
@@ -21,6 +21,31 @@ describe('limits of memory', () => {
     expect(memoryLimits(limits)).toEqual({ memoryMax: 4096, memoryHigh: 2048, swapMax: 6144 });
     expect(memoryLimits({ ...limits, swapHardLimitBytes: 4096 }).swapMax).toBe(0);
     expect(memoryLimits({ ...limits, hardLimitBytes: null }).swapMax).toBe(10_240);
+  });
+});
+
+describe('the fence of huge pages', () => {
+  const backing = machine().memoryBacking;
+  const twoMiB = 2 ** 21;
+  const sizeOf = (bytes: number | null): number => bytes ?? twoMiB;
+
+  test('is what was asked for, in whole pages; none for ordinary memory', () => {
+    expect(hugePageFence(machine(), sizeOf)).toEqual(new Map());
+    const inPages = machine({ memoryBacking: { ...backing, hugepages: { pageBytes: null } } });
+    expect(hugePageFence(inPages, sizeOf)).toEqual(new Map([[twoMiB, 64 * 2 ** 20]]));
+    expect(hugePageFence({ ...inPages, memoryBytes: 63 * 2 ** 20 }, sizeOf)).toEqual(new Map([[twoMiB, 64 * 2 ** 20]]));
+  });
+
+  test('leaves every node its own rounding', () => {
+    // Two nodes of 32 MiB: a page each.
+    const pageBytes = 2 ** 26;
+    const nodes = { ...numaGuest, memoryBacking: { ...numaGuest.memoryBacking, hugepages: { pageBytes } } };
+    expect(hugePageFence(nodes, sizeOf)).toEqual(new Map([[pageBytes, 2 * pageBytes]]));
+  });
+
+  test('is not there for pages that the host has not', () => {
+    const inPages = machine({ memoryBacking: { ...backing, hugepages: { pageBytes: 2 ** 30 } } });
+    expect(hugePageFence(inPages, () => null)).toEqual(new Map());
   });
 });
 

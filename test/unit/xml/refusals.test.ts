@@ -30,6 +30,16 @@ describe('a refusal', () => {
     ]);
   });
 
+  test.each(['sev', 'sev-snp', 'tdx', 's390-pv'])(
+    'is what a guest protected by %s gets: its memory could not be braked',
+    (type) => {
+      const inside = `<launchSecurity type='${type}'><policy>0x0007</policy></launchSecurity>`;
+      const { code, details } = refusal(domain(inside));
+      expect(code).toBe('INVALID_XML');
+      expect(details).toMatchObject({ path: '/domain/launchSecurity', line: 5 });
+    },
+  );
+
   test('of something unknown points to --allow-unsupported', () => {
     expect(refusal(domain('<keys/>')).hint).toContain('--allow-unsupported');
   });

@@ -70,7 +70,7 @@ type What = Omit<Parameters<EventLog['subscribe']>[0], 'idleMs' | 'signal'>;
 async function stream({ events, log }: Services, what: What, reply: FastifyReply): Promise<void> {
   const { raw } = reply.hijack();
   const gone = new AbortController();
-  raw.once('close', () => gone.abort());
+  raw.once('close', () => gone.abort(left));
   raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   try {
     for await (const item of events.subscribe({ ...what, idleMs: heartbeatMs, signal: gone.signal })) {
@@ -87,23 +87,22 @@ async function stream({ events, log }: Services, what: What, reply: FastifyReply
 
 class SlowReader extends Error {}
 
+/** One for all: to make an exception of its own for each costs more than to tell a short history. */
+const left = new Error('the reader is gone');
+
 /** Resolves when the reader has taken what was written. Throws SlowReader where it does not. */
 async function taken(raw: ServerResponse, gone: AbortSignal): Promise<void> {
   const end = new AbortController();
-  let isLate = false;
-  const finish = (): void => end.abort();
-  const timer = setTimeout(() => {
-    isLate = true;
-    finish();
-  }, patienceMs);
-  gone.addEventListener('abort', finish);
+  const leave = (): void => end.abort(left);
+  const timer = setTimeout(() => end.abort(new SlowReader('nothing was read')), patienceMs);
+  gone.addEventListener('abort', leave);
   try {
     await once(raw, 'drain', { signal: end.signal });
   } catch (error) {
-    throw isLate ? new SlowReader('nothing was read', { cause: error }) : error;
+    throw end.signal.aborted ? end.signal.reason : error;
   } finally {
     clearTimeout(timer);
-    gone.removeEventListener('abort', finish);
+    gone.removeEventListener('abort', leave);
   }
 }
 

@@ -67,9 +67,8 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
     log,
     live: () => promisesOf(fleet.supervisors),
   });
-  const own = { journal, clock: systemClock, log, root, places, events, runEffect };
   const services: Services = {
-    ...own,
+    ...{ journal, clock: systemClock, log, root, places, events, runEffect },
     all: () => fleet.supervisors,
     published: (supervisor, before, seq) => {
       publish(fleet, supervisor, before, seq);
@@ -86,13 +85,14 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const connections = new Connections();
   const parts = { starter, verbs, guests, hardware, metrics, neighbours, connections };
   const app = buildServer({ fleet, services, about: describe(root), ...parts, stop });
+  const logs = new LogKeeper(places.logDir, log);
+  // Before anybody is answered: who was may end us, and both sockets go then.
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   await listen(app, { places, inherited, connections });
   // Only now is it sure that these directories are ours alone.
   await sweep(fleet, services);
-  const logs = new LogKeeper(places.logDir, log);
   void logs.keep();
   keepReaping(services);
-  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
   starter.waiting.serve();

@@ -36,13 +36,16 @@ function isNamed({ name, groups, isOwner }: Caller, list: readonly string[]): bo
   return names.some((one) => list.includes(one));
 }
 
+/** Who runs the daemon. */
+const own = process.getuid?.();
+
 /** Throws POLICY_FORBIDS when the requester has not the role. */
 export async function requireRole(
   role: Role,
   { uid }: Requester,
   readHost: () => Promise<{ readonly value: HostConfig }>,
 ): Promise<void> {
-  const isOwner = uid === process.getuid?.();
+  const isOwner = uid === own;
   // Also where host.yaml is broken: somebody must be able to end what runs.
   if (isOwner && role !== 'forceStart') return;
   const { security } = (await readHost()).value;

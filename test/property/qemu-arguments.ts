@@ -59,16 +59,19 @@ function decoded(text: string | undefined): string | undefined {
 
 /** Between single commas; two are one that belongs to the text. */
 function settings(value: string): string[] {
-  const parts = [''];
+  const parts: string[] = [];
+  let part = '';
   for (let index = 0; index < value.length; index += 1) {
     const isComma = value[index] === ',';
-    if (isComma && value[index + 1] !== ',') parts.push('');
-    else {
+    if (isComma && value[index + 1] !== ',') {
+      parts.push(part);
+      part = '';
+    } else {
+      part += value[index] ?? '';
       if (isComma) index += 1;
-      parts[parts.length - 1] += value[index] ?? '';
     }
   }
-  return parts;
+  return [...parts, part];
 }
 
 function readSetting(option: string, setting: string): unknown {

@@ -83,9 +83,9 @@ export async function startStorm(order: StormOrder): Promise<Storm> {
 /** Asks one question after the other, with a pause between, until told to stop; milliseconds of each. */
 export function politeClient(socketPath: string, path: string, pauseMs: number): { stop(): Promise<number[]> } {
   const latencies: number[] = [];
-  let isOver = false;
+  const over = new AbortController();
   const asking = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const began = performance.now();
       await get(socketPath, path);
       latencies.push(performance.now() - began);
@@ -93,7 +93,7 @@ export function politeClient(socketPath: string, path: string, pauseMs: number):
     }
   })();
   const stop = async (): Promise<number[]> => {
-    isOver = true;
+    over.abort();
     await asking;
     return latencies;
   };
@@ -111,10 +111,24 @@ async function get(socketPath: string, path: string): Promise<void> {
   });
 }
 
-/** What a process has of the host: bytes resident, and descriptors that are sockets. */
-export function readProcess(pid: number): { readonly residentBytes: number; readonly sockets: number } {
+/** What a process has of the host: bytes resident, processor time so far, and descriptors that are sockets. */
+export interface ProcessUse {
+  readonly residentBytes: number;
+  /** In steps of 10 ms. */
+  readonly processorMs: number;
+  readonly sockets: number;
+}
+
+export function readProcess(pid: number): ProcessUse {
   const resident = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return { residentBytes: Number(resident) * 1024, sockets: countSockets(pid) };
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  const processorMs = ((user ?? 0) + (system ?? 0)) * 10;
+  return { residentBytes: Number(resident) * 1024, processorMs, sockets: countSockets(pid) };
 }
 
 function countSockets(pid: number): number {

@@ -99,6 +99,7 @@ async function bench(pid: number): Promise<void> {
       'memory before, most, after',
       `${mib(before.residentBytes)}, ${mib(Math.max(...readings))}, ${mib(after.residentBytes)} MiB`,
     ],
+    ['processor time of the daemon', `${((after.processorMs - before.processorMs) / 1000).toFixed(1)} s`],
     ['sockets before, after', `${before.sockets}, ${after.sockets}`],
   ];
   process.stdout.write(`${describeMachine()}; ${clients} clients, ${deaf} readers that read nothing\n\n`);

@@ -85,10 +85,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const app = buildServer({ fleet, services, about: describe(root), ...parts, stop });
   await listen(app, socketPath(places), inherited);
   // Only now is it sure that these directories are ours alone.
-  await sweep(fleet, services);
-  const logs = new LogKeeper(places.logDir, log);
-  void logs.keep();
-  keepReaping(services);
+  const logs = await keepHouse(fleet, services);
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
@@ -112,6 +109,15 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
         process.exit(1);
       });
   }
+}
+
+/** Removes what an earlier daemon left, and looks after what hypervisors leave from now on. */
+async function keepHouse(fleet: Fleet, services: Services): Promise<LogKeeper> {
+  await sweep(fleet, services);
+  keepReaping(services);
+  const logs = new LogKeeper(services.places.logDir, services.log);
+  void logs.keep();
+  return logs;
 }
 
 /** What was promised is known to the neighbours, and what was queued has its place. */

@@ -4,8 +4,8 @@ import { patient } from '../setup/slowness.ts';
 import { isAlive } from './facts.ts';
 import { createHost, type Host, type HostOptions } from './harness.ts';
 
-/** Generous: what hangs takes seconds, what is only busy takes less. */
-const undisturbedMs = 1000;
+/** Generous: what hangs takes ten seconds and more, what is only busy takes less. */
+const undisturbedMs = 3000;
 const rounds = 5;
 
 /** How long a hypervisor has to end by itself, and what it leaves has after it. */

@@ -99,7 +99,10 @@ async function soakLifecycles(site: SoakSite): Promise<void> {
   await runLifecycles(site, names, 100);
   const before = await takeCensus(site);
   const began = performance.now();
-  const taken = await runLifecycles(site, names, lifecycles);
+  const taken = await runLifecycles(site, names, lifecycles, (sample) => {
+    const { lifecycles: done, residentBytes: bytes, descriptors } = sample;
+    if (done % Math.ceil(lifecycles / 10) === 0) say(`after ${done}: daemon ${mib(bytes)}, ${descriptors} descriptors`);
+  });
   const perSecond = lifecycles / ((performance.now() - began) / 1000);
   await check(site, before, `${lifecycles} lifecycles, ${figure(perSecond)} a second`);
   const memory = growthOf(taken, (sample) => sample.residentBytes);

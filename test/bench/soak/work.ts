@@ -64,6 +64,7 @@ export async function runLifecycles(
   { client, daemonPid }: Site,
   names: readonly string[],
   count: number,
+  onSample: (sample: Sample) => void = () => undefined,
 ): Promise<Sample[]> {
   const every = Math.max(1, Math.floor(count / samples));
   const taken: Sample[] = [];
@@ -77,7 +78,9 @@ export async function runLifecycles(
         done += 1;
         if (done % every !== 0) continue;
         const descriptors = countDescriptors(daemonPid);
-        taken.push({ lifecycles: done, residentBytes: residentBytes(daemonPid), descriptors });
+        const sample = { lifecycles: done, residentBytes: residentBytes(daemonPid), descriptors };
+        taken.push(sample);
+        onSample(sample);
       }
     }),
   );
@@ -103,7 +106,7 @@ export function growthOf(taken: readonly Sample[], figure: (sample: Sample) => n
   };
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 

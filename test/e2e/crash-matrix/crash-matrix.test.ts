@@ -38,6 +38,11 @@ const chosen = wanted === 'all' ? matrix : firsts.filter((_cell, index) => third
 const rows: Row[] = [];
 let bench: Bench | null = null;
 
+function keep(row: Row): void {
+  rows.push(row);
+  if (tableFile !== undefined) writeFileSync(tableFile, JSON.stringify(rows));
+}
+
 /** The one that all cells share, or a new one after a cell that failed. */
 async function openBench(): Promise<Bench> {
   if (bench) return bench;
@@ -50,20 +55,19 @@ async function openBench(): Promise<Bench> {
 describeEndToEnd(`the crash matrix (${wanted === 'all' ? 'all of it' : `third ${wanted}`})`, () => {
   afterAll(async () => {
     await bench?.end();
-    if (tableFile !== undefined) writeFileSync(tableFile, JSON.stringify(rows));
   });
 
-  test.each(chosen)('killed at "$point" in "$scenario"', async (cell) => {
+  test.each(chosen)('killed at $point in $scenario', async (cell) => {
     const own = await openBench();
     try {
       const row = await own.run(cell);
-      rows.push(row);
+      keep(row);
       expect(row.problems).toEqual([]);
     } catch (error) {
       bench = null;
       await own.end();
       if (!rows.some((row) => row.point === cell.point && row.scenario === cell.scenario))
-        rows.push({ ...cell, outcome: 'not run to its end', problems: [String(error)] });
+        keep({ ...cell, outcome: 'not run to its end', problems: [String(error)] });
       process.stderr.write(own.host.remains);
       throw error;
     }

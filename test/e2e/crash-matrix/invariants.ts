@@ -96,7 +96,7 @@ export function judgeFate(info: DomainInfo | null, crash: Crash, ends: boolean):
   if (!isLive) return [`db1 should live, and is ${info?.state ?? 'not there'} (${info?.reason})`];
   if (expected === 'is started') return [];
   const { hypervisor } = crash;
-  const same = info.id === crash.id && info.pid === hypervisor?.pid && hypervisor !== null && isThere(hypervisor);
+  const same = info.id === crash.id && info.pid === hypervisor?.pid && isThere(hypervisor);
   return same ? [] : [`db1 is incarnation ${info.id}, pid ${info.pid}, and was ${crash.id}, ${crash.hypervisor?.pid}`];
 }
 

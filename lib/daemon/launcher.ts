@@ -104,20 +104,28 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain, aga
   const { hypervisor } = state;
   const helper = helperOf(hypervisor, supervisor.launch.helper);
   const ramFiles = findRamFiles(hypervisor.pid);
-  const hasBegun = again && status.status !== 'prelaunch';
-  if (!hasBegun) await setUp(supervisor, domain, qmp);
-  reach('hypervisor tuned');
-  const braked = await engageBrake(supervisor, domain, qmp);
-  const paused = supervisor.launch.startPaused && !hasBegun;
-  if (!paused && !hasBegun) await cont(qmp);
-  reach('guest runs');
-  await supervisor.tell({ kind: 'launched', helper, ramFiles, paused, braked });
-  if (hasBegun) await supervisor.tell(eventOfStatus(status, supervisor.launch));
+  if (again && status.status !== 'prelaunch') {
+    const braked = await engageBrake(supervisor, domain, qmp);
+    await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: false, braked });
+    await supervisor.tell(eventOfStatus(status, supervisor.launch));
+  } else {
+    const braked = await letRun(supervisor, domain, qmp);
+    await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: supervisor.launch.startPaused, braked });
+  }
   followBrake(supervisor);
   supervisor.inBackground('monitor', async () => keepMonitor(supervisor));
 }
 
-/** What is told to a hypervisor before its guest runs; may be done again. */
+/** All that comes before a guest runs, and `cont`; whether it runs under a brake. May be done again. */
+async function letRun(supervisor: Supervisor, domain: Domain, qmp: QmpClient): Promise<boolean> {
+  await setUp(supervisor, domain, qmp);
+  reach('hypervisor tuned');
+  const braked = await engageBrake(supervisor, domain, qmp);
+  if (!supervisor.launch.startPaused) await cont(qmp);
+  reach('guest runs');
+  return braked;
+}
+
 async function setUp(supervisor: Supervisor, domain: Domain, qmp: QmpClient): Promise<void> {
   if (domain.currentMemoryBytes < domain.memoryBytes && domain.memballoon.model !== 'none')
     await balloon(qmp, domain.currentMemoryBytes);

@@ -31,7 +31,7 @@ import { Guests } from './guests.ts';
 import { Hardware } from './hardware.ts';
 import { cgroupIds, inherit, sweep } from './inheritance.ts';
 import { Journal } from './journal.ts';
-import type { Remembered } from './journal-file.ts';
+import type { Remembered, Transition } from './journal-file.ts';
 import { listen } from './listening.ts';
 import { LogKeeper } from './log-keeper.ts';
 import { Metrics } from './metrics.ts';
@@ -57,8 +57,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const { places, lock, journal, remembered, transitions, root, rootLock } = await claim(given);
   setSubreaper();
   const definitions = await DefinitionStore.open(places.stateDir);
-  const events = await EventLog.open(places.stateDir, { clock: systemClock, log });
-  announceMissed(events, transitions);
+  const events = await openEvents(places, transitions, log);
   const fleet = new Fleet(Math.max(remembered.lastId, ...[...cgroupIds(root).values()].flat()));
   const metrics = new Metrics();
   const neighbours = new Neighbours({
@@ -115,6 +114,13 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
         process.exit(1);
       });
   }
+}
+
+/** All that the journal tells of was told. */
+async function openEvents({ stateDir }: Places, transitions: readonly Transition[], log: Log): Promise<EventLog> {
+  const events = await EventLog.open(stateDir, { clock: systemClock, log });
+  announceMissed(events, transitions);
+  return events;
 }
 
 /** What was promised is known to the neighbours, and what was queued has its place. */

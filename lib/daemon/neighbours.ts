@@ -4,7 +4,7 @@
  * promise before it reads: of two that decide at once each sees the other, so that one may be refused too many, and none
  * is admitted too many.
  */
-import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { z } from 'zod';
@@ -182,11 +182,21 @@ async function replaceFile(path: string, text: string): Promise<void> {
   await rename(freshName(path), path);
 }
 
-/** And the directory with the last of them. */
+/** And the directory with the last of them; one in which nothing of ours was is not ours to remove. */
 async function removeFile(path: string): Promise<void> {
-  await rm(path, { force: true });
-  await rm(freshName(path), { force: true });
+  const removed = await Promise.all([path, freshName(path)].map(isRemoved));
+  if (!removed.includes(true)) return;
   await rmdir(dirname(path)).catch((error: unknown) => {
-    if (!isErrno(error, 'ENOTEMPTY', 'ENOENT', 'EBUSY', 'EACCES', 'EPERM')) throw error;
+    if (!isErrno(error, 'ENOTEMPTY', 'ENOENT')) throw error;
   });
+}
+
+async function isRemoved(path: string): Promise<boolean> {
+  return unlink(path).then(
+    () => true,
+    (error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    },
+  );
 }

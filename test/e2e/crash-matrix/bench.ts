@@ -2,7 +2,9 @@
  * One host on which cell after cell is run: `other` lives through all of them, its process the same from the first crash to
  * the last; `db1` is made for each and put away after it.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { DomainInfo } from '../../../lib/client/contract.ts';
 import { DomctlError } from '../../../lib/errors.ts';
 import { eventually, namesIn } from '../facts.ts';
@@ -20,6 +22,8 @@ import {
 } from './invariants.ts';
 import type { Cell } from './matrix.ts';
 import { type Scenario, scenarios, type Stage } from './scenarios.ts';
+
+const program = fileURLToPath(new URL('../../../dist/domctld.cjs', import.meta.url));
 
 /** What one cell came to. */
 export interface Row extends Cell {
@@ -54,7 +58,7 @@ export class Bench {
 
   /** `other` runs. */
   async begin(): Promise<void> {
-    await this.host.nextDaemon();
+    await this.#startDaemon();
     const { id, pid } = await this.host.run({ name: 'other', disks: [this.#otherImage] });
     this.#other = { ...witness(pid!), id: id! };
   }
@@ -70,7 +74,7 @@ export class Bench {
     await scenario.between?.(stage);
     const crash = await this.#crash(cell, scenario, stage, firstId);
     const tornBefore = damaged(host).length;
-    await host.nextDaemon();
+    await this.#startDaemon();
     const torn = damaged(host).length > tornBefore;
     await scenario.conclude?.(stage);
     const { db1, other } = await this.#settled();
@@ -112,15 +116,29 @@ export class Bench {
   async #crash({ point }: Cell, scenario: Scenario, stage: Stage, firstId: number): Promise<Crash> {
     const { host } = this;
     const logBefore = host.log.length;
-    await host.domctl(['daemon', 'start'], { through: ['env', `DOMCTL_FAULT_POINT=${point}`] });
+    const isDead = await this.#startDaemon({ DOMCTL_FAULT_POINT: point });
     await scenario.act?.(stage).catch((error: unknown) => {
       if (!(error instanceof DomctlError)) throw error;
     });
-    await eventually(`'${point}' is reached`, async () => !(await host.isDaemonUp()), deathDeadlineMs);
+    await eventually(`'${point}' is reached`, isDead, deathDeadlineMs);
     const said = host.log.slice(logBefore);
     if (!said.includes(`fault point reached: ${point}\n`))
       throw new Error(`it died of something else: ${said.slice(-2000)}`);
     return readCrash(host, firstId);
+  }
+
+  /** As its starter does, without one; resolves when it is ready or dead. Tells whether it is dead. */
+  async #startDaemon(environment: NodeJS.ProcessEnv = {}): Promise<() => boolean> {
+    const { host } = this;
+    mkdirSync(host.at('log'), { recursive: true });
+    const log = openSync(host.at('log/domctld.log'), 'a');
+    const env = { ...process.env, ...host.environment, ...environment };
+    const before = host.log.length;
+    const child = spawn(process.execPath, [program], { env, stdio: ['ignore', log, log], detached: true });
+    closeSync(log);
+    const isDead = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    await eventually('a daemon is ready', () => isDead() || host.log.slice(before).includes('"msg":"listening"'));
+    return isDead;
   }
 
   async #settled(): Promise<{ db1: DomainInfo | null; other: DomainInfo | null }> {

@@ -9,7 +9,7 @@ import { describeEndToEnd } from '../harness.ts';
 import { Bench, type Row } from './bench.ts';
 import { matrix } from './matrix.ts';
 
-/** all: every cell in every scenario; else one of the thirds `0`, `1`, `2` of the first scenarios. */
+/** all: every cell in every scenario; `0`, `1`, `2`: a third of the first scenarios; `others`: those that are no first. */
 const wanted = process.env['DOMCTL_CRASH_MATRIX'] ?? thirdOfCommit();
 /** Where `npm run crash-matrix` looks for what came of it. */
 const tableFile = process.env['DOMCTL_CRASH_MATRIX_TABLE'];
@@ -33,10 +33,16 @@ function thirdOf(index: number): number {
 }
 
 const firsts = matrix.filter(({ first }) => first);
-const chosen = wanted === 'all' ? matrix : firsts.filter((_cell, index) => thirdOf(index) === Number(wanted));
+const thirds = firsts.filter((_cell, index) => thirdOf(index) === Number(wanted));
+const chosen = wanted === 'all' ? matrix : wanted === 'others' ? matrix.filter(({ first }) => !first) : thirds;
 
 const rows: Row[] = [];
 let bench: Bench | null = null;
+
+function keep(row: Row): void {
+  rows.push(row);
+  if (tableFile !== undefined) writeFileSync(tableFile, JSON.stringify(rows));
+}
 
 /** The one that all cells share, or a new one after a cell that failed. */
 async function openBench(): Promise<Bench> {
@@ -47,23 +53,22 @@ async function openBench(): Promise<Bench> {
   return fresh;
 }
 
-describeEndToEnd(`the crash matrix (${wanted === 'all' ? 'all of it' : `third ${wanted}`})`, () => {
+describeEndToEnd(`the crash matrix (${Number.isInteger(Number(wanted)) ? `third ${wanted}` : wanted})`, () => {
   afterAll(async () => {
     await bench?.end();
-    if (tableFile !== undefined) writeFileSync(tableFile, JSON.stringify(rows));
   });
 
-  test.each(chosen)('killed at "$point" in "$scenario"', async (cell) => {
+  test.each(chosen)('killed at $point in $scenario', async (cell) => {
     const own = await openBench();
     try {
       const row = await own.run(cell);
-      rows.push(row);
+      keep(row);
       expect(row.problems).toEqual([]);
     } catch (error) {
       bench = null;
       await own.end();
       if (!rows.some((row) => row.point === cell.point && row.scenario === cell.scenario))
-        rows.push({ ...cell, outcome: 'not run to its end', problems: [String(error)] });
+        keep({ ...cell, outcome: 'not run to its end', problems: [String(error)] });
       process.stderr.write(own.host.remains);
       throw error;
     }

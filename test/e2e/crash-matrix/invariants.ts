@@ -5,7 +5,7 @@
 import { closeSync, openSync } from 'node:fs';
 import type { DomainInfo } from '../../../lib/client/contract.ts';
 import { happenings } from '../../../lib/domain/events.ts';
-import type { IncarnationState } from '../../../lib/domain/incarnation.ts';
+import type { IncarnationState, Launch } from '../../../lib/domain/incarnation.ts';
 import { probeLockedBytes, qemuLockBytes } from '../../../native/index.ts';
 import {
   cgroupsOf,
@@ -65,7 +65,7 @@ function wholeLines(host: Host): JournalLine[] {
 }
 
 function isQueued(lines: readonly JournalLine[]): boolean {
-  const kinds = lines.map(({ kind }) => String(kind));
+  const kinds: readonly string[] = lines.map(({ kind }) => kind);
   return kinds.lastIndexOf('queued') > Math.max(kinds.lastIndexOf('dequeued'), kinds.lastIndexOf('launch'));
 }
 
@@ -95,7 +95,8 @@ export function judgeFate(info: DomainInfo | null, crash: Crash, ends: boolean):
   if (expected === 'ends') return isLive ? [`db1 should have ended, and is ${info.state}`] : [];
   if (!isLive) return [`db1 should live, and is ${info?.state ?? 'not there'} (${info?.reason})`];
   if (expected === 'is started') return [];
-  const same = info.id === crash.id && info.pid === crash.hypervisor?.pid && isThere(crash.hypervisor!);
+  const { hypervisor } = crash;
+  const same = info.id === crash.id && info.pid === hypervisor?.pid && isThere(hypervisor);
   return same ? [] : [`db1 is incarnation ${info.id}, pid ${info.pid}, and was ${crash.id}, ${crash.hypervisor?.pid}`];
 }
 
@@ -136,8 +137,9 @@ function isLocked(image: string): boolean {
 /** Each change of state that the journal tells of was told to listeners, once, in its order. */
 export function judgeEvents(host: Host, firstId: number): string[] {
   const lines = host.journal();
-  const ids = new Set(lines.map((line) => line.launch?.id ?? line.incarnation ?? 0).filter((id) => id >= firstId));
-  return [...ids].flatMap((id) => {
+  const ids = new Set(lines.map(({ launch, incarnation }) => Number(launch?.id ?? incarnation ?? 0)));
+  const own = [...ids].filter((id) => id >= firstId);
+  return own.flatMap((id) => {
     const told = eventsOf(host, id).join(', ');
     const due = dueEvents(lines.filter((line) => (line.launch?.id ?? line.incarnation) === id)).join(', ');
     return told === due ? [] : [`of incarnation ${id} was told: ${told}; it should be: ${due}`];
@@ -158,14 +160,13 @@ function eventsOf(host: Host, id: number): string[] {
 }
 
 function dueEvents(lines: readonly JournalLine[]): string[] {
-  const launch = lines.find(({ kind }) => kind === 'launch')?.launch;
+  const launch = lines.find(({ kind }) => kind === 'launch')?.launch as Launch | undefined;
   if (!launch) return [];
-  return lines
-    .flatMap((line, index) => {
-      const before = lines[index - 1]?.state;
-      return line.kind === 'state' && before
-        ? happenings(launch, before, line.state, { heldBytes: null, fromBytes: null })
-        : [];
+  const states = lines.map(({ state }) => state as IncarnationState);
+  return states
+    .flatMap((state, index) => {
+      const before = states[index - 1];
+      return before ? happenings(launch, before, state, { heldBytes: null, fromBytes: null }) : [];
     })
     .map(nameOf)
     .filter((name) => ownEvents.test(name));

@@ -264,11 +264,15 @@ export const scenarios = {
       const lines = host.journal();
       const last = lines.findLast(({ kind, launch }) => kind === 'launch' && launch.domain === 'db1');
       const released = { kind: 'released', sinceMs: 1, outcome: { ...noOutcome, kind: 'destroyed' } };
-      const launch = { ...last?.launch, domain: 'old', xml: last?.launch.xml.padEnd(5 * 2 ** 20) };
+      const launch = { ...last?.launch, domain: 'old' };
       const seq = lines.at(-1)!.seq + 1;
-      const id = Math.max(...lines.map((line) => line.launch?.id ?? 0)) + 1;
-      const bulky = { ...last, seq, launch: { ...launch, id }, state: released };
-      appendFileSync(host.journalFile, `${JSON.stringify(bulky)}\n`);
+      const id = Math.max(...lines.map((line) => Number(line.launch?.id ?? 0))) + 1;
+      // Of a domain that is gone the last one is kept: it is a small one.
+      const bulky = { ...launch, id, xml: String(last?.launch.xml).padEnd(5 * 2 ** 20) };
+      for (const [index, each] of [bulky, { ...launch, id: id + 1 }].entries()) {
+        const line = { ...last, seq: seq + index, launch: each, state: released };
+        appendFileSync(host.journalFile, `${JSON.stringify(line)}\n`);
+      }
     },
   },
 } satisfies Record<string, Scenario>;

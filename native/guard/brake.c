@@ -86,18 +86,30 @@ static int writeSize(int fd, int64_t bytes) {
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/* Nothing is written for less than is worth it; what is written is remembered. */
+static int raise(int fd, int64_t bytes, int64_t *written) {
+  if (bytes - *written < kRaise) return 0;
+  *written = bytes;
+  const int error = writeSize(fd, bytes);
+  return error == ENODEV ? 0 : error;
+}
+
 /*
- * Never below what is held: to lower memory.max there kills, to lower memory.high there makes this very write wait for the
- * kernel to write out dirty pages.
+ * The first time never below what is held: to lower memory.max there kills, to lower memory.high there makes this very write
+ * wait for the kernel to write out dirty pages. From then on it is only raised, and by the limit alone: a fence that kept
+ * ahead of what is held would be none when it is wanted, with a guard that is late.
  */
 int writeFence(struct Brake *brake) {
-  if (brake->max < 0 || brake->vm.isGone || brake->limit - brake->fenced < kRaise) return 0;
+  if (brake->max < 0 || brake->vm.isGone) return 0;
   const int64_t held = brake->vm.held;
   const int64_t quarter = brake->margin / 4;
-  int error = writeSize(brake->max, larger(brake->limit, held + 2 * quarter));
-  if (!error) error = writeSize(brake->high, larger(brake->limit - 2 * quarter, held + quarter));
-  brake->fenced = brake->limit;
-  return error == ENODEV ? 0 : error;
+  const int isFirst = brake->fencedMax == 0;
+  const int64_t max = isFirst ? larger(brake->limit, held + 2 * quarter) : brake->limit;
+  const int64_t high = brake->limit - 2 * quarter;
+  const int error = raise(brake->max, max, &brake->fencedMax);
+  if (error) return error;
+  if (isFirst) return raise(brake->high, larger(high, held + quarter), &brake->fencedHigh);
+  return high < held + quarter ? 0 : raise(brake->high, high, &brake->fencedHigh);
 }
 
 void letGo(struct Brake *brake, int64_t now) {

@@ -29,8 +29,9 @@ struct Brake {
   int64_t margin;
   /* What the VM may hold; only ever raised. */
   int64_t limit;
-  /* As it was last written to the fence. */
-  int64_t fenced;
+  /* As they were last written to the fence; 0: not yet. */
+  int64_t fencedMax;
+  int64_t fencedHigh;
   /* By the draining together, as last read. */
   int64_t drainingHeld;
   int vcpus;

@@ -178,6 +178,19 @@ test('a fence is raised with the limit, and taken away at the end', async () => 
   expect(fence('memory.high')).toMatch(/^7/);
 });
 
+test('a fence is raised by the limit alone, however near it the machine is', async () => {
+  const { order, vm, old, fence } = fake('unified');
+  await started(order);
+  vm(195);
+  old(490);
+  await eventually('raised', () => fence('memory.max') !== String(200 * MiB));
+  expect(fence('memory.max')).toBe(String(210 * MiB));
+  expect(fence('memory.high')).toBe(String(180 * MiB));
+  old(400);
+  await eventually('raised', () => fence('memory.max') === String(300 * MiB));
+  expect(fence('memory.high')).toBe(String(280 * MiB));
+});
+
 test('a fence does not begin below what is held, and not below what was given before', async () => {
   const held = fake('unified');
   held.vm(300);

@@ -52,7 +52,7 @@ export const parts: Readonly<Record<Part, readonly Plan[]>> = {
   ],
   // How fast its monitor is without a brake is what its answers are to be compared with.
   qemu: (['brake', 'none'] as const).flatMap((contender) =>
-    drains.map((drain) => ({ ...usual, contender, machine: 'qemu' as const, drain, vcpus: 1 })),
+    (['stall', 'steps'] as const).map((drain) => ({ ...usual, contender, machine: 'qemu' as const, drain, vcpus: 1 })),
   ),
   variants: [
     ...drains.map((drain) => ({ ...usual, drain, kind: 'memfd' as const, vcpus: 1 })),

@@ -4,7 +4,7 @@
  * bench. What is left of a loss is what they share: memory, caches, the kernel.
  */
 import { spawn } from 'node:child_process';
-import { availableParallelism } from 'node:os';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -41,8 +41,9 @@ export async function third(pairs: number, place: Place): Promise<void> {
   }
 }
 
+/** Of the host, not of those that this process may use. */
 function lastProcessor(): number {
-  return Number(process.env['DOMCTL_BENCH_PROCESSOR'] ?? Math.max(1, availableParallelism()) - 1);
+  return cpus().length - 1;
 }
 
 /** One pair, whichever of the two comes first. */

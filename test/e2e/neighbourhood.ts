@@ -9,7 +9,7 @@ const undisturbedMs = 3000;
 const rounds = 5;
 
 /** How long a hypervisor has to end by itself, and what it leaves has after it. */
-export const killAfterMs = 2000;
+export const killAfterMs = 3000;
 
 /** A host with two healthy domains defined, one of them running, and a short way from SIGTERM to SIGKILL. */
 export async function createNeighbourhood(options: HostOptions = {}): Promise<Host> {

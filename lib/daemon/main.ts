@@ -89,9 +89,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   await listen(app, { places, inherited, connections });
   // Only now is it sure that these directories are ours alone.
-  await sweep(fleet, services);
-  void logs.keep();
-  keepReaping(services);
+  await keepHouse(fleet, services, logs);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
   tellStarter('ready');
   starter.waiting.serve();
@@ -121,6 +119,13 @@ async function openEvents({ stateDir }: Places, transitions: readonly Transition
   const events = await EventLog.open(stateDir, { clock: systemClock, log });
   announceMissed(events, transitions);
   return events;
+}
+
+/** Removes what an earlier daemon left, and looks after what hypervisors leave from now on. */
+async function keepHouse(fleet: Fleet, services: Services, logs: LogKeeper): Promise<void> {
+  await sweep(fleet, services);
+  keepReaping(services);
+  void logs.keep();
 }
 
 /** What was promised is known to the neighbours, and what was queued has its place. */

@@ -1,6 +1,6 @@
 /** domctl in a lab: a host of its own whose definitions, journal and events are on the scratch disk, and survive it. */
 import { join } from 'node:path';
-import { domainXml } from '../e2e/domains.ts';
+import { type DomainSpec, domainXml } from '../e2e/domains.ts';
 import { findQemus } from '../setup/qemus.ts';
 import { type Ended, runIn, shellIn } from './commands.ts';
 import type { Lab } from './machine.ts';
@@ -39,19 +39,29 @@ export async function jsonIn<Answer>(lab: Lab, ...args: readonly string[]): Prom
 }
 
 /** Hypervisors run as nobody, and of a lab's memory little is kept from them. */
-const hostYaml = 'kind: host\nversion: 1\nsecurity: {user: nobody}\noverhead: {fixed: 32MiB}\n';
-
-/** The configuration of such a host. */
-export async function configure(lab: Lab): Promise<void> {
-  await write(lab, `${environment.DOMCTL_CONFIG_DIR}/host.yaml`, hostYaml);
+function hostYaml(policies: readonly string[]): string {
+  const allowed = ['strict', 'balanced', 'restart-first', ...policies].join(', ');
+  return `kind: host
+version: 1
+allowedPolicies: [${allowed}]
+security: {user: nobody}
+overhead: {fixed: 32MiB}
+`;
 }
 
-/** Defines a small machine; it has no disk. */
-export async function defineIn(lab: Lab, name: string): Promise<void> {
+/** The configuration of such a host, with policies of its own by their names. */
+export async function configure(lab: Lab, policies: Readonly<Record<string, string>> = {}): Promise<void> {
+  await write(lab, `${environment.DOMCTL_CONFIG_DIR}/host.yaml`, hostYaml(Object.keys(policies)));
+  for (const [name, text] of Object.entries(policies))
+    await write(lab, `${environment.DOMCTL_CONFIG_DIR}/policies/${name}.yaml`, text);
+}
+
+/** Defines a small machine; it has no disk unless `spec` says so. */
+export async function defineIn(lab: Lab, name: string, spec: Partial<DomainSpec> = {}): Promise<void> {
   const qemus = await findQemus();
   const emulator = qemus.find((qemu) => qemu.emulator !== null)?.emulator ?? null;
   const file = `/scratch/${name}.xml`;
-  await write(lab, file, domainXml({ name, emulator }));
+  await write(lab, file, domainXml({ name, emulator, ...spec }));
   await okIn(lab, 'define', file);
 }
 

@@ -22,12 +22,12 @@ const slowness = { tcg: '20', kvm: '3', uml: '8' };
 /** The life of a machine from its definition to the last byte, on unified cgroup v2: what `npm test` has time for. */
 const oneLife: Job = {
   name: 'lab e2e',
-  options: {},
+  options: { kind: 'uml' },
   args: ['--project', 'e2e', 'test/e2e/lifecycle.test.ts', '-t', 'goes from a definition'],
 };
 
 /** What a hypervisor does to its domain with real KVM code; the rest does not depend on it, and here it is slow. */
-const kvm: Job = { ...oneLife, name: 'lab kvm', env: { DOMCTL_TEST_DOMAIN_TYPE: 'kvm' } };
+const kvm: Job = { ...oneLife, name: 'lab kvm', options: {}, env: { DOMCTL_TEST_DOMAIN_TYPE: 'kvm' } };
 
 /** What differs between the hierarchies. Pinning takes more than one processor. */
 const hierarchy: readonly Job[] = [

@@ -15,6 +15,9 @@ export const content = characters.filter((text) => !notXml.test(text) && text.tr
 export const oneLine = content.filter((text) => !/[\n\r]/.test(text));
 /** An absolute path. */
 export const path = content.filter((text) => !/\p{Cc}/u.test(text)).map((text) => `/${text}`);
+
+/** Of a file that stands in one of QEMU's lists. */
+export const listedPath = path.filter((text) => !text.includes(':'));
 /** A word that any name may be. */
 export const word = fc.stringMatching(/^[a-z][a-z0-9]{0,10}$/);
 

@@ -4,7 +4,7 @@ import type { Bandwidth, Cpu, Domain, GuestClock, OperatingSystem, Timer } from 
 import type { Dimm, NumaCell, NumaPlacement, VirtioMem } from '../../lib/domain/numa.ts';
 import { chipFeatures } from './features.ts';
 import { iothreads, sysinfo } from './identity.ts';
-import { bytes, content, maybe, number, oneOf, path, word } from './arbitrary.ts';
+import { bytes, content, listedPath, maybe, number, oneOf, path, word } from './arbitrary.ts';
 
 const cpus = fc
   .uniqueArray(fc.oneof(number(0, 20), number(0, 8191)), { minLength: 1, maxLength: 12 })
@@ -130,7 +130,7 @@ const os: fc.Arbitrary<OperatingSystem> = fc
       boot: fc.array(oneOf('fd', 'hd', 'cdrom', 'network'), { maxLength: 3 }),
       bootMenu: maybe(fc.record({ enabled: fc.boolean(), timeoutMs: maybe(number(0, 65535)) })),
       rebootTimeoutMs: maybe(number(-1, 65535)),
-      acpiTables: fc.array(fc.record({ type: oneOf('raw', 'slic', 'msdm'), path }), { maxLength: 2 }),
+      acpiTables: fc.array(fc.record({ type: oneOf('raw', 'slic', 'msdm'), path: listedPath }), { maxLength: 2 }),
       smbios: maybe(fc.constant('emulate' as const)),
       kernel: maybe(path),
       initrd: maybe(path),

@@ -75,6 +75,7 @@ export async function fresh(context: TestContext, domain: Domain, change: Partia
     bootId: readBootId(),
     cgroup: `${root.path}/vm-m/${(process.pid % 10_000) * 100 + ids}`,
     claims: [],
+    loans: [],
     companions: companionsOf(domain),
     helper: 'qemu',
     emulator,

@@ -139,40 +139,6 @@ describeLab('a host without memory', () => {
     expect(info.lastOutcome).toMatchObject({ id: 1, kind: 'destroyed', rung: 'SIGTERM', oomKilled: false });
   });
 
-  test('shared memory that another program holds is not got back by ending anybody of the machine: whoever took most goes', {
-    timeout: patient(900_000),
-  }, async () => {
-    await using lab = await bootHost({ ...database, shared: true, touched: false });
-    const before = await bystanders(lab);
-    const eating = await beginEating(lab, 'all');
-    const { pid } = await infoOf(lab, 'db1');
-    void runIn(lab, [
-      'sh',
-      '-c',
-      `sleep 10000 | exec ${process.execPath} test/fixtures/programs/ram-holder.mjs ${pid}`,
-    ]);
-    await eventually('the holder has it', async () => {
-      const found = await shellIn(lab, `readlink /proc/$(pgrep -nf 'node.*[r]am-holder')/fd/* | grep -q memfd`);
-      return found.code === 0;
-    });
-    await okIn(lab, 'destroy', 'db1');
-
-    const started = await forceStart(lab);
-    await eat(lab);
-    expect(await eating.ended).toMatchObject({ signal: 9 });
-    await started.done;
-    expect(await victims(lab)).toEqual([eating.pid]);
-    expect(await bystanders(lab)).toEqual(before);
-    const { state, incarnations } = await infoOf(lab, 'db1');
-    expect([state, incarnations.map(({ id, state }) => [id, state])]).toEqual([
-      'running',
-      [
-        [startedAnew, 'running'],
-        [1, 'draining'],
-      ],
-    ]);
-  });
-
   test('that spares whoever took most ends the largest machine, whose outcome says so', {
     timeout: patient(900_000),
   }, async () => {

@@ -38,7 +38,11 @@ const handlers = {
   },
 
   async scheduleKill(supervisor) {
-    scheduleKill(supervisor);
+    // Once: a clock that already runs is left to run.
+    if (supervisor.isPlanned('kill')) return;
+    supervisor.plan('kill', supervisor.launch.clocks.killAfterMs, async () => {
+      await supervisor.tell({ kind: 'killDue' });
+    });
   },
 
   async scanHelper(supervisor) {
@@ -197,16 +201,6 @@ function helperOf({ state, launch: { helper }, cgroup }: Supervisor): ProcessIde
   const inside = unlessGone(() => cgroup.processes()) ?? [];
   const facts = inside.map(readProcess).find((process) => process && isTeardownHelper(process.name, helper));
   return facts?.identity ?? null;
-}
-
-/** After killAfterMs, once: a clock that already runs is left to run. */
-function scheduleKill(supervisor: Supervisor): void {
-  if (supervisor.timers.has('kill')) return;
-  const timer = setTimeout(() => {
-    supervisor.timers.delete('kill');
-    supervisor.inBackground('kill', async () => void (await supervisor.tell({ kind: 'killDue' })));
-  }, supervisor.launch.clocks.killAfterMs);
-  supervisor.timers.set('kill', timer);
 }
 
 /** Reaped if it became our child (we are a subreaper), after SIGKILL if it is not to be waited for. */

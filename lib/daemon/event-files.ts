@@ -6,7 +6,8 @@ import { type FileHandle, open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DomainEvent } from '../client/contract.ts';
 import { isErrno } from '../errors.ts';
-import { die, isArmed } from './fault-points.ts';
+import { isArmed } from './fault-points.ts';
+import { LineFile } from './line-file.ts';
 
 /** How far the journal had been told: all lines before `seq`, and of that one as many events. */
 export interface Mark {
@@ -28,48 +29,28 @@ const numberWidth = 16;
 export class EventFiles {
   readonly #directory: string;
   readonly #longestBytes: number;
-  /** null: no disk let it be opened for writing yet. */
-  #file: FileHandle | null;
-  /** The last line may be torn: the next one must not be glued to it. */
-  #ragged: '' | '\n' = '\n';
+  #file: LineFile;
 
-  private constructor(directory: string, longestBytes: number, file: FileHandle | null) {
+  private constructor(directory: string, longestBytes: number) {
     this.#directory = directory;
     this.#longestBytes = longestBytes;
-    this.#file = file;
+    this.#file = new LineFile(currentFile(directory), '\n');
   }
 
   /** A disk that takes nothing keeps nobody from reading. */
   static async open(directory: string, longestBytes = usualFileBytes): Promise<EventFiles> {
-    const file = await openToAppend(directory).catch(() => null);
-    return new EventFiles(directory, longestBytes, file);
+    const files = new EventFiles(directory, longestBytes);
+    await files.#file.open().catch(() => null);
+    return files;
   }
 
   /** Resolves when the events are on disk. Rejects where they are not, or not all of them: then append them again. */
   async append(events: readonly KeptEvent[]): Promise<void> {
     const text = events.map(({ event, mark }) => `${JSON.stringify({ ...event, journal: mark })}\n`).join('');
-    this.#file ??= await openToAppend(this.#directory);
-    const { size } = await this.#file.stat();
-    if (size > 0 && size + text.length > this.#longestBytes)
-      return this.#write(await this.#rotate(this.#file), 0, text);
-    return this.#write(this.#file, size, text);
-  }
-
-  /** What a full disk took of it goes again: or the next try would double it. */
-  async #write(file: FileHandle, sizeBytes: number, text: string): Promise<void> {
-    const before = this.#ragged;
-    try {
-      if (isArmed('half of the events written')) {
-        await file.appendFile(before + text.slice(0, text.length / 2));
-        die();
-      }
-      await file.appendFile(before + text);
-      await file.datasync();
-      this.#ragged = '';
-    } catch (error) {
-      await file.truncate(sizeBytes).catch(() => (this.#ragged = '\n'));
-      throw error;
-    }
+    const size = await this.#file.sizeBytes();
+    if (size > 0 && size + text.length > this.#longestBytes) await this.#rotate();
+    if (isArmed('half of the events written')) await this.#file.tear(text);
+    await this.#file.append(text);
   }
 
   /** Keeps the last number given out, where it can be written even on a full disk: over itself. */
@@ -104,25 +85,19 @@ export class EventFiles {
   }
 
   async close(): Promise<void> {
-    await this.#file?.close();
+    await this.#file.close();
   }
 
-  async #rotate(file: FileHandle): Promise<FileHandle> {
+  async #rotate(): Promise<void> {
     await rename(currentFile(this.#directory), olderFile(this.#directory));
-    const next = await openToAppend(this.#directory);
-    await file.close();
-    this.#file = next;
-    this.#ragged = '';
-    return next;
+    const older = this.#file;
+    this.#file = new LineFile(currentFile(this.#directory), '');
+    await older.close();
   }
 }
 
 function currentFile(directory: string): string {
   return join(directory, 'events.jsonl');
-}
-
-async function openToAppend(directory: string): Promise<FileHandle> {
-  return open(currentFile(directory), 'a', 0o600);
 }
 
 function olderFile(directory: string): string {

@@ -80,14 +80,13 @@ async function quitAfterShutdown(qmp: QmpClient): Promise<void> {
 
 /** The wall clock has the say: it outlives the daemon, and a timer of this process may be a moment early. */
 function waitForDestroy(supervisor: Supervisor): void {
-  clearTimeout(supervisor.timers.get('destroy'));
+  supervisor.unplan('destroy');
   const { state } = supervisor;
   const due = 'asked' in state ? (state.asked?.destroyAtMs ?? null) : null;
   if (due === null) return;
   const wait = Math.max(0, due - supervisor.services.clock.now()) + 1;
-  const timer = setTimeout(() => {
+  supervisor.plan('destroy', wait, async () => {
     if (supervisor.services.clock.now() < due) waitForDestroy(supervisor);
-    else supervisor.inBackground('destroy', async () => void (await supervisor.tell({ kind: 'destroyDue' })));
-  }, wait);
-  supervisor.timers.set('destroy', timer);
+    else await supervisor.tell({ kind: 'destroyDue' });
+  });
 }

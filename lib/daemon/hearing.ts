@@ -71,13 +71,9 @@ function note(supervisor: Supervisor, event: QmpEvent, unheard: number): void {
 
 /** Once for all that comes until then. */
 function askLater(supervisor: Supervisor, ears: Ears): void {
-  if (supervisor.timers.has('status')) return;
-  const timer = setTimeout(() => {
-    supervisor.timers.delete('status');
-    supervisor.inBackground('status after too many events', async () => {
-      const change = await ears.ask();
-      if (change) await supervisor.tell(change);
-    });
-  }, askAfterMs);
-  supervisor.timers.set('status', timer);
+  if (supervisor.isPlanned('status')) return;
+  supervisor.plan('status', askAfterMs, async () => {
+    const change = await ears.ask();
+    if (change) await supervisor.tell(change);
+  });
 }

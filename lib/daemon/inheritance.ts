@@ -3,7 +3,6 @@
  * record tells; and what nobody has any more, which it sweeps.
  */
 import type { Cgroup } from '../../cgroups/cgroup.ts';
-import type { CgroupRoot } from '../../cgroups/hierarchy.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { Incarnation } from '../domain/incarnation.ts';
 import { judgeMemory } from '../drain/released.ts';
@@ -13,18 +12,9 @@ import type { Fleet } from './fleet.ts';
 import type { Remembered } from './journal-file.ts';
 import { recover } from './recover.ts';
 import { sweepRuntimeDirectories } from './runtime-files.ts';
-import { findStrays, recognize, type Stray } from './strays.ts';
+import { cgroupIds, findStrays, recognize, type Stray } from './strays.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { sweepTransient } from './tpm.ts';
-
-/** Ids that still have a cgroup, by domain directory: their records may be lost, their numbers are never used again. */
-export function cgroupIds(root: CgroupRoot): ReadonlyMap<string, readonly number[]> {
-  const branches = root
-    .at()
-    .children()
-    .filter((name) => name.startsWith('vm-'));
-  return new Map(branches.map((name) => [name, root.at(name).children().map(Number).filter(Number.isSafeInteger)]));
-}
 
 /** What a daemon left that ended while it tidied up: empty cgroups of domains, runtime files of the released. */
 export async function sweep(fleet: Fleet, services: Services): Promise<void> {

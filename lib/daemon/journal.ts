@@ -2,12 +2,12 @@
  * The journal: one JSON line a transition, on disk before its effects run. A restart folds it back into incarnations.
  * What cannot be read is kept aside and named, never acted on: a damaged journal must not end a running VM.
  */
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import { syncDirectory, unwritable } from './durable.ts';
-import { die, isArmed, reach } from './fault-points.ts';
+import { isArmed, reach } from './fault-points.ts';
 import {
   compact,
   fold,
@@ -17,6 +17,7 @@ import {
   type Transition,
   writeLine,
 } from './journal-file.ts';
+import { LineFile } from './line-file.ts';
 import type { NewRecord } from './records.ts';
 
 /** Past this size the next start of the daemon writes the file anew, with what still matters. */
@@ -43,10 +44,8 @@ interface Waiting {
 }
 
 export class Journal {
-  readonly #path: string;
   readonly #clock: Clock;
-  /** null: no disk let it be opened for writing yet. */
-  #file: FileHandle | null;
+  readonly #file: LineFile;
   #seq: number;
   /** Lines of one batch share one fdatasync. */
   #waiting: Waiting[] = [];
@@ -54,13 +53,10 @@ export class Journal {
   /** Records that stand and that no disk took: written before the next ones. */
   #owed: Line[] = [];
   #again: NodeJS.Timeout | null = null;
-  #ragged: '' | '\n';
 
-  private constructor(place: { path: string; file: FileHandle | null; seq: number; ragged: '' | '\n' }, clock: Clock) {
-    this.#path = place.path;
-    this.#file = place.file;
-    this.#seq = place.seq;
-    this.#ragged = place.ragged;
+  private constructor(file: LineFile, seq: number, clock: Clock) {
+    this.#file = file;
+    this.#seq = seq;
     this.#clock = clock;
   }
 
@@ -83,9 +79,10 @@ export class Journal {
       return null;
     };
     const compacted = found.bytes > compactAboveBytes ? await compact(path, folded, last, clock).catch(note) : null;
-    const file = await open(path, 'a', 0o600).catch(note);
+    const file = new LineFile(path, found.ragged);
+    await file.open().catch(note);
     await syncDirectory(directory).catch(note);
-    const journal = new Journal({ path, file, seq: compacted ?? last, ragged: found.ragged }, clock);
+    const journal = new Journal(file, compacted ?? last, clock);
     return { journal, remembered: { ...folded, damage }, transitions: foldTransitions(records) };
   }
 
@@ -109,7 +106,7 @@ export class Journal {
     await this.#flushing;
     if (this.#owed.length > 0) await this.#flush();
     if (this.#again) clearTimeout(this.#again);
-    await this.#file?.close();
+    await this.#file.close();
   }
 
   async #flush(): Promise<void> {
@@ -128,33 +125,13 @@ export class Journal {
       for (const { line, resolve } of batch) resolve(line.seq);
     } catch (error) {
       this.#owe(batch.map(({ line }) => line).filter(({ stands }) => stands));
-      for (const { reject } of batch) reject(unwritable(this.#path, error));
+      for (const { reject } of batch) reject(unwritable(this.#file.path, error));
     }
   }
 
   async #write(lines: readonly Line[]): Promise<void> {
-    this.#file ??= await open(this.#path, 'a', 0o600);
-    const file = this.#file;
-    const { size } = await file.stat();
-    await this.#tear(file, lines);
-    try {
-      await file.appendFile(this.#ragged + lines.map(({ text }) => text).join(''));
-      await file.datasync();
-      this.#ragged = '';
-    } catch (error) {
-      // Part of a line may be on disk (ENOSPC): it goes, or the next one must not be glued to it.
-      await file.truncate(size).catch(() => (this.#ragged = '\n'));
-      throw error;
-    }
-  }
-
-  /** As a power cut would. */
-  async #tear(file: FileHandle, lines: readonly Line[]): Promise<void> {
-    for (const { name, text } of lines) {
-      if (!isArmed(`half of journal ${name}`)) continue;
-      await file.appendFile(this.#ragged + text.slice(0, text.length / 2));
-      die();
-    }
+    for (const { name, text } of lines) if (isArmed(`half of journal ${name}`)) await this.#file.tear(text);
+    await this.#file.append(lines.map(({ text }) => text).join(''));
   }
 
   #owe(lines: readonly Line[]): void {

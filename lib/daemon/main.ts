@@ -29,7 +29,7 @@ import { EventLog } from './events.ts';
 import { Fleet } from './fleet.ts';
 import { Guests } from './guests.ts';
 import { Hardware } from './hardware.ts';
-import { cgroupIds, inherit, sweep } from './inheritance.ts';
+import { inherit, sweep } from './inheritance.ts';
 import { Journal } from './journal.ts';
 import type { Remembered, Transition } from './journal-file.ts';
 import { listen } from './listening.ts';
@@ -42,6 +42,7 @@ import { makeLogRoot, makeRuntimeRoot, makeStateRoot } from './runtime-files.ts'
 import { buildServer } from './server.ts';
 import { ServiceManager } from './service-manager.ts';
 import { Starter } from './starting.ts';
+import { cgroupIds } from './strays.ts';
 import type { Services, Supervisor } from './supervisor.ts';
 import { Verbs } from './verbs.ts';
 
@@ -52,22 +53,21 @@ const startedFd = 3;
 async function runDaemon(given: Places, log: Log): Promise<void> {
   const manager = new ServiceManager(log);
   const inherited = takeInheritedSocket();
-  // The starter's umask must not keep the hypervisor's user out of its runtime directory.
-  process.umask(0o022);
   const { places, lock, journal, remembered, transitions, root, rootLock } = await claim(given);
   setSubreaper();
   const definitions = await DefinitionStore.open(places.stateDir);
   const events = await openEvents(places, transitions, log);
   const fleet = new Fleet(Math.max(remembered.lastId, ...[...cgroupIds(root).values()].flat()));
   const metrics = new Metrics();
-  const neighbours = new Neighbours({
-    places: promisePlaces(places),
-    root,
-    log,
-    live: () => promisesOf(fleet.supervisors),
-  });
+  const neighbours = openNeighbours(fleet, { places, root, log });
   const services: Services = {
-    ...{ journal, clock: systemClock, log, root, places, events, runEffect },
+    journal,
+    clock: systemClock,
+    log,
+    root,
+    places,
+    events,
+    runEffect,
     all: () => fleet.supervisors,
     published: (supervisor, before, seq) => {
       publish(fleet, supervisor, before, seq);
@@ -80,8 +80,8 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const starter = await openStarter({ fleet, services, neighbours }, remembered);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
-  const hardware = new Hardware({ fleet, definitions, events });
   const connections = new Connections();
+  const hardware = new Hardware({ fleet, definitions, events });
   const parts = { starter, verbs, guests, hardware, metrics, neighbours, connections };
   const app = buildServer({ fleet, services, about: describe(root), ...parts, stop });
   const logs = new LogKeeper(places.logDir, log);
@@ -128,6 +128,12 @@ async function keepHouse(fleet: Fleet, services: Services, logs: LogKeeper): Pro
   void logs.keep();
 }
 
+/** Other daemons of this host. */
+function openNeighbours(fleet: Fleet, host: Pick<Services, 'places' | 'root' | 'log'>): Neighbours {
+  const live = (): ReturnType<typeof promisesOf> => promisesOf(fleet.supervisors);
+  return new Neighbours({ ...host, places: promisePlaces(host.places), live });
+}
+
 /** What was promised is known to the neighbours, and what was queued has its place. */
 async function openStarter(
   { fleet, services, neighbours }: { fleet: Fleet; services: Services; neighbours: Neighbours },
@@ -157,6 +163,8 @@ function publish(fleet: Fleet, supervisor: Supervisor, before: IncarnationState,
 
 /** Makes the state directory and the cgroup root this process's own. The journal tells which root: it is read in between. */
 async function claim(given: Places) {
+  // The starter's umask must not keep the hypervisor's user out of its runtime directory.
+  process.umask(0o022);
   await makeStateRoot(given);
   await makeRuntimeRoot(given);
   await makeLogRoot(given);

@@ -3,6 +3,7 @@
  * ended, stay as zombies until they are asked after: each keeps a pid, of which the host has only so many.
  */
 import { closeFd, pidfdExited, watchPidfd } from '../../native/index.ts';
+import { cgroupPrefix } from '../domain/names.ts';
 import { cgroupOf, ownChildren, readProcess } from '../host/processes.ts';
 import { openProcess } from './signals.ts';
 import type { Services } from './supervisor.ts';
@@ -33,7 +34,7 @@ function reapOrphans({ root }: Services, suspects: ReadonlySet<string>): Readonl
   const others = new Set<string>();
   for (const pid of ownChildren()) {
     const facts = readProcess(pid);
-    if (!facts?.exiting || !cgroupOf(pid)?.startsWith(root.at('vm-').path)) continue;
+    if (!facts?.exiting || !cgroupOf(pid)?.startsWith(root.at(cgroupPrefix).path)) continue;
     const name = `${pid} ${facts.identity.startTicks}`;
     if (suspects.has(name)) reap(openProcess(facts.identity));
     else others.add(name);

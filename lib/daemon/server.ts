@@ -39,6 +39,7 @@ import { requireRole, type Role } from './roles.ts';
 import { SharedAnswers } from './shared-answers.ts';
 import type { Starter } from './starting.ts';
 import { domainStats, nodeView } from './stats.ts';
+import { Turns } from './turns.ts';
 import type { Services } from './supervisor.ts';
 import type { Verbs } from './verbs.ts';
 import { withoutSecrets } from '../xml/secrets.ts';
@@ -100,7 +101,11 @@ export function buildServer(daemon: Daemon): FastifyInstance {
   addConsoles(app, daemon);
   void app.register(
     async (routes) => {
-      addQuestions(routes, daemon);
+      void routes.register(async (questions) => {
+        takeTurns(questions, daemon.connections);
+        addQuestions(questions, daemon);
+        return Promise.resolve();
+      });
       addVerbs(routes, daemon);
       addGuestVerbs(routes, daemon);
       addHardware(routes, daemon);
@@ -142,6 +147,11 @@ function addConsoles(app: FastifyInstance, daemon: Daemon): void {
   });
   consoles.serve(app.server);
   app.addHook('preClose', async () => consoles.close());
+}
+
+function takeTurns(app: FastifyInstance, connections: Connections): void {
+  const turns = new Turns();
+  app.addHook('onRequest', async ({ raw }, reply) => turns.take(connections.requesterOf(raw).pid, reply.raw));
 }
 
 /** Routes that change nothing, and wait for nothing but the kernel's files. */

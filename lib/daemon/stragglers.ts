@@ -13,15 +13,11 @@ const seldomMs = 60_000;
 
 /** Tells of them when they have had the time that a hypervisor has; a clock that already runs is left to run. */
 export function awaitStragglers(supervisor: Supervisor): void {
-  if (!supervisor.timers.has('stragglers')) lookIn(supervisor, supervisor.launch.clocks.killAfterMs, lookAgainMs);
+  if (!supervisor.isPlanned('stragglers')) lookIn(supervisor, supervisor.launch.clocks.killAfterMs, lookAgainMs);
 }
 
 function lookIn(supervisor: Supervisor, ms: number, againMs: number): void {
-  const timer = setTimeout(() => {
-    supervisor.timers.delete('stragglers');
-    supervisor.inBackground('stragglers', async () => consider(supervisor, againMs));
-  }, ms);
-  supervisor.timers.set('stragglers', timer);
+  supervisor.plan('stragglers', ms, async () => consider(supervisor, againMs));
 }
 
 /** Who is at work, on its way out, or was killed, may still leave somebody behind. */

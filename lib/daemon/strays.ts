@@ -9,7 +9,7 @@ import { promisedBytes } from '../admission/ledger.ts';
 import { type Claim, describeClaim } from '../domain/claims.ts';
 import type { Domain } from '../domain/definition.ts';
 import type { HelperKind, Incarnation, Launch, ProcessIdentity } from '../domain/incarnation.ts';
-import { cgroupName, unescapeName } from '../domain/names.ts';
+import { cgroupName, cgroupPrefix, unescapeName } from '../domain/names.ts';
 import { DomctlError } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
 import { argumentsOf, findRamFiles, findTeardownHelper, openFiles, unlessGone } from '../host/processes.ts';
@@ -29,19 +29,24 @@ export interface Stray {
   readonly cgroup: Cgroup;
 }
 
-const branchPrefix = cgroupName('');
+/** Ids that have a cgroup, by domain directory: their records may be lost, their numbers are never used again. */
+export function cgroupIds(root: CgroupRoot): ReadonlyMap<string, readonly number[]> {
+  const branches = root.at().children();
+  return new Map(branches.filter((name) => name.startsWith(cgroupPrefix)).map((name) => [name, idsIn(root, name)]));
+}
+
+function idsIn(root: CgroupRoot, branch: string): number[] {
+  return root.at(branch).children().map(Number).filter(Number.isSafeInteger);
+}
 
 /** All of them; `followed`: paths of the cgroups of which records tell. */
 export function findStrays(root: CgroupRoot, followed: ReadonlySet<string>): Stray[] {
-  const branches = root.at().children();
-  return branches
-    .filter((name) => name.startsWith(branchPrefix))
-    .flatMap((name) => straysIn(root, unescapeName(name.slice(branchPrefix.length)), followed));
+  const domains = [...cgroupIds(root).keys()].map((branch) => unescapeName(branch.slice(cgroupPrefix.length)));
+  return domains.flatMap((domain) => straysIn(root, domain, followed));
 }
 
 function straysIn(root: CgroupRoot, domain: string, followed: ReadonlySet<string>): Stray[] {
-  const ids = root.at(cgroupName(domain)).children().map(Number).filter(Number.isSafeInteger);
-  return ids
+  return idsIn(root, cgroupName(domain))
     .map((id) => ({ domain, id, cgroup: root.at(cgroupName(domain), String(id)) }))
     .filter(({ cgroup }) => !followed.has(cgroup.path) && isInhabited(cgroup));
 }
@@ -98,9 +103,9 @@ interface Facts {
   readonly emulator: string;
 }
 
-/** As `balanced` has them. */
-const usualClocks = { killAfterMs: 10_000, freedTimeoutMs: 40_000, stalledAfterMs: 5000 };
-const usualOverhead = { fixedBytes: 192 * 2 ** 20, perVcpuBytes: 8 * 2 ** 20, memoryPercent: 0.2 };
+/** As the shipped `balanced` and host configuration have them. */
+export const usualClocks = { killAfterMs: 10_000, freedTimeoutMs: 40_000, stalledAfterMs: 5000 };
+export const usualOverhead = { fixedBytes: 192 * 2 ** 20, perVcpuBytes: 8 * 2 ** 20, memoryPercent: 0.2 };
 
 function launchOf({ id, domain, cgroup }: Stray, facts: Facts): Launch {
   const { definition, places, hypervisor, helper, emulator } = facts;

@@ -60,6 +60,9 @@ const requests: ReadonlySet<EventKind> = new Set([
 /** No machine must go on, or be lost with its host, for want of room on a disk. */
 const ends: ReadonlySet<EventKind> = new Set(['shutdownRequested', 'destroyRequested']);
 
+/** What an incarnation may have in hand for later, one of each. */
+type Plan = 'kill' | 'stragglers' | 'destroy' | 'status';
+
 /** A live hypervisor, held by its pidfd. */
 interface Handle {
   readonly identity: ProcessIdentity;
@@ -85,7 +88,6 @@ export class Supervisor implements Incarnation {
   readonly tracker = new DrainTracker();
   /** Aborts every loop of this incarnation. */
   readonly ending = new AbortController();
-  readonly timers = new Map<'kill' | 'stragglers' | 'destroy' | 'status', NodeJS.Timeout>();
   /** Who keeps the memory, if anyone was seen to. */
   holder: string | null = null;
   readonly teardownTime: TeardownTime;
@@ -102,6 +104,7 @@ export class Supervisor implements Incarnation {
   readonly #queue: Mutex;
   #state: IncarnationState;
   readonly #listeners = new Set<() => void>();
+  readonly #timers = new Map<Plan, NodeJS.Timeout>();
 
   constructor(options: { launch: Launch; state: IncarnationState; queue: Mutex; services: Services }) {
     this.launch = options.launch;
@@ -198,11 +201,29 @@ export class Supervisor implements Incarnation {
     });
   }
 
+  /** Does `work` in `ms`, in the background, unless it is planned anew before or the incarnation ends. */
+  plan(plan: Plan, ms: number, work: () => Promise<void>): void {
+    this.unplan(plan);
+    const timer = setTimeout(() => {
+      this.#timers.delete(plan);
+      this.inBackground(plan, work);
+    }, ms);
+    this.#timers.set(plan, timer);
+  }
+
+  isPlanned(plan: Plan): boolean {
+    return this.#timers.has(plan);
+  }
+
+  unplan(plan: Plan): void {
+    clearTimeout(this.#timers.get(plan));
+    this.#timers.delete(plan);
+  }
+
   /** Lets go of everything in this process; nothing outside is touched. */
   close(): void {
     this.ending.abort();
-    for (const timer of this.timers.values()) clearTimeout(timer);
-    this.timers.clear();
+    for (const plan of this.#timers.keys()) this.unplan(plan);
     this.brake?.abandon();
     this.qmp?.close();
     this.qmp = null;

@@ -20,7 +20,10 @@ export function unescapeName(escaped: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
+/** What the directory of every domain below the cgroup root begins with, and nothing else there does. */
+export const cgroupPrefix = 'vm-';
+
 /** Directory of a domain's incarnations below the cgroup root. */
 export function cgroupName(domain: string): string {
-  return `vm-${escapeName(domain)}`;
+  return cgroupPrefix + escapeName(domain);
 }

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { DomainInfo } from '../../lib/client/contract.ts';
 import { isErrno } from '../../lib/errors.ts';
 import { eventually, isAlive, startTicks } from './facts.ts';
 import { createHost, describeEndToEnd, type Host } from './harness.ts';
@@ -102,6 +103,16 @@ async function isWhole(host: Host): Promise<void> {
       if (line !== '') expect(() => JSON.parse(line) as unknown).not.toThrow();
 }
 
+/** There is room again: the end of db1 is written down, and everything else is as it was. */
+async function writesWhatItOwes(host: Host, other: DomainInfo): Promise<void> {
+  await eventually('what is owed is written', () => host.history(1).at(-1) === 'released');
+  await host.killDaemon();
+  await isWhole(host);
+  expect(await host.info('db1')).toMatchObject({ state: 'shut off', lastOutcome: { id: 1, kind: 'destroyed' } });
+  expect(await host.info('other')).toMatchObject({ state: 'running', pid: other.pid });
+  await host.ok('start', 'db2');
+}
+
 describeEndToEnd('a state directory', () => {
   test('on a full disk refuses what must be written down, lets machines go on and be ended, and is whole afterwards', async () => {
     await using host = await createHost();
@@ -118,12 +129,7 @@ describeEndToEnd('a state directory', () => {
     expect(await host.ok('domstate', 'db1', '--reason')).toBe('shut off (destroyed)\n');
     expect(host.history(1)).toEqual(['launching', 'running']);
     disk.makeRoom();
-    await eventually('what is owed is written', () => host.history(1).at(-1) === 'released');
-    await host.killDaemon();
-    await isWhole(host);
-    expect(await host.info('db1')).toMatchObject({ state: 'shut off', lastOutcome: { id: 1, kind: 'destroyed' } });
-    expect(await host.info('other')).toMatchObject({ state: 'running', pid: other.pid });
-    await host.ok('start', 'db2');
+    await writesWhatItOwes(host, other);
   });
 
   test('on a full disk whose daemon is killed too: the next one tells the truth by kernel facts', async () => {
@@ -162,12 +168,7 @@ describeEndToEnd('a state directory', () => {
     await host.ok('destroy', 'db1', '--wait');
     expect(isAlive(pid!)).toBe(false);
     disk.remount('rw');
-    await eventually('what is owed is written', () => host.history(1).at(-1) === 'released');
-    await host.killDaemon();
-    await isWhole(host);
-    expect(await host.info('db1')).toMatchObject({ state: 'shut off', lastOutcome: { id: 1, kind: 'destroyed' } });
-    expect(await host.info('other')).toMatchObject({ state: 'running', pid: other.pid });
-    await host.ok('start', 'db2');
+    await writesWhatItOwes(host, other);
   });
 });
 

@@ -13,10 +13,10 @@ import {
   longDefinition,
   politeClient,
   post,
-  readProcess,
   startStorm,
 } from '../bench/api/callers.ts';
-import { percentile } from '../bench/api/storm.ts';
+import { residentBytes, socketsOf } from '../bench/processes.ts';
+import { quantile } from '../bench/statistics.ts';
 import { patient } from '../setup/slowness.ts';
 import { eventually, MiB } from './facts.ts';
 import { isErrno } from '../../lib/errors.ts';
@@ -63,9 +63,9 @@ describeEndToEnd('the API under load', () => {
     const domains = ['db1', 'db2'];
     for (const name of domains) await host.run({ name, emulator: host.oddQemu('polite') });
     const pid = await host.daemonPid();
-    const before = readProcess(pid);
+    const before = { residentBytes: residentBytes(pid), sockets: socketsOf(pid).length };
     let mostBytes = 0;
-    const reading = setInterval(() => (mostBytes = Math.max(mostBytes, readProcess(pid).residentBytes)), 100);
+    const reading = setInterval(() => (mostBytes = Math.max(mostBytes, residentBytes(pid))), 100);
 
     const reader = await askForEvents(host.socket, 'since=0');
     const halves = await Promise.all(Object.values(halfOpen).map(async (text) => beginAndStop(host.socket, text)));
@@ -78,14 +78,14 @@ describeEndToEnd('the API under load', () => {
     expect(await storming).toMatchObject({ answered: 3000, failures: {} });
     const latencies = await polite.stop();
     expect(latencies.length).toBeGreaterThan(50);
-    expect(percentile(latencies, 0.99)).toBeLessThan(patient(1000));
+    expect(quantile(latencies, 0.99)).toBeLessThan(patient(1000));
 
     for (const { ended } of halves) {
       const { said, afterMs } = await ended;
       expect.soft(afterMs).toBeLessThan(patient(30_000));
       expect.soft(said).toMatch(/^HTTP\/1\.1 408 .*"code":"USAGE"/s);
     }
-    await eventually('whoever reads nothing is cut off', () => readProcess(pid).sockets <= before.sockets);
+    await eventually('whoever reads nothing is cut off', () => socketsOf(pid).length <= before.sockets);
     clearInterval(reading);
     expect(mostBytes).toBeLessThan(before.residentBytes + 300 * MiB);
 

@@ -1,5 +1,6 @@
 /** A host with a hypervisor that means no good, and a healthy domain beside it, which must notice nothing. */
 import { expect } from 'vitest';
+import { median } from '../bench/statistics.ts';
 import { patient } from '../setup/slowness.ts';
 import { isAlive } from './facts.ts';
 import { createHost, type Host, type HostOptions } from './harness.ts';
@@ -40,22 +41,25 @@ export async function expectUndisturbed(host: Host): Promise<void> {
     start: async () => client.start('other', {}),
     destroy: async () => client.destroy('other', { wait: 'off' }),
   };
-  const taken: Record<string, number[]> = {};
-  for (let round = 0; round < rounds; round += 1)
-    for (const [name, ask] of Object.entries(questions)) (taken[name] ??= []).push(await timed(ask));
-  for (const [name, times] of Object.entries(taken))
+  for (const [name, times] of Object.entries(await askInTurn(questions, rounds)))
     expect.soft(median(times), `${name}: ${times.map(Math.round).join(' ')} ms`).toBeLessThan(patient(undisturbedMs));
   const { state, pid } = await client.info('healthy');
   expect(state).toBe('running');
   expect(isAlive(pid!)).toBe(true);
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-async function timed(ask: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await ask();
-  return performance.now() - began;
+/** Each question `times` times, one after the other; how long each answer took, in milliseconds. */
+export async function askInTurn(
+  questions: Readonly<Record<string, () => Promise<unknown>>>,
+  times: number,
+): Promise<Record<string, number[]>> {
+  const taken: Record<string, number[]> = {};
+  for (let round = 0; round < times; round += 1) {
+    for (const [name, ask] of Object.entries(questions)) {
+      const began = performance.now();
+      await ask();
+      (taken[name] ??= []).push(performance.now() - began);
+    }
+  }
+  return taken;
 }

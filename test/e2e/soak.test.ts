@@ -9,8 +9,7 @@ import { createHost, describeEndToEnd, type Host } from './harness.ts';
 async function siteOf(host: Host): Promise<Site> {
   await host.nextDaemon();
   const { directory, cgroupRoot } = host;
-  const daemonPid = await host.daemonPid();
-  return { client: host.client(), directory, cgroupRoot, daemonPid, runtimeDir: host.at('run') };
+  return { client: host.client(), directory, cgroupRoot, pid: await host.daemonPid(), runtimeDir: host.at('run') };
 }
 
 /** So many are promised what they need, and little more. */

@@ -1,8 +1,10 @@
 /** A state word is never said before it is true, and a question is never delayed by what is slow to die. */
 import { expect, test } from 'vitest';
 import type { DomainInfo } from '../../lib/client/contract.ts';
+import { median } from '../bench/statistics.ts';
 import { chargeOf, isAlive, MiB, residueBytes } from './facts.ts';
 import { createHost, describeEndToEnd, type Host } from './harness.ts';
+import { askInTurn } from './neighbourhood.ts';
 
 /**
  * Asks for the state again and again until it is `shut off`, and after each answer looks at the kernel's own files. What
@@ -29,16 +31,6 @@ async function contradictions(
     if (state === 'draining' && isAlive(running.pid!)) found.push(`draining, but the hypervisor is alive: ${facts}`);
     if (state === 'shut off') return { found, words };
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-async function timed(ask: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await ask();
-  return performance.now() - began;
 }
 
 describeEndToEnd('truth', () => {
@@ -80,15 +72,13 @@ describeEndToEnd('truth', () => {
     const destroying = host.begin(['destroy', 'slow', '--wait']);
     await host.becomes('slow', 'exiting');
     const client = host.client();
-    const questions: Record<string, () => Promise<unknown>> = {
+    const questions = {
       domstate: async () => client.info('slow'),
       list: async () => client.list(),
       resources: async () => client.resources(),
       drain: async () => client.drain(null),
     };
-    const asked: Record<string, number[]> = {};
-    for (let round = 0; round < 12; round += 1)
-      for (const [name, ask] of Object.entries(questions)) (asked[name] ??= []).push(await timed(ask));
+    const asked = await askInTurn(questions, 12);
     await client.start('other', {});
     await client.destroy('other', {});
     expect(await host.word('slow')).toBe('exiting');

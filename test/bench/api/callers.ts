@@ -1,7 +1,6 @@
 /** Callers that behave badly, and one that does not: each takes what it can get of a daemon. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -109,35 +108,4 @@ async function get(socketPath: string, path: string): Promise<void> {
     sent.once('error', reject);
     sent.end();
   });
-}
-
-/** What a process has of the host: bytes resident, processor time so far, and descriptors that are sockets. */
-export interface ProcessUse {
-  readonly residentBytes: number;
-  /** In steps of 10 ms. */
-  readonly processorMs: number;
-  readonly sockets: number;
-}
-
-export function readProcess(pid: number): ProcessUse {
-  const resident = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13)
-    .map(Number);
-  const processorMs = ((user ?? 0) + (system ?? 0)) * 10;
-  return { residentBytes: Number(resident) * 1024, processorMs, sockets: countSockets(pid) };
-}
-
-function countSockets(pid: number): number {
-  const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).filter((fd) => {
-    try {
-      return readlinkSync(`${directory}/${fd}`).startsWith('socket:');
-    } catch {
-      return false; // closed since it was listed
-    }
-  }).length;
 }

@@ -3,6 +3,7 @@
  * has one connection and asks its next question as soon as the last one is answered. Prints one line of JSON: a `Storm`.
  */
 import { Agent, request } from 'node:http';
+import { quantile } from '../statistics.ts';
 
 export interface StormOrder {
   readonly socket: string;
@@ -47,12 +48,6 @@ async function ask(agent: Agent, socketPath: string, path: string): Promise<stri
   });
 }
 
-/** The latencies at the share, in the unit of the samples; NaN for none. */
-export function percentile(samples: readonly number[], share: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-}
-
 async function run({ socket, clients, requests, domains }: StormOrder): Promise<Storm> {
   const failures: Record<string, number> = {};
   const latencies: number[] = [];
@@ -72,7 +67,7 @@ async function run({ socket, clients, requests, domains }: StormOrder): Promise<
   await Promise.all(Array.from({ length: clients }, client));
   const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
   const seconds = (performance.now() - began) / 1000;
-  const [p50Ms, p99Ms] = [0.5, 0.99].map((share) => percentile(latencies, share));
+  const [p50Ms, p99Ms] = [0.5, 0.99].map((share) => quantile(latencies, share));
   return { answered: latencies.length - failed, seconds, failures, p50Ms: p50Ms ?? NaN, p99Ms: p99Ms ?? NaN };
 }
 

@@ -2,7 +2,7 @@
 import { decide, type ForceStartRule, type StartRequest } from '../../../lib/admission/decision.ts';
 import { drawUp, type LedgerEntry } from '../../../lib/admission/ledger.ts';
 import { known } from '../../../lib/reading.ts';
-import { median } from './report.ts';
+import { median, quantile } from '../statistics.ts';
 
 const GiB = 2 ** 30;
 const domains = 1000;
@@ -42,8 +42,7 @@ export async function decision(): Promise<void> {
     if (refusal) throw new Error(`the decision of the bench is a refusal: ${refusal.code}`);
     if (count >= warmUp) took.push(us);
   }
-  const p99 = took.toSorted((a, b) => a - b)[Math.floor(times * 0.99)] ?? Number.NaN;
-  const text = `${median(took).toFixed(0)} us median, ${p99.toFixed(0)} us p99, n = ${times}`;
+  const text = `${median(took).toFixed(0)} us median, ${quantile(took, 0.99).toFixed(0)} us p99, n = ${times}`;
   process.stdout.write(`decision with ${domains} domains: ${text}\n`);
   return Promise.resolve();
 }

@@ -15,7 +15,7 @@ import { buildPrograms } from './machines.ts';
 import { overhead } from './overhead.ts';
 import { keyOf, type Part, parts, type Plan } from './plan.ts';
 import { draw } from './plot.ts';
-import { readOutcomes, table } from './report.ts';
+import { readOutcomes, runsTable } from './report.ts';
 import { type Outcome, type Place, run } from './run.ts';
 import { simulated } from './simulated.ts';
 import { third } from './third.ts';
@@ -86,6 +86,6 @@ async function runOnce(plan: Plan, place: Place, isTraced: boolean): Promise<Out
 }
 
 function print(outcomes: readonly Outcome[]): void {
-  process.stdout.write(`${table(outcomes)}\n`);
+  process.stdout.write(`${runsTable(outcomes)}\n`);
   if (options.svg !== undefined) writeFileSync(options.svg, draw(outcomes));
 }

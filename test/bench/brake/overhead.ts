@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { smallGuest, type SmallGuest } from '../../guest/small.ts';
 import { findQemus } from '../../setup/qemus.ts';
-import { startDomctl, daemonUs, type Domctl } from '../teardown/domctl.ts';
-import { withEnding } from '../teardown/ending.ts';
+import { type Daemon, startDaemon } from '../daemon.ts';
+import { atEnd, withEnding } from '../ending.ts';
+import { processorMs } from '../processes.ts';
 import { makeImage } from '../teardown/guest.ts';
 import { MiB } from './plan.ts';
 
@@ -33,13 +34,13 @@ interface Machine {
 }
 
 export async function overhead(): Promise<void> {
-  const scratch = mkdtempSync(join(tmpdir(), 'bench-overhead-'));
-  chmodSync(scratch, 0o755);
-  process.env['DOMCTL_PROMISES_DIR'] = join(scratch, 'promises');
   const { found, skipReason } = await smallGuest();
   if (found === null) throw new Error(skipReason);
   await withEnding(async () => {
-    const domctl = await startDomctl(scratch);
+    const scratch = mkdtempSync(join(tmpdir(), 'bench-overhead-'));
+    atEnd(() => rmSync(scratch, { recursive: true }));
+    chmodSync(scratch, 0o755);
+    const daemon = await startDaemon(scratch);
     process.stdout.write(
       '| QEMU | memory MiB | vCPUs | promised MiB | charged MiB | of it anonymous, no guest memory |\n',
     );
@@ -50,17 +51,16 @@ export async function overhead(): Promise<void> {
           { name: `o${memoryMib}-${vcpus}`, emulator: emulator ?? '', memoryMib, vcpus },
           version,
           found,
-          domctl,
+          daemon,
         );
-    await measureIdle(domctl);
+    await measureIdle(daemon);
   });
-  rmSync(scratch, { recursive: true });
 }
 
-async function measure(machine: Machine, version: string | null, guest: SmallGuest, domctl: Domctl): Promise<void> {
+async function measure(machine: Machine, version: string | null, guest: SmallGuest, daemon: Daemon): Promise<void> {
   const { name, memoryMib, vcpus } = machine;
-  const { client, scratch } = domctl;
-  await client.define({ file: name, xml: machineXml(machine, guest, makeImage(join(scratch, `${name}.raw`))) });
+  const { client, directory } = daemon;
+  await client.define({ file: name, xml: machineXml(machine, guest, makeImage(join(directory, `${name}.raw`))) });
   await client.start(name, {});
   await pause(settleMs);
   const { pid, incarnations } = await client.info(name);
@@ -86,11 +86,11 @@ function kilobytes(text: string, key: string): number {
 }
 
 /** Nothing runs, nobody asks. */
-async function measureIdle(domctl: Domctl): Promise<void> {
-  const before = await daemonUs(domctl);
+async function measureIdle(daemon: Daemon): Promise<void> {
+  const before = processorMs(daemon.pid);
   await pause(idleMs);
-  const ms = ((await daemonUs(domctl)) - before) / 1000;
-  process.stdout.write(`the daemon, idle for ${idleMs / 1000} s: ${ms.toFixed(0)} ms of processor time\n`);
+  const ms = processorMs(daemon.pid) - before;
+  process.stdout.write(`the daemon, idle for ${idleMs / 1000} s: ${ms} ms of processor time\n`);
 }
 
 /** With what most machines have: a disk, a card, a screen, a line, an agent's channel. */

@@ -1,5 +1,7 @@
 /** What the runs came to: the table of docs/brake-figures.md. */
 import { readFileSync } from 'node:fs';
+import { median } from '../statistics.ts';
+import { table } from '../table.ts';
 import { keyOf, MiB, type Plan, sizes } from './plan.ts';
 import type { Outcome } from './run.ts';
 
@@ -15,28 +17,24 @@ export function readOutcomes(files: readonly string[]): Outcome[] {
 }
 
 /** One row a plan, in the order in which they were first run. */
-export function table(outcomes: readonly Outcome[]): string {
+export function runsTable(outcomes: readonly Outcome[]): string {
   const keys = [...new Set(outcomes.map(keyOf))];
   const rows = keys.map((key) => row(outcomes.filter((outcome) => keyOf(outcome) === key)));
-  return [rowOf(head), rowOf(head.map(() => '---')), ...rows].join('\n');
+  return table(head, rows);
 }
 
-function rowOf(cells: readonly (string | number)[]): string {
-  return `| ${cells.join(' | ')} |`;
-}
-
-function row(all: readonly Outcome[]): string {
+function row(all: readonly Outcome[]): (string | number)[] {
   const [one] = all as readonly [Outcome];
   const peak = worst(all, ({ peakBytes }) => peakBytes);
   const ratios = all.map(({ doneMs, drainedMs }) => (doneMs ?? Number.POSITIVE_INFINITY) / drainedMs);
-  return rowOf([
+  return [
     ...[nameOf(one), one.machine, one.drain, one.kind, one.vcpus, all.length],
     ...[`${mib(peak)} of ${mib(sizes.boundBytes)}`, mibOr(all.map(({ kernelPeakBytes }) => kernelPeakBytes))],
     ...[total(all.map(({ oomKills }) => oomKills)), total(all.map(({ maxHits }) => maxHits))],
     ...[worst(all, ({ p99Ms }) => p99Ms).toFixed(0), worst(all, ({ worstMs }) => worstMs).toFixed(0)],
     ...[secondsOf(all)],
     ...[ratioText(median(ratios)), ratioText(Math.max(...ratios))],
-  ]);
+  ];
 }
 
 /** Of drains that were seen to their end: one is not when the machine was ended before. */
@@ -52,12 +50,6 @@ function nameOf({ contender, whose, loop }: Plan): string {
 
 function worst(all: readonly Outcome[], figure: (outcome: Outcome) => number): number {
   return Math.max(...all.map(figure));
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
 }
 
 function mib(bytes: number): string {

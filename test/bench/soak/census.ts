@@ -1,20 +1,13 @@
 /** All that a daemon and its machines have of the host, counted by the kernel's own files: what was there before is there after. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Client } from '../../../lib/client/client.ts';
-import { unlessGone } from '../../../lib/host/processes.ts';
 import { cgroupTree, namesIn, processesIn, processesNaming, statusField } from '../../e2e/facts.ts';
 import { patient } from '../../setup/slowness.ts';
+import type { Daemon } from '../daemon.ts';
+import { descriptorsOf } from '../processes.ts';
 
 /** A daemon with places of its own. */
-export interface Site {
-  readonly client: Client;
-  /** All of its files are below; every process of it has that in its arguments or environment. */
-  readonly directory: string;
-  readonly runtimeDir: string;
-  readonly cgroupRoot: string;
-  readonly daemonPid: number;
-}
+export type Site = Pick<Daemon, 'client' | 'pid' | 'directory' | 'runtimeDir' | 'cgroupRoot'>;
 
 export interface Census {
   /** Beside the daemon, zombies of its among them. */
@@ -34,12 +27,12 @@ export interface Census {
 }
 
 export async function takeCensus(site: Site): Promise<Census> {
-  const { client, directory, runtimeDir, cgroupRoot, daemonPid } = site;
+  const { client, directory, runtimeDir, cgroupRoot, pid } = site;
   const live = (await client.list()).filter(({ state }) => state !== 'shut off').length;
-  const zombies = zombiesOf(daemonPid);
+  const zombies = zombiesOf(pid);
   const alive = new Set([...processesNaming(directory), ...processesIn(cgroupRoot)]);
-  alive.delete(daemonPid);
-  const links = await quietDescriptorsOf(daemonPid);
+  alive.delete(pid);
+  const links = await quietDescriptorsOf(pid);
   const listening = readFileSync('/proc/net/unix', 'utf8')
     .split('\n')
     .filter((line) => line.includes(runtimeDir));
@@ -69,23 +62,6 @@ export async function whatIsLeft(site: Site, before: Census): Promise<Partial<Ce
   }
 }
 
-/** Bytes of a process that are in memory. */
-export function residentBytes(pid: number): number {
-  return Number.parseInt(statusField(pid, 'VmRSS') ?? '', 10) * 1024;
-}
-
-/** How many descriptors a process has open. */
-export function countDescriptors(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-/** Processor time of a process since its birth, milliseconds, in steps of 10. */
-export function processorMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
 function zombiesOf(parent: number): number {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').split(' ').filter(Boolean);
   return children.filter((pid) => statusField(Number(pid), 'State')?.startsWith('Z')).length;
@@ -101,9 +77,4 @@ async function quietDescriptorsOf(pid: number): Promise<string[]> {
     links = next;
   }
   return links;
-}
-
-function descriptorsOf(pid: number): string[] {
-  const names = readdirSync(`/proc/${pid}/fd`);
-  return names.flatMap((name) => unlessGone(() => readlinkSync(`/proc/${pid}/fd/${name}`)) ?? []);
 }

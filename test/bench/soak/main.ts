@@ -6,10 +6,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { anyQemu } from '../../e2e/emulators.ts';
-import { withEnding } from '../teardown/ending.ts';
-import { describeMachine, load } from '../teardown/machine.ts';
-import { figure, spread, words } from '../teardown/statistics.ts';
-import { type Census, processorMs, residentBytes, takeCensus, whatIsLeft } from './census.ts';
+import { withEnding } from '../ending.ts';
+import { describeMachine, load } from '../machine.ts';
+import { processorMs, residentBytes } from '../processes.ts';
+import { figure, spread, words } from '../statistics.ts';
+import { type Census, takeCensus, whatIsLeft } from './census.ts';
 import { openSite, type SoakSite } from './site.ts';
 import { defineAll, domainXml, growthOf, namesOf, runLifecycles, runRound } from './work.ts';
 
@@ -53,18 +54,18 @@ async function listMany(site: SoakSite): Promise<void> {
     if (round > 0) times.push(performance.now() - began);
   }
   say(
-    `${definitions} definitions listed: ${words(spread(times))} ms, ${listings} times; daemon ${mib(residentBytes(site.daemonPid))}`,
+    `${definitions} definitions listed: ${words(spread(times))} ms, ${listings} times; daemon ${mib(residentBytes(site.pid))}`,
   );
 }
 
 /** Nothing is asked of it meanwhile. */
-async function idle({ daemonPid }: SoakSite, what: string): Promise<void> {
-  const before = processorMs(daemonPid);
+async function idle({ pid }: SoakSite, what: string): Promise<void> {
+  const before = processorMs(pid);
   await pause(idleSeconds * 1000);
-  const spent = processorMs(daemonPid) - before;
+  const spent = processorMs(pid) - before;
   const share = ((spent / (idleSeconds * 1000)) * 100).toFixed(2);
   say(
-    `idle with ${what}: ${spent} ms of processor time in ${idleSeconds} s (${share} %), daemon ${mib(residentBytes(daemonPid))}`,
+    `idle with ${what}: ${spent} ms of processor time in ${idleSeconds} s (${share} %), daemon ${mib(residentBytes(pid))}`,
   );
 }
 
@@ -86,7 +87,7 @@ async function soakRounds(site: SoakSite, qemu: string): Promise<void> {
     const between = round === 1 ? async () => idle(site, `${domains} domains running`) : undefined;
     const { startMs, destroyMs, running } = await runRound(site, names, between);
     say(
-      `round ${round}: ${running} running; started in ${figure(startMs)} ms, destroyed in ${figure(destroyMs)} ms; daemon ${mib(residentBytes(site.daemonPid))}`,
+      `round ${round}: ${running} running; started in ${figure(startMs)} ms, destroyed in ${figure(destroyMs)} ms; daemon ${mib(residentBytes(site.pid))}`,
     );
     if (running !== domains) failures.push(`round ${round}: ${running} of ${domains} ran`);
   }

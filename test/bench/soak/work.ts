@@ -1,6 +1,8 @@
 /** What a soak does to a daemon: all of its domains at once, round by round, and one lifecycle after the other. */
 import type { Client } from '../../../lib/client/client.ts';
-import { countDescriptors, residentBytes, type Site } from './census.ts';
+import { descriptorsOf, residentBytes } from '../processes.ts';
+import { median } from '../statistics.ts';
+import type { Site } from './census.ts';
 
 /** A small domain of that emulator. */
 export function domainXml(name: string, emulator: string, memoryMiB: number): string {
@@ -61,7 +63,7 @@ const samples = 100;
 
 /** Starts and destroys, the names in turn, each name's lifecycles one after the other; samples the daemon meanwhile. */
 export async function runLifecycles(
-  { client, daemonPid }: Site,
+  { client, pid }: Site,
   names: readonly string[],
   count: number,
   onSample: (sample: Sample) => void = () => undefined,
@@ -77,8 +79,8 @@ export async function runLifecycles(
         await client.destroy(name, { wait: 'off' });
         done += 1;
         if (done % every !== 0) continue;
-        const descriptors = countDescriptors(daemonPid);
-        const sample = { lifecycles: done, residentBytes: residentBytes(daemonPid), descriptors };
+        const descriptors = descriptorsOf(pid).length;
+        const sample = { lifecycles: done, residentBytes: residentBytes(pid), descriptors };
         taken.push(sample);
         onSample(sample);
       }
@@ -104,10 +106,6 @@ export function growthOf(taken: readonly Sample[], figure: (sample: Sample) => n
     lastQuarter: median(taken.slice(-quarter).map(figure)),
     slope: 1000 * slope(settled.map((sample) => [sample.lifecycles, figure(sample)])),
   };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 /** Of the line of least squares. */

@@ -1,6 +1,6 @@
 /** The guest that every contender runs: one vCPU, one disk, all memory touched by QEMU before it starts. */
 import { chownSync, truncateSync, writeFileSync } from 'node:fs';
-import { accelerator, GiB, type Pages } from './machine.ts';
+import { accelerator, GiB, type Pages } from '../machine.ts';
 
 export interface Guest {
   readonly gib: number;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contender, type Live, until } from './contender.ts';
-import { atEnd } from './ending.ts';
+import { atEnd } from '../ending.ts';
 import { type Guest, guestXml, makeImage } from './guest.ts';
 
 export interface Libvirt {

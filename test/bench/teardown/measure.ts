@@ -1,5 +1,5 @@
 /** One teardown, or one restart, of one contender. */
-import { busyUs } from './machine.ts';
+import { busyUs } from '../machine.ts';
 import { type Contender, nowMs } from './contender.ts';
 import type { Guest } from './guest.ts';
 import { backMs, chargedUs, heldAt, type Sight, watch } from './watch.ts';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from './contender.ts';
-import { GiB } from './machine.ts';
+import { GiB } from '../machine.ts';
 import { type Environment, ownedDirectory, type Place, run, type Running } from './program-birth.ts';
 
 interface Filling {

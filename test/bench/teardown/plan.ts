@@ -1,6 +1,6 @@
 /** What is measured of guests, and how often: data. An hour is enough for all of it on a machine that has nothing else to do. */
 import type { Contender } from './contender.ts';
-import type { Pages } from './machine.ts';
+import type { Pages } from '../machine.ts';
 
 /** What can be measured by itself, in the order of their weight. */
 export const allParts = [

@@ -1,6 +1,6 @@
 /** The figures as a picture: time against size, anonymous 4 KiB pages. Small enough to need no library. */
 import type { Results } from './run.ts';
-import { spread } from './statistics.ts';
+import { spread } from '../statistics.ts';
 
 const width = 460;
 const height = 340;

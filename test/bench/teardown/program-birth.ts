@@ -6,7 +6,7 @@ import type { Cgroup } from '../../../cgroups/cgroup.ts';
 import { closeFd, spawn, type Spawned, watchPidfd } from '../../../native/index.ts';
 import { findPreloadLibrary } from '../../../native/preload.ts';
 import { until } from './contender.ts';
-import { atEnd, goOn } from './ending.ts';
+import { atEnd, goOn } from '../ending.ts';
 import { nobody } from './guest.ts';
 
 export interface Place {

@@ -1,6 +1,6 @@
 /** Programs without domctl, as tables. */
-import { table } from './report.ts';
-import { spread, words } from './statistics.ts';
+import { table } from '../table.ts';
+import { spread, words } from '../statistics.ts';
 
 export interface ProgramRun {
   readonly program: string;

@@ -1,9 +1,9 @@
 /** What the measured rate of one thread would mean for sizes and threads that this machine has not. */
 import { cpus } from 'node:os';
-import { GiB } from './machine.ts';
+import { GiB } from '../machine.ts';
 import type { Teardown } from './measure.ts';
-import { table } from './report.ts';
-import { spread } from './statistics.ts';
+import { table } from '../table.ts';
+import { spread } from '../statistics.ts';
 
 const sizesTib = [1, 4, 16];
 const threadCounts = [1, 2, 4, 8, 16, 32, 64];

@@ -7,9 +7,9 @@ import { pidfdSignal, type Spawned } from '../../../native/index.ts';
 import { type Monitor, openMonitor } from './monitor.ts';
 import { type Contender, type Live, until } from './contender.ts';
 import { type Guest, guestBytes, makeImage } from './guest.ts';
-import { accelerator } from './machine.ts';
+import { accelerator } from '../machine.ts';
 import { bear, type Newborn, ownedDirectory } from './program-birth.ts';
-import { atEnd } from './ending.ts';
+import { atEnd } from '../ending.ts';
 
 export interface RawOptions {
   readonly name: string;

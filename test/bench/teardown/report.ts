@@ -1,10 +1,11 @@
 /** Tables, targets and projection of a run, as Markdown. */
-import type { Pages } from './machine.ts';
+import type { Pages } from '../machine.ts';
 import { quietOf, type Teardown } from './measure.ts';
 import { type ProgramResults, programTables } from './program-report.ts';
 import { projection } from './projection.ts';
 import type { Results } from './run.ts';
-import { figure, spread, words } from './statistics.ts';
+import { figure, spread, words } from '../statistics.ts';
+import { table } from '../table.ts';
 import { targets } from './targets.ts';
 
 export interface Report {
@@ -53,11 +54,6 @@ function guestTables(results: Results): string[] {
     `### Projection\n\n${projection(results.teardowns)}`,
     ...(results.notMeasured.length > 0 ? [`Not measured: ${results.notMeasured.join('; ')}.`] : []),
   ];
-}
-
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
 /** In the order in which they first came. */

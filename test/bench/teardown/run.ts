@@ -3,11 +3,13 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CgroupRoot, readHierarchy } from '../../../cgroups/hierarchy.ts';
 import { type Contender, nowMs } from './contender.ts';
-import { daemonUs, domctl, type Domctl, restarts, startDomctl } from './domctl.ts';
-import { atEnd, goOn } from './ending.ts';
+import { domctl, restarts, startDomctl } from './domctl.ts';
+import type { Daemon } from '../daemon.ts';
+import { atEnd, goOn } from '../ending.ts';
 import type { Guest } from './guest.ts';
 import { libvirt, type Libvirt, removeCgroups, startLibvirt } from './libvirt.ts';
-import { GiB, meminfo, releaseHugePages, reserveHugePages, useThp } from './machine.ts';
+import { GiB, meminfo, releaseHugePages, reserveHugePages, useThp } from '../machine.ts';
+import { processorMs } from '../processes.ts';
 import { measureRestart, measureTeardown, type Restart, type Teardown } from './measure.ts';
 import type { Packages } from './packages.ts';
 import { type Contenders, type Part, plan, planParent, type Planned } from './plan.ts';
@@ -40,12 +42,12 @@ class Bench {
   readonly restarts: Restart[] = [];
   readonly notMeasured: string[] = [];
   readonly #stopwatch: string;
-  readonly #daemon: Domctl;
+  readonly #daemon: Daemon;
 
   libvirtVersion: string | null = null;
   readonly #save: Settings['save'];
 
-  constructor(settings: Settings, daemon: Domctl) {
+  constructor(settings: Settings, daemon: Daemon) {
     this.#stopwatch = compile('stopwatch', settings.scratch);
     this.#daemon = daemon;
     this.#save = settings.save;
@@ -108,7 +110,7 @@ class Bench {
   async #teardown(contender: Contender, guest: Guest): Promise<void> {
     const ownUs = async (): Promise<number> => {
       const { user, system } = process.cpuUsage();
-      return user + system + (await daemonUs(this.#daemon));
+      return user + system + processorMs(this.#daemon.pid) * 1000;
     };
     const seen = await measureTeardown(contender, guest, { stopwatch: this.#stopwatch, ownUs });
     this.teardowns.push(seen);
@@ -161,7 +163,7 @@ export async function benchGuests(settings: Settings): Promise<Results> {
   return bench.results;
 }
 
-function everybody(place: Parameters<typeof floor>[0], daemon: Domctl, virt: (() => Libvirt) | null): Contenders {
+function everybody(place: Parameters<typeof floor>[0], daemon: Daemon, virt: (() => Libvirt) | null): Contenders {
   return {
     floor: floor(place),
     term: raw({ name: 'QEMU, SIGTERM', signal: 'SIGTERM', asyncTeardown: false }, place),

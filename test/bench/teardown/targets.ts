@@ -1,7 +1,7 @@
 /** What domctl promises of its teardown, and whether this run shows it. */
-import type { Pages } from './machine.ts';
+import type { Pages } from '../machine.ts';
 import type { Results } from './run.ts';
-import { figure, spread } from './statistics.ts';
+import { figure, spread } from '../statistics.ts';
 
 interface Target {
   readonly text: string;

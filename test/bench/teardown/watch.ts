@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { readHierarchy } from '../../../cgroups/hierarchy.ts';
 import type { Live } from './contender.ts';
 import { type Guest, guestBytes } from './guest.ts';
-import { hugePageBytes } from './machine.ts';
+import { hugePageBytes } from '../machine.ts';
 
 const hierarchy = readHierarchy();
 

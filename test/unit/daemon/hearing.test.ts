@@ -11,10 +11,18 @@ const published: object[] = [];
 
 /** As much of one as is asked for. */
 function supervisor(): Supervisor {
+  const planned = new Set<string>();
   return {
     launch,
     state: states.running,
-    timers: new Map(),
+    isPlanned: (plan: string) => planned.has(plan),
+    plan: (plan: string, ms: number, work: () => Promise<void>) => {
+      planned.add(plan);
+      setTimeout(() => {
+        planned.delete(plan);
+        void work();
+      }, ms);
+    },
     inBackground: (_what: string, work: () => Promise<void>) => void work(),
     tell: async (event: NewEvent) => void told.push(event),
     services: {

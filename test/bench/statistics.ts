@@ -7,13 +7,22 @@ export interface Spread {
   readonly p90: number;
 }
 
-/** NaN throughout for no samples. */
+/** Of what was measured and is a number; NaN throughout for no samples. */
 export function spread(samples: readonly number[]): Spread {
-  const sorted = samples.filter(Number.isFinite).toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.round((sorted.length - 1) * share)] ?? NaN;
+  const finite = samples.filter(Number.isFinite);
+  return { n: finite.length, median: median(finite), p10: quantile(finite, 0.1), p90: quantile(finite, 0.9) };
+}
+
+/** NaN for no samples. */
+export function median(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
-  const median = ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
-  return { n: sorted.length, median, p10: at(0.1), p90: at(0.9) };
+  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
+}
+
+/** The sample nearest to that share (0 to 1) of all in order; NaN for no samples. */
+export function quantile(samples: readonly number[], share: number): number {
+  return samples.toSorted((a, b) => a - b)[Math.round((samples.length - 1) * share)] ?? NaN;
 }
 
 /** Three figures that mean something, whatever the size. */

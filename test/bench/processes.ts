@@ -1,5 +1,6 @@
 /** What a process has of the host, by the kernel's own files. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { unlessGone } from '../../lib/host/processes.ts';
 import { statusField } from '../e2e/facts.ts';
 
@@ -21,7 +22,19 @@ export function descriptorsOf(pid: number): string[] {
   return names.flatMap((name) => unlessGone(() => readlinkSync(`/proc/${pid}/fd/${name}`)) ?? []);
 }
 
+/** The same when nothing changes any more: connections go a moment after their answers. Three looks in a row see as many. */
+export async function quietDescriptorsOf(pid: number): Promise<string[]> {
+  let links = descriptorsOf(pid);
+  for (let same = 1; same < 3; ) {
+    await pause(10);
+    const next = descriptorsOf(pid);
+    same = next.length === links.length ? same + 1 : 1;
+    links = next;
+  }
+  return links;
+}
+
 /** Those of them that are sockets. */
-export function socketsOf(pid: number): string[] {
-  return descriptorsOf(pid).filter((link) => link.startsWith('socket:'));
+export async function countSockets(pid: number): Promise<number> {
+  return (await quietDescriptorsOf(pid)).filter((link) => link.startsWith('socket:')).length;
 }

@@ -2,7 +2,7 @@
  * State directories on a disk that is full, or read-only: what cannot be written down is refused by its errno with a remedy,
  * machines go on and can be ended, and nothing is damaged once there is room again.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   closeSync,
@@ -51,8 +51,11 @@ class SmallDisk implements AsyncDisposable {
     rmSync(join(this.directory, 'ballast'));
   }
 
-  remount(how: 'ro' | 'rw'): void {
-    execFileSync('mount', ['-o', `remount,${how}`, this.directory]);
+  /** Threads of a process that is dead already may keep a file open for a moment. */
+  async remount(how: 'ro' | 'rw'): Promise<void> {
+    await eventually(`${this.directory} is mounted ${how}`, () => {
+      return spawnSync('mount', ['-o', `remount,${how}`, this.directory]).status === 0;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -160,14 +163,14 @@ describeEndToEnd('a state directory', () => {
     const born = startTicks(pid!);
     const other = await host.run({ name: 'other', disks: [host.image('b.img')] });
     await host.killDaemon();
-    disk.remount('ro');
+    await disk.remount('ro');
     await host.nextDaemon();
     expect(await host.info('db1')).toMatchObject({ state: 'running', pid });
     expect(startTicks(pid!)).toBe(born);
     await refusesRequests(host, 'EROFS');
     await host.ok('destroy', 'db1', '--wait');
     expect(isAlive(pid!)).toBe(false);
-    disk.remount('rw');
+    await disk.remount('rw');
     await writesWhatItOwes(host, other);
   });
 });

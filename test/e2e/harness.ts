@@ -429,7 +429,15 @@ export class Host implements AsyncDisposable {
     if (!isUp) await this.nextDaemon();
     const client = this.client();
     const live = (await client.list()).filter(({ id }) => id !== null);
-    await Promise.all(live.map(({ id }) => client.destroy(String(id), { wait: 'off', timeoutMs: patient(30_000) })));
+    await Promise.all(
+      live.map(async ({ id }) => {
+        const ending = client.destroy(String(id), { wait: 'off', timeoutMs: patient(30_000) });
+        // It may have ended since it was listed.
+        await ending.catch((error: unknown) => {
+          if (!(error instanceof DomctlError && error.code === 'DOMAIN_NOT_RUNNING')) throw error;
+        });
+      }),
+    );
     if (!this.mayLeave) await this.allForgotten().catch(() => undefined); // whatIsLeft tells
     await this.stopDaemon();
   }

@@ -15,7 +15,7 @@ import {
   post,
   startStorm,
 } from '../bench/api/callers.ts';
-import { residentBytes, socketsOf } from '../bench/processes.ts';
+import { countSockets, residentBytes } from '../bench/processes.ts';
 import { quantile } from '../bench/statistics.ts';
 import { patient } from '../setup/slowness.ts';
 import { eventually, MiB } from './facts.ts';
@@ -63,7 +63,7 @@ describeEndToEnd('the API under load', () => {
     const domains = ['db1', 'db2'];
     for (const name of domains) await host.run({ name, emulator: host.oddQemu('polite') });
     const pid = await host.daemonPid();
-    const before = { residentBytes: residentBytes(pid), sockets: socketsOf(pid).length };
+    const before = { residentBytes: residentBytes(pid), sockets: await countSockets(pid) };
     let mostBytes = 0;
     const reading = setInterval(() => (mostBytes = Math.max(mostBytes, residentBytes(pid))), 100);
 
@@ -85,7 +85,7 @@ describeEndToEnd('the API under load', () => {
       expect.soft(afterMs).toBeLessThan(patient(30_000));
       expect.soft(said).toMatch(/^HTTP\/1\.1 408 .*"code":"USAGE"/s);
     }
-    await eventually('whoever reads nothing is cut off', () => socketsOf(pid).length <= before.sockets);
+    await eventually('whoever reads nothing is cut off', async () => (await countSockets(pid)) <= before.sockets);
     clearInterval(reading);
     expect(mostBytes).toBeLessThan(before.residentBytes + 300 * MiB);
 

@@ -10,7 +10,7 @@ import { anyQemu } from '../../e2e/emulators.ts';
 import { type Daemon, startDaemon } from '../daemon.ts';
 import { atEnd, withEnding } from '../ending.ts';
 import { describeMachine } from '../machine.ts';
-import { processorMs, residentBytes, socketsOf } from '../processes.ts';
+import { countSockets, processorMs, residentBytes } from '../processes.ts';
 import { domainXml } from '../soak/work.ts';
 import { quantile } from '../statistics.ts';
 import { table } from '../table.ts';
@@ -22,7 +22,7 @@ const domains = ['bench1', 'bench2', 'bench3'];
 const MiB = 2 ** 20;
 
 async function bench({ pid, socket }: Daemon): Promise<void> {
-  const before = usedBy(pid);
+  const before = await usedBy(pid);
   const readings: number[] = [before.residentBytes];
   const reading = setInterval(() => readings.push(residentBytes(pid)), 250);
   const quiet = politeClient(socket, '/v1/domains/bench1', 20);
@@ -43,7 +43,7 @@ async function bench({ pid, socket }: Daemon): Promise<void> {
   for (const reader of readers) reader.destroy();
   await new Promise((resolve) => setTimeout(resolve, 2000));
   clearInterval(reading);
-  const after = usedBy(pid);
+  const after = await usedBy(pid);
   const ms = (samples: readonly number[], share: number): string => quantile(samples, share).toFixed(1);
   const mib = (bytes: number): string => (bytes / MiB).toFixed(0);
   const rows = [
@@ -71,12 +71,14 @@ async function bench({ pid, socket }: Daemon): Promise<void> {
   process.stdout.write(`${table(['figure', 'value'], rows)}\n`);
 }
 
-function usedBy(pid: number): {
+interface Used {
   readonly residentBytes: number;
   readonly processorMs: number;
   readonly sockets: number;
-} {
-  return { residentBytes: residentBytes(pid), processorMs: processorMs(pid), sockets: socketsOf(pid).length };
+}
+
+async function usedBy(pid: number): Promise<Used> {
+  return { residentBytes: residentBytes(pid), processorMs: processorMs(pid), sockets: await countSockets(pid) };
 }
 
 /** One after the other, of just under and just over what a definition may have. */

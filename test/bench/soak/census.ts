@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { cgroupTree, namesIn, processesIn, processesNaming, statusField } from '../../e2e/facts.ts';
 import { patient } from '../../setup/slowness.ts';
 import type { Daemon } from '../daemon.ts';
-import { descriptorsOf } from '../processes.ts';
+import { quietDescriptorsOf } from '../processes.ts';
 
 /** A daemon with places of its own. */
 export type Site = Pick<Daemon, 'client' | 'pid' | 'directory' | 'runtimeDir' | 'cgroupRoot'>;
@@ -65,16 +65,4 @@ export async function whatIsLeft(site: Site, before: Census): Promise<Partial<Ce
 function zombiesOf(parent: number): number {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').split(' ').filter(Boolean);
   return children.filter((pid) => statusField(Number(pid), 'State')?.startsWith('Z')).length;
-}
-
-/** Connections of ours go a moment after their answers: until three looks in a row see the same. */
-async function quietDescriptorsOf(pid: number): Promise<string[]> {
-  let links = descriptorsOf(pid);
-  for (let same = 1; same < 3; ) {
-    await pause(10);
-    const next = descriptorsOf(pid);
-    same = next.length === links.length ? same + 1 : 1;
-    links = next;
-  }
-  return links;
 }

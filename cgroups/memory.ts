@@ -123,6 +123,7 @@ export function twinCharge(texts: TwinTexts): MemoryCharge {
 
 /** cgroup v2's own memory files. */
 export function unifiedMemory(directory: string): MemoryFiles {
+  const hugetlb = new HugetlbFiles(directory);
   return {
     read: () =>
       unifiedCharge({
@@ -130,7 +131,7 @@ export function unifiedMemory(directory: string): MemoryFiles {
         current: readCgroupFile(`${directory}/memory.current`),
         events: readCgroupFile(`${directory}/memory.events`),
         swapCurrent: readUnlessAbsent(`${directory}/memory.swap.current`),
-        hugetlb: readHugetlb(directory),
+        hugetlb: hugetlb.read(),
       }),
     async reclaim() {
       const { reclaimableBytes } = this.read();
@@ -143,13 +144,14 @@ export function unifiedMemory(directory: string): MemoryFiles {
 
 /** The v1 twin of a hybrid host; huge pages are still the v2 controller's, in `unifiedDirectory`. Limits are never written. */
 export function twinMemory(directory: string, unifiedDirectory: string): MemoryFiles {
+  const hugetlb = new HugetlbFiles(unifiedDirectory);
   return {
     read: () =>
       twinCharge({
         stat: readCgroupFile(`${directory}/memory.stat`),
         usage: readCgroupFile(`${directory}/memory.usage_in_bytes`),
         oomControl: readCgroupFile(`${directory}/memory.oom_control`),
-        hugetlb: readHugetlb(unifiedDirectory),
+        hugetlb: hugetlb.read(),
       }),
     async reclaim() {
       // EBUSY: a process is still inside; the caller comes again when it is not.
@@ -158,14 +160,26 @@ export function twinMemory(directory: string, unifiedDirectory: string): MemoryF
   };
 }
 
-/** By page size, e.g. `2MB`; none: the controller is not enabled here. */
-function readHugetlb(directory: string): Record<string, string> {
-  const texts: Record<string, string> = {};
-  for (const name of listCgroup(directory).files) {
-    const size = /^hugetlb\.([^.]+)\.current$/.exec(name)?.[1];
-    if (size !== undefined) texts[size] = readCgroupFile(`${directory}/${name}`);
+/** By page size, e.g. `2MB`; none: the controller is not enabled here. Which files there are is looked up once, and when one is gone. */
+class HugetlbFiles {
+  readonly #directory: string;
+  #sizes: readonly string[] | null = null;
+
+  constructor(directory: string) {
+    this.#directory = directory;
   }
-  return texts;
+
+  read(): Record<string, string> {
+    const sizes = this.#sizes ?? this.#list();
+    this.#sizes = null;
+    const texts = sizes.map((size) => [size, readCgroupFile(`${this.#directory}/hugetlb.${size}.current`)] as const);
+    this.#sizes = sizes;
+    return Object.fromEntries(texts);
+  }
+
+  #list(): readonly string[] {
+    return listCgroup(this.#directory).files.flatMap((name) => /^hugetlb\.([^.]+)\.current$/.exec(name)?.[1] ?? []);
+  }
 }
 
 function readUnlessAbsent(path: string): string | null {

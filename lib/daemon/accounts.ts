@@ -1,4 +1,5 @@
 /** The ledger as of now: what each incarnation holds, and the host around it. Reads; decides nothing. */
+import type { MemoryCharge } from '../../cgroups/memory.ts';
 import type { Decision } from '../admission/decision.ts';
 import { claimedBytes, drawUp, type Ledger, type LedgerEntry, type QueuedStart, sum } from '../admission/ledger.ts';
 import type { HeldKinds } from '../client/contract.ts';
@@ -19,12 +20,28 @@ export function readHeld({ cgroup, memoryIsGone }: Supervisor): Reading<number> 
   return memory.known ? known(memory.value.heldBytes) : memory;
 }
 
-/** The same by kind; null where it cannot be read, or is proven gone. */
-export function readHeldKinds({ cgroup, memoryIsGone }: Supervisor): HeldKinds | null {
-  const memory = memoryIsGone ? null : cgroup.memory();
-  if (!memory?.known) return null;
-  const { anonBytes, sharedBytes, hugetlbBySize, swapBytes, kernelBytes, reclaimableBytes } = memory.value;
-  return { anonBytes, sharedBytes, hugetlb: hugetlbBySize, swapBytes, kernelBytes, reclaimableBytes };
+/** The same of several for one answer: each is read once, so that the answer's figures are of one moment. */
+export class Charges {
+  readonly #read = new Map<Supervisor, Reading<MemoryCharge | null>>();
+
+  held(supervisor: Supervisor): Reading<number> {
+    const charge = this.#of(supervisor);
+    return charge.known ? known(charge.value?.heldBytes ?? 0) : charge;
+  }
+
+  /** By kind; null where it cannot be read, or is proven gone. */
+  kinds(supervisor: Supervisor): HeldKinds | null {
+    const charge = this.#of(supervisor);
+    if (!charge.known || charge.value === null) return null;
+    const { anonBytes, sharedBytes, hugetlbBySize, swapBytes, kernelBytes, reclaimableBytes } = charge.value;
+    return { anonBytes, sharedBytes, hugetlb: hugetlbBySize, swapBytes, kernelBytes, reclaimableBytes };
+  }
+
+  #of(supervisor: Supervisor): Reading<MemoryCharge | null> {
+    const charge = this.#read.get(supervisor) ?? (supervisor.memoryIsGone ? known(null) : supervisor.cgroup.memory());
+    this.#read.set(supervisor, charge);
+    return charge;
+  }
 }
 
 /** The same without huge pages, which are no part of the ledger: their pool is taken off the host's memory as a whole. */

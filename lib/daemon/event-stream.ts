@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { DomainEvent, EventGap } from '../client/contract.ts';
 import { DomctlError } from '../errors.ts';
@@ -35,15 +35,25 @@ const eventsRequest = z.object({
 });
 type EventsRequest = z.infer<typeof eventsRequest>;
 
+interface Surroundings {
+  readonly fleet: Fleet;
+  readonly services: Services;
+  /** Resolves when it is the turn of who asks; it ends with the answer. */
+  takeTurn(request: FastifyRequest, reply: FastifyReply): Promise<void>;
+}
+
 /** Adds the route. Throws NO_SUCH_DOMAIN when those to come are asked for of a domain that is not there. */
-export function addEventStream(app: FastifyInstance, { fleet, services }: { fleet: Fleet; services: Services }): void {
+export function addEventStream(app: FastifyInstance, { fleet, services, takeTurn }: Surroundings): void {
   app.get('/events', async (request, reply) => {
     const lastEventId = request.headers['last-event-id'];
     const asked = check({ ...(request.query as object), ...(lastEventId === undefined ? {} : { lastEventId }) });
     const afterId = asked.lastEventId ?? asked.since ?? null;
     const sinceMs = afterId === null ? (asked.sinceMs ?? null) : null;
     if (asked.domain !== undefined && afterId === null && sinceMs === null) fleet.locate(asked.domain);
-    await stream(services, { afterId, sinceMs, follow: asked.follow === 'true', matches: filter(asked) }, reply);
+    const follow = asked.follow === 'true';
+    // Who stays waits for nobody, and keeps nobody waiting.
+    if (!follow) await takeTurn(request, reply);
+    await stream(services, { afterId, sinceMs, follow, matches: filter(asked) }, reply);
   });
 }
 

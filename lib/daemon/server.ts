@@ -2,7 +2,7 @@
  * The daemon's HTTP face on a unix socket: routes, checked requests, failures as the contract's envelope. A route only
  * translates; what it does is in verbs, starting and views. curl works: `curl --unix-socket PATH http://domctl/v1/domains`.
  */
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
@@ -92,6 +92,7 @@ export function buildServer(daemon: Daemon): FastifyInstance {
   app.setNotFoundHandler(async (request, reply) =>
     reply.status(404).send(errorEnvelope(new DomctlError('USAGE', `no such route: ${request.method} ${request.url}`))),
   );
+  const takeTurn = takingTurns(daemon.connections);
   countRefusals(app, daemon.metrics);
   void app.register(async (routes) => {
     addMetrics(routes, daemon);
@@ -102,19 +103,25 @@ export function buildServer(daemon: Daemon): FastifyInstance {
   void app.register(
     async (routes) => {
       void routes.register(async (questions) => {
-        takeTurns(questions, daemon.connections);
+        questions.addHook('onRequest', takeTurn);
         addQuestions(questions, daemon);
         return Promise.resolve();
       });
       addVerbs(routes, daemon);
       addGuestVerbs(routes, daemon);
       addHardware(routes, daemon);
-      addEventStream(routes, daemon);
+      addEventStream(routes, { ...daemon, takeTurn });
       return Promise.resolve();
     },
     { prefix: `/${apiVersion}` },
   );
   return app;
+}
+
+/** Of the program that asks. */
+function takingTurns(connections: Connections): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+  const turns = new Turns();
+  return async ({ raw }, reply) => turns.take(connections.requesterOf(raw).pid, reply.raw);
 }
 
 function roleFor(method: string): Role {
@@ -147,11 +154,6 @@ function addConsoles(app: FastifyInstance, daemon: Daemon): void {
   });
   consoles.serve(app.server);
   app.addHook('preClose', async () => consoles.close());
-}
-
-function takeTurns(app: FastifyInstance, connections: Connections): void {
-  const turns = new Turns();
-  app.addHook('onRequest', async ({ raw }, reply) => turns.take(connections.requesterOf(raw).pid, reply.raw));
 }
 
 /** Routes that change nothing, and wait for nothing but the kernel's files. */

@@ -3,6 +3,7 @@
  * does not is unknown by name; nothing is ever said of an off domain that is not true of it.
  */
 import { sum } from '../admission/ledger.ts';
+import type { DomainRow } from '../client/contract.ts';
 import type { BlockDeviceStats, DomainStats, InterfaceStats, NodeAnswer, VcpuStats } from '../client/figures.ts';
 import type { Disk } from '../domain/devices.ts';
 import { pathOf } from '../domain/disk-source.ts';
@@ -33,7 +34,8 @@ export async function nodeView(): Promise<NodeAnswer> {
 
 /** All figures of a domain, as of now. */
 export async function domainStats(fleet: Fleet, entry: Entry): Promise<DomainStats> {
-  const { id, name, uuid, state, reason, memoryBytes } = domainRow(entry);
+  const row = domainRow(entry);
+  const { id, name, uuid, state, reason, memoryBytes } = row;
   const current = currentOf(entry.supervisors);
   const live = current && isLive(current) ? current : null;
   const [balloon, vcpus, blocks] = await Promise.all([balloonOf(live), vcpusOf(live), blocksOf(live)]);
@@ -47,7 +49,10 @@ export async function domainStats(fleet: Fleet, entry: Entry): Promise<DomainSta
     vcpu: { maximum: vcpusOfDefinition(entry, current), ...named('each', 'eachUnknown', vcpus) },
     interfaces: live && interfacesOf(live),
     ...named('blocks', 'blocksUnknown', blocks),
-    domctl: { ...accountOf(entry, current), ...named('teardownUs', 'teardownUnknown', teardownOf(fleet, entry)) },
+    domctl: {
+      ...accountOf(entry, { row, current }),
+      ...named('teardownUs', 'teardownUnknown', teardownOf(fleet, entry)),
+    },
   };
 }
 
@@ -61,8 +66,11 @@ function vcpusOfDefinition({ definition }: Entry, current: Supervisor | null): n
 }
 
 /** All incarnations together; pressure is that of the current one. */
-function accountOf(entry: Entry, current: Supervisor | null): Omit<DomainStats['domctl'], 'teardownUs'> {
-  const { heldBytes, heldUnknown, drainingBytes } = domainRow(entry);
+function accountOf(
+  entry: Entry,
+  { row, current }: { readonly row: DomainRow; readonly current: Supervisor | null },
+): Omit<DomainStats['domctl'], 'teardownUs'> {
+  const { heldBytes, heldUnknown, drainingBytes } = row;
   const promised = entry.supervisors.filter((one) => !isDraining(one)).map(({ launch }) => launch.promisedBytes);
   return {
     heldBytes,

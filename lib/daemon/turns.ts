@@ -14,7 +14,7 @@ export class Turns {
   readonly #atOnce: number;
   readonly #programs = new Map<number | null, Semaphore>();
 
-  constructor(atOnce = 8) {
+  constructor(atOnce = 4) {
     this.#atOnce = atOnce;
   }
 

@@ -20,7 +20,7 @@ import { readHugePools } from '../host/huge-pools.ts';
 import { readProcess } from '../host/processes.ts';
 import { combine, type Reading } from '../reading.ts';
 import { formatShare } from '../policy/values.ts';
-import { type Books, isDraining, outlook, readHeld, readHeldKinds, readLedger } from './accounts.ts';
+import { type Books, Charges, isDraining, outlook, readLedger } from './accounts.ts';
 import { readCompanions } from './companions.ts';
 import { currentOf, type Entry, type Fleet } from './fleet.ts';
 import { waitersOf } from './start-queue.ts';
@@ -54,7 +54,7 @@ function byIdThenName(a: DomainRow, b: DomainRow): number {
   return a.id === null ? 1 : -1;
 }
 
-export function domainRow(entry: Entry, queued: readonly QueuedInfo[] = []): DomainRow {
+export function domainRow(entry: Entry, queued: readonly QueuedInfo[] = [], charges = new Charges()): DomainRow {
   const current = currentOf(entry.supervisors);
   const last: Incarnation | null = current ?? entry.lastReleased;
   const { uuid, memoryBytes } = shapeOf(entry, current);
@@ -68,8 +68,8 @@ export function domainRow(entry: Entry, queued: readonly QueuedInfo[] = []): Dom
     persistent: entry.definition !== null,
     autostart: entry.autostart,
     queued: queued.find(({ name }) => name === entry.name) ?? null,
-    ...heldFields(combine(entry.supervisors.map(readHeld), sum)),
-    ...drainFields(entry.supervisors),
+    ...heldFields(heldTogether(entry.supervisors, charges)),
+    ...drainFields(entry.supervisors, charges),
   };
 }
 
@@ -80,14 +80,21 @@ function shapeOf(entry: Entry, current: Supervisor | null): Shape {
   return current?.launch ?? entry.definition ?? { uuid: '', memoryBytes: 0, vcpus: 0, policy: null };
 }
 
+function heldTogether(supervisors: readonly Supervisor[], charges: Charges): Reading<number> {
+  return combine(
+    supervisors.map((one) => charges.held(one)),
+    sum,
+  );
+}
+
 function heldFields(held: Reading<number>): HeldFields {
   return held.known ? { heldBytes: held.value } : { heldBytes: null, heldUnknown: held.reason };
 }
 
 /** Sum over those draining; bytes are 0 when none is, null when one cannot be read. */
-function drainFields(supervisors: readonly Supervisor[]): DrainFields {
+function drainFields(supervisors: readonly Supervisor[], charges: Charges): DrainFields {
   const draining = supervisors.filter(isDraining);
-  const held = combine(draining.map(readHeld), sum);
+  const held = heldTogether(draining, charges);
   const etas = draining.map((one) => outlook(one).etaMs);
   return {
     drainingBytes: held.known ? held.value : null,
@@ -105,13 +112,14 @@ export function drainRate(supervisors: readonly Supervisor[]): number | null {
 export function domainInfo(fleet: Fleet, entry: Entry): DomainInfo {
   const current = currentOf(entry.supervisors);
   const { vcpus, policy } = shapeOf(entry, current);
+  const charges = new Charges();
   return {
-    ...domainRow(entry, queuedView(fleet)),
+    ...domainRow(entry, queuedView(fleet), charges),
     vcpus,
     policy,
     pid: current && pidOf(current),
     cgroup: current && current.launch.cgroup,
-    incarnations: entry.supervisors.toReversed().map(incarnationInfo),
+    incarnations: entry.supervisors.toReversed().map((one) => incarnationInfo(one, charges)),
     lastOutcome: entry.lastReleased && outcomeOf(entry.lastReleased),
     queuedStart: entry.queued !== null,
     qemuArguments: entry.definition?.qemuCommandline?.args ?? [],
@@ -123,7 +131,7 @@ function outcomeOf({ launch, state }: Incarnation): DomainInfo['lastOutcome'] {
   return { ...state.outcome, id: launch.id, releasedAt: isoTime(state.sinceMs) };
 }
 
-function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
+function incarnationInfo(supervisor: Supervisor, charges: Charges): IncarnationInfo {
   const { launch, state } = supervisor;
   return {
     id: launch.id,
@@ -133,7 +141,7 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
     pid: pidOf(supervisor),
     helperPid: 'helper' in state && state.helper ? state.helper.pid : null,
     helper: helperWord(supervisor),
-    heldAs: readHeldKinds(supervisor),
+    heldAs: charges.kinds(supervisor),
     companions: companionRows(supervisor),
     cgroup: launch.cgroup,
     promisedBytes: launch.promisedBytes,
@@ -145,8 +153,8 @@ function incarnationInfo(supervisor: Supervisor): IncarnationInfo {
     startedOver: launch.forced?.overIncarnations ?? [],
     brake: brakeOf(supervisor),
     ...endFields(supervisor),
-    ...heldFields(readHeld(supervisor)),
-    ...drainFields([supervisor]),
+    ...heldFields(charges.held(supervisor)),
+    ...drainFields([supervisor], charges),
   };
 }
 
@@ -220,7 +228,8 @@ export async function resourcesView(books: Books): Promise<ResourcesAnswer> {
   const setAside = queued.map(({ name, promisedBytes }) => ({ domain: name, promisedBytes }));
   const ledger = await readLedger(books, setAside);
   const live = fleet.supervisors.filter((supervisor) => !isDraining(supervisor));
-  const { drainRateBytes, drainEtaMs } = drainFields(fleet.supervisors);
+  const charges = new Charges();
+  const { drainRateBytes, drainEtaMs } = drainFields(fleet.supervisors, charges);
   return {
     memory: ledger.known
       ? {
@@ -245,11 +254,13 @@ export async function resourcesView(books: Books): Promise<ResourcesAnswer> {
     drainRateBytes,
     drainEtaMs,
     queued,
-    incarnations: [...fleet.supervisors].sort((a, b) => a.launch.id - b.launch.id).map(resourceRow),
+    incarnations: fleet.supervisors
+      .toSorted((a, b) => a.launch.id - b.launch.id)
+      .map((one) => resourceRow(one, charges)),
   };
 }
 
-function resourceRow(supervisor: Supervisor): ResourcesAnswer['incarnations'][number] {
+function resourceRow(supervisor: Supervisor, charges: Charges): ResourcesAnswer['incarnations'][number] {
   const { launch, state } = supervisor;
   const draining = isDraining(supervisor);
   return {
@@ -257,12 +268,12 @@ function resourceRow(supervisor: Supervisor): ResourcesAnswer['incarnations'][nu
     name: launch.domain,
     state: stateWord(state),
     promisedBytes: draining ? null : launch.promisedBytes,
-    heldAs: readHeldKinds(supervisor),
+    heldAs: charges.kinds(supervisor),
     disks: countClaims(launch.claims, 'image', 'block'),
     taps: countClaims(launch.claims, 'tap'),
     ports: countClaims(launch.claims, 'port'),
     exclusiveFree: draining,
-    ...heldFields(readHeld(supervisor)),
+    ...heldFields(charges.held(supervisor)),
   };
 }
 
@@ -274,8 +285,11 @@ function countClaims(claims: readonly Claim[], ...kinds: readonly Claim['kind'][
 /** Incarnations on their way out, of one domain or of all, and those that lately came to their end. */
 export function drainView(fleet: Fleet, entry: Entry | null): DrainAnswer {
   const supervisors = entry?.supervisors ?? fleet.supervisors;
+  const charges = new Charges();
   return {
-    draining: supervisors.filter(({ state }) => state.kind === 'exiting' || state.kind === 'draining').map(drainRow),
+    draining: supervisors
+      .filter(({ state }) => state.kind === 'exiting' || state.kind === 'draining')
+      .map((one) => drainRow(one, charges)),
     released: fleet.summaries
       .filter(({ domain }) => entry === null || domain === entry.name)
       .map(({ id, domain, fromBytes, freedAfterMs, releasedAfterMs }) => ({
@@ -288,7 +302,7 @@ export function drainView(fleet: Fleet, entry: Entry | null): DrainAnswer {
   };
 }
 
-function drainRow(supervisor: Supervisor): DrainRow {
+function drainRow(supervisor: Supervisor, charges: Charges): DrainRow {
   const { launch, state, tracker } = supervisor;
   return {
     id: launch.id,
@@ -298,10 +312,10 @@ function drainRow(supervisor: Supervisor): DrainRow {
     stalledForMs: stalledFor(supervisor),
     holder: supervisor.holder,
     helperPid: state.kind === 'draining' && isAtWork(state.helper) ? state.helper.pid : null,
-    heldAs: readHeldKinds(supervisor),
+    heldAs: charges.kinds(supervisor),
     busy: state.kind === 'exiting' ? state.busy : [],
-    ...heldFields(readHeld(supervisor)),
-    ...drainFields([supervisor]),
+    ...heldFields(charges.held(supervisor)),
+    ...drainFields([supervisor], charges),
   };
 }
 

@@ -21,22 +21,40 @@ forceStart: {maxDrainTime: unlimited, maxPressure: 100%}
 teardown: {helper: preload, mode: gentle, gentleRate: 64KiB, minimumSize: 64MiB, stalledAfter: 600s}
 `;
 
-const database = { name: 'db1', memoryMiB: 768, touched: true, policy: 'slow' } as const;
+const database = { name: 'db1', memoryMiB: 512, touched: true, policy: 'slow' } as const;
 const webServer = { name: 'web1', memoryMiB: 128, touched: true } as const;
 
-/** Takes all the memory there is once told so, and keeps it. */
+/** Takes all the memory there is once told so, and keeps it. The kernel fills it: by a fault each page would take a millisecond here. */
 const eater = `
-const { existsSync } = require('node:fs');
+const { existsSync, openSync, readSync } = require('node:fs');
 const held = [];
+const zeros = openSync('/dev/zero');
 const waiting = setInterval(() => {
   if (!existsSync('/run/eat')) return;
   clearInterval(waiting);
-  for (;;) held.push(Buffer.alloc(2 ** 23, 1));
+  for (;;) {
+    held.push(Buffer.allocUnsafeSlow(2 ** 23));
+    readSync(zeros, held.at(-1));
+  }
 }, 20);`;
+
+/**
+ * Everything that runs from now on but what is moved out again keeps its programs in memory (`memory.min`): without it a host
+ * without swap reads them again and again, for minutes, before the kernel takes it for one without memory.
+ */
+const keepPrograms = `
+set -e
+cd /sys/fs/cgroup
+echo +memory > cgroup.subtree_control
+mkdir services
+echo 1G > services/memory.min
+echo $PPID > services/cgroup.procs`;
 
 /** A host with both machines, and a daemon that the service manager spares, as its unit has it. */
 async function bootHost(database: DomainSpec): Promise<Lab> {
-  const lab = await bootLab({ kind: 'uml', memoryMiB: 3584 });
+  const lab = await bootLab({ kind: 'uml', memoryMiB: 2560 });
+  const { code, stderr } = await shellIn(lab, keepPrograms);
+  if (code !== 0) throw new Error(stderr);
   await configure(lab, { slow: policy });
   await domctlIn(lab, ['list'], ['choom', '-n', '-900', '--']);
   for (const spec of [database, webServer]) {
@@ -51,10 +69,13 @@ async function linesOf(lab: Lab, script: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-/** Process ids, each once, in the order in which the kernel ended them for want of memory. */
-async function victims(lab: Lab): Promise<number[]> {
-  const lines = await linesOf(lab, 'dmesg | grep -o "Killed process [0-9]*"');
-  return [...new Set(lines.map((line) => Number(line.split(' ')[2])))];
+/** Whom the kernel chose to end for want of memory, in this order; whoever shares its memory, or its machine, went with it. */
+async function victims(lab: Lab): Promise<{ readonly cgroup: string; readonly pid: number }[]> {
+  const lines = await linesOf(lab, 'dmesg | grep "oom-kill:"');
+  return lines.map((line) => {
+    const { cgroup = '', pid } = /task_memcg=(?<cgroup>[^,]+),.*pid=(?<pid>\d+)/.exec(line)?.groups ?? {};
+    return { cgroup, pid: Number(pid) };
+  });
 }
 
 async function processesOf(lab: Lab, incarnation: string): Promise<number[]> {
@@ -82,7 +103,8 @@ interface Eating {
 
 /** Ready, and not hungry yet. */
 async function beginEating(lab: Lab): Promise<Eating> {
-  const ended = runIn(lab, [process.execPath, '-e', eater]);
+  const outside = 'echo $$ > /sys/fs/cgroup/cgroup.procs && exec "$@"';
+  const ended = runIn(lab, ['sh', '-c', outside, 'sh', process.execPath, '-e', eater]);
   const pid = await eventually('the eater is up', async () => {
     const [found] = await linesOf(lab, `pgrep -f 'held.push' | head -n 1`);
     return found === undefined ? null : Number(found);
@@ -123,7 +145,10 @@ describeLab('a host without memory', () => {
 
     expect(await eating.ended).toMatchObject({ signal: 9 });
     await started.done;
-    expect(await victims(lab)).toEqual([helper, eating.pid]);
+    expect(await victims(lab)).toEqual([
+      { cgroup: `${cgroupRoot}/vm-db1/1`, pid: helper },
+      { cgroup: '/', pid: eating.pid },
+    ]);
     expect(await bystanders(lab)).toEqual(before);
     const info = await eventually('the first incarnation is released', async () => {
       const now = await infoOf(lab, 'db1');
@@ -132,5 +157,62 @@ describeLab('a host without memory', () => {
     expect(info).toMatchObject({ state: 'running', id: startedAnew });
     // The hypervisor was asked to end, and did.
     expect(info.lastOutcome).toMatchObject({ id: 1, kind: 'destroyed', rung: 'SIGTERM', oomKilled: false });
+  });
+
+  test('gets nothing back of shared memory that another program holds, whoever is ended of its machine: whoever took most goes', {
+    timeout: patient(900_000),
+  }, async () => {
+    await using lab = await bootHost({ ...database, shared: true });
+    const before = await bystanders(lab);
+    const eating = await beginEating(lab);
+    const { pid } = await infoOf(lab, 'db1');
+    const holder = `sleep 10000 | exec ${process.execPath} test/fixtures/programs/ram-holder.mjs ${pid}`;
+    runIn(lab, ['sh', '-c', holder]).catch(() => undefined); // it ends with the lab
+    await eventually('the holder has it', async () => {
+      const found = await shellIn(lab, `readlink /proc/$(pgrep -nf 'node.*[r]am-holder')/fd/* | grep -q memfd`);
+      return found.code === 0;
+    });
+    await okIn(lab, 'destroy', 'db1');
+    const [helper] = await processesOf(lab, 'vm-db1/1');
+
+    const started = await forceStart(lab);
+    await eat(lab);
+    expect(await eating.ended).toMatchObject({ signal: 9 });
+    await started.done;
+    expect(await victims(lab)).toEqual([
+      { cgroup: `${cgroupRoot}/vm-db1/1`, pid: helper },
+      { cgroup: '/', pid: eating.pid },
+    ]);
+    expect(await bystanders(lab)).toEqual(before);
+    const { state, incarnations } = await infoOf(lab, 'db1');
+    const states = incarnations.map((one) => [one.id, one.state]);
+    expect([state, states]).toEqual([
+      'running',
+      [
+        [startedAnew, 'running'],
+        [1, 'draining'],
+      ],
+    ]);
+  });
+
+  test('ends a machine that took most, whose outcome says so, rather than the program that asks for the rest', {
+    timeout: patient(900_000),
+  }, async () => {
+    await using lab = await bootHost({ ...database, memoryMiB: 1088 });
+    const before = await bystanders(lab);
+    const eating = await beginEating(lab);
+    await eat(lab);
+    const isOff = async (): Promise<false | DomainInfo> => {
+      const now = await infoOf(lab, 'db1');
+      return now.state === 'shut off' && now;
+    };
+    const info = await eventually('db1 is shut off', isOff, 180_000);
+    // There is room for a minute of its meal now.
+    await shellIn(lab, `kill -KILL ${eating.pid}`);
+    await eating.ended;
+    expect(info.lastOutcome).toMatchObject({ id: 1, kind: 'crashed', signal: 9, rung: 'itself', oomKilled: true });
+    expect(await okIn(lab, 'domstate', 'db1', '--reason')).toBe('shut off (crashed, by the OOM killer)\n');
+    expect((await victims(lab)).map(({ cgroup }) => cgroup)).toEqual([`${cgroupRoot}/vm-db1/1`]);
+    expect(await bystanders(lab)).toEqual(before);
   });
 });

@@ -3,7 +3,8 @@
  * only what they ask of the kernel costs more than usual, so that it is several times as fast as an emulated machine. It has
  * one processor, no KVM, no huge pages and no cpusets.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { parseCpuList } from '../../lib/host/inventory.ts';
 import { userModeParts } from './parts.ts';
 import { showing } from './shown.ts';
 import type { StartMachine } from './site.ts';
@@ -22,6 +23,19 @@ ulimit -n "$(ulimit -H -n)"
 TMPDIR=/dev/shm chroot "$root" "$@"
 exit $?`;
 
+let machines = 0;
+
+/**
+ * Kernel and programs take turns: on one processor that is a switch, on two the one wakes the other each time, which takes
+ * four times as long in all. Machines of one program are on different ones.
+ */
+function processorOfNextMachine(): string {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const allowed = parseCpuList(/^Cpus_allowed_list:\s+(\S+)$/m.exec(status)?.[1] ?? '0');
+  machines += 1;
+  return String(allowed[(process.pid + machines) % allowed.length]);
+}
+
 /** Throws when its parts are out of reach. The machine's fourth descriptor leads to the agent. */
 export async function prepareUserMode(): Promise<StartMachine> {
   const { directory, kernel, agent } = await userModeParts();
@@ -33,6 +47,7 @@ export async function prepareUserMode(): Promise<StartMachine> {
     const boot = `mem=${site.options.memoryMiB ?? 3072}M ${devices} ${init}`.split(' ').filter((word) => word !== '');
     const args = [site.scratchImage, kernel, ...boot];
     const namespaces = ['--pid', '--fork', '--kill-child', '--net', '--ipc'];
-    return site.spawn('unshare', showing({ root, parts: directory, script, args, namespaces }));
+    const shown = showing({ root, parts: directory, script, args, namespaces });
+    return site.spawn('taskset', ['--cpu-list', processorOfNextMachine(), 'unshare', ...shown]);
   };
 }

@@ -60,7 +60,7 @@ export function plan(of: Contenders, quick: boolean): Planned[] {
     { ...again, part: 'restart8', times: 15, sizes: [8], contenders: restarted },
     { ...anonymous, part: 'middle', times: 5, sizes: [4, 8], contenders: usual },
     { kind: 'teardown', pages: 'memfd', part: 'memfd', times: 5, sizes: [4], contenders: usual },
-    { kind: 'teardown', pages: 'memfd', part: 'memfd12', times: 3, sizes: [12], contenders: [kill, fast] },
+    { kind: 'teardown', pages: 'memfd', part: 'memfd12', times: 12, sizes: [12], contenders: [kill, fast] },
     { ...anonymous, part: 'big', times: 3, sizes: [12], contenders: [term, async, gentle, none, ...libvirt] },
     { kind: 'teardown', pages: 'thp', part: 'thp', times: 5, sizes: [12], contenders: usual },
     {

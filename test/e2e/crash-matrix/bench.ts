@@ -182,6 +182,8 @@ export class Bench {
 /** Nothing of it is on the way anywhere, nor waits. */
 function isAtRest(info: DomainInfo | null | undefined): boolean {
   if (!info) return true;
+  // One whose time runs is about to end.
+  if (info.incarnations.some(({ asked }) => asked !== null && asked.destroyAt !== null)) return false;
   return steady.has(info.state) && info.incarnations.length < 2 && !info.queuedStart;
 }
 

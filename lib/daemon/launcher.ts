@@ -112,6 +112,20 @@ export async function completeLaunch(supervisor: Supervisor, domain: Domain, aga
     const braked = await letRun(supervisor, domain, qmp);
     await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: supervisor.launch.startPaused, braked });
   }
+  follow(supervisor);
+}
+
+/** One that lives and does not answer may long run, and its record be what a journal lost: for that it is not ended. */
+export async function takeForRunning(supervisor: Supervisor): Promise<void> {
+  const { state, launch } = supervisor;
+  if (state.kind !== 'launching' || !state.hypervisor) return;
+  const helper = helperOf(state.hypervisor, launch.helper);
+  const ramFiles = findRamFiles(state.hypervisor.pid);
+  await supervisor.tell({ kind: 'launched', helper, ramFiles, paused: false, braked: false });
+  follow(supervisor);
+}
+
+function follow(supervisor: Supervisor): void {
   followBrake(supervisor);
   supervisor.inBackground('monitor', async () => keepMonitor(supervisor));
 }

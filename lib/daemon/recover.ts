@@ -6,8 +6,9 @@ import type { Effect } from '../domain/transition-effect.ts';
 import { isErrno, messageOf } from '../errors.ts';
 import { readBootId } from '../host/inventory.ts';
 import { isSameProcess } from '../host/processes.ts';
+import { QmpError } from '../qemu/qmp-error.ts';
 import { findHypervisor } from './facts.ts';
-import { completeLaunch } from './launcher.ts';
+import { completeLaunch, takeForRunning } from './launcher.ts';
 import { returnLoans } from './loans.ts';
 import { qmpSocket } from './runtime-files.ts';
 import { launchedDomain } from './stored-domain.ts';
@@ -72,7 +73,9 @@ async function recoverLaunch(supervisor: Supervisor): Promise<void> {
     try {
       await completeLaunch(supervisor, launchedDomain(supervisor.launch), true);
     } catch (error) {
-      await supervisor.tell({ kind: 'launchFailed', detail: messageOf(error) });
+      const isSilent = error instanceof QmpError && error.kind === 'deadline' && supervisor.handle !== null;
+      if (isSilent) await takeForRunning(supervisor);
+      else await supervisor.tell({ kind: 'launchFailed', detail: messageOf(error) });
     }
   });
 }

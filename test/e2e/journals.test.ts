@@ -72,6 +72,23 @@ describeEndToEnd('a journal', () => {
     await goesOn(host, pid!, born);
   });
 
+  test('that lost what followed a launch does not end a machine that answers nothing', async () => {
+    await using host = await createHost();
+    const { pid } = await host.run({ name: 'db1', disks: [host.image('a.img')] });
+    const born = startTicks(pid!);
+    await host.killDaemon();
+    const [launch] = readFileSync(host.journalFile, 'utf8').split('\n');
+    writeFileSync(host.journalFile, `${launch}\n`);
+    process.kill(pid!, 'SIGSTOP');
+    await host.nextDaemon();
+    expect(await host.info('db1')).toMatchObject({ state: 'starting', id: 1 });
+    const isFollowed = async (): Promise<boolean> => (await host.word('db1')) === 'running';
+    // It is given the minute that every start has.
+    await eventually('it is taken for what it is', isFollowed, 90_000);
+    process.kill(pid!, 'SIGCONT');
+    await goesOn(host, pid!, born);
+  });
+
   test('that is a directory is moved aside, and ends no machine', async () => {
     await using host = await createHost();
     const { pid } = await host.run({ name: 'db1', disks: [host.image('a.img')] });

@@ -86,7 +86,9 @@ async function refusesRequests(host: Host, errno: string): Promise<void> {
     expect.soft(error.hint).toContain('virtual machines go on, and can be shut down and destroyed');
     expect.soft(error.details).toMatchObject({ errno });
   }
-  expect((await host.domctl(['edit', 'db2'], { through: ['env', 'EDITOR=sed -i s/65536/66560/'] })).exit).toBe(8);
+  // What was edited is kept where the person finds it: with the host, here.
+  const through = ['env', 'EDITOR=sed -i s/65536/66560/', `TMPDIR=${host.directory}`];
+  expect((await host.domctl(['edit', 'db2'], { through })).exit).toBe(8);
   // An end is no request that a disk may refuse.
   await eventually('the monitor is there', async () => (await host.domctl(['shutdown', 'db1'])).exit === 0);
   expect(await host.ok('domstate', 'db1')).toBe('running\n');

@@ -14,10 +14,21 @@ import type { HostPromise, Neighbours } from './neighbours.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** Memory an incarnation is charged with, less what the kernel can drop; none once that is proven, while it is tidied up. */
-export function readHeld({ cgroup, memoryIsGone }: Supervisor): Reading<number> {
-  if (memoryIsGone) return known(0);
-  const memory = cgroup.memory();
-  return memory.known ? known(memory.value.heldBytes) : memory;
+export function readHeld(supervisor: Supervisor): Reading<number> {
+  return bytesOf(readCharge(supervisor), heldBytes);
+}
+
+/** null: proven gone. */
+function readCharge({ cgroup, memoryIsGone }: Supervisor): Reading<MemoryCharge | null> {
+  return memoryIsGone ? known(null) : cgroup.memory();
+}
+
+function bytesOf(charge: Reading<MemoryCharge | null>, figure: (charge: MemoryCharge) => number): Reading<number> {
+  return charge.known ? known(charge.value === null ? 0 : figure(charge.value)) : charge;
+}
+
+function heldBytes(charge: MemoryCharge): number {
+  return charge.heldBytes;
 }
 
 /** The same of several for one answer: each is read once, so that the answer's figures are of one moment. */
@@ -25,8 +36,7 @@ export class Charges {
   readonly #read = new Map<Supervisor, Reading<MemoryCharge | null>>();
 
   held(supervisor: Supervisor): Reading<number> {
-    const charge = this.#of(supervisor);
-    return charge.known ? known(charge.value?.heldBytes ?? 0) : charge;
+    return bytesOf(this.#of(supervisor), heldBytes);
   }
 
   /** By kind; null where it cannot be read, or is proven gone. */
@@ -38,17 +48,15 @@ export class Charges {
   }
 
   #of(supervisor: Supervisor): Reading<MemoryCharge | null> {
-    const charge = this.#read.get(supervisor) ?? (supervisor.memoryIsGone ? known(null) : supervisor.cgroup.memory());
+    const charge = this.#read.get(supervisor) ?? readCharge(supervisor);
     this.#read.set(supervisor, charge);
     return charge;
   }
 }
 
 /** The same without huge pages, which are no part of the ledger: their pool is taken off the host's memory as a whole. */
-function readHeldInLedger({ cgroup, memoryIsGone }: Supervisor): Reading<number> {
-  if (memoryIsGone) return known(0);
-  const memory = cgroup.memory();
-  return memory.known ? known(memory.value.heldBytes - memory.value.hugetlbBytes) : memory;
+function readHeldInLedger(supervisor: Supervisor): Reading<number> {
+  return bytesOf(readCharge(supervisor), (charge) => charge.heldBytes - charge.hugetlbBytes);
 }
 
 /** What these hold together; one that cannot be read counts nothing, and has made the ledger unknown before. */

@@ -80,8 +80,8 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const starter = await openStarter({ fleet, services, neighbours }, remembered);
   const guests = new Guests(fleet);
   const verbs = new Verbs({ fleet, definitions, starter, guests, places, events });
-  const connections = new Connections();
   const hardware = new Hardware({ fleet, definitions, events });
+  const connections = new Connections();
   const parts = { starter, verbs, guests, hardware, metrics, neighbours, connections };
   const app = buildServer({ fleet, services, about: describe(root), ...parts, stop });
   const logs = new LogKeeper(places.logDir, log);
@@ -130,8 +130,7 @@ async function keepHouse(fleet: Fleet, services: Services, logs: LogKeeper): Pro
 
 /** Other daemons of this host. */
 function openNeighbours(fleet: Fleet, host: Pick<Services, 'places' | 'root' | 'log'>): Neighbours {
-  const live = (): ReturnType<typeof promisesOf> => promisesOf(fleet.supervisors);
-  return new Neighbours({ ...host, places: promisePlaces(host.places), live });
+  return new Neighbours({ ...host, places: promisePlaces(host.places), live: () => promisesOf(fleet.supervisors) });
 }
 
 /** What was promised is known to the neighbours, and what was queued has its place. */

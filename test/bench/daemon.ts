@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '../../lib/client/client.ts';
-import { removeTree } from '../e2e/facts.ts';
+import { isAlive, removeTree } from '../e2e/facts.ts';
 import { atEnd } from './ending.ts';
 import { until } from './teardown/contender.ts';
 
@@ -54,7 +54,7 @@ export async function startDaemon(
     const live = (await client.list()).filter(({ state }) => state !== 'shut off');
     await Promise.all(live.map(async ({ name }) => client.destroy(name, { wait: 'off' })));
     await client.stopDaemon();
-    await until('the daemon has ended, and its cgroups are gone', () => removeTree(cgroupRoot));
+    await until('the daemon has ended, and its cgroups are gone', () => !isAlive(pid) && removeTree(cgroupRoot));
   };
   atEnd(close);
   return { client, pid, directory, runtimeDir: at('run'), socket, cgroupRoot, close };

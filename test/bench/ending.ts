@@ -1,10 +1,21 @@
 /** What the benchmark changes on the host, undone in reverse when it ends: well, badly, or by a signal. */
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const undo: (() => unknown)[] = [];
 
 /** Runs at the end, last registered first. */
 export function atEnd(action: () => unknown): void {
   undo.push(action);
+}
+
+/** A directory of the benchmark's own that every user may enter, gone with it. */
+export function makeScratch(prefix: string): string {
+  const directory = mkdtempSync(join(realpathSync(tmpdir()), prefix));
+  atEnd(() => rmSync(directory, { recursive: true, force: true }));
+  chmodSync(directory, 0o755);
+  return directory;
 }
 
 let ending = false;

@@ -6,10 +6,12 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
+import { sum } from '../../lib/admission/ledger.ts';
 import type { DomainInfo, IncarnationInfo, StartAnswer } from '../../lib/client/contract.ts';
 import { DomctlError } from '../../lib/errors.ts';
 import { cont } from '../../lib/qemu/commands.ts';
 import { QmpClient } from '../../lib/qemu/qmp.ts';
+import { processorMs } from '../bench/processes.ts';
 import { cgroupTree, eventually, hierarchy, isAlive, MiB } from './facts.ts';
 import { createHost, type Holder, type Host, nobody } from './harness.ts';
 
@@ -202,19 +204,11 @@ const measuredMs = 3000;
 
 /** Of one processor, what these take together while nobody asks anything. */
 export async function processorShare(pids: readonly number[]): Promise<number> {
-  const before = processorMs(pids);
+  const spentMs = (): number => sum(pids.map(processorMs));
+  const before = spentMs();
   const began = performance.now();
   await pause(measuredMs);
-  return (processorMs(pids) - before) / (performance.now() - began);
-}
-
-/** User and system time so far; the kernel counts a hundred ticks a second. */
-function processorMs(pids: readonly number[]): number {
-  const ticks = pids.map((pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-    return Number(fields[11]) + Number(fields[12]);
-  });
-  return ticks.reduce((sum, count) => sum + count, 0) * 10;
+  return (spentMs() - before) / (performance.now() - began);
 }
 
 export async function pausedForMemory(host: Host): Promise<DomainInfo> {

@@ -56,10 +56,27 @@ export function isAlive(pid: number): boolean {
   return status !== null && !/^State:\s+[ZX]/m.test(status);
 }
 
+/** Of a process that may have ended. */
+export function signalUnlessGone(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
+}
+
 /** A field of /proc/PID/status, its words joined by one blank. */
 export function statusField(pid: number, name: string): string | undefined {
   const status = readOrNull(`/proc/${pid}/status`) ?? '';
   return new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1]?.replace(/\s+/g, ' ');
+}
+
+/** Children of a process, of whichever of its threads, that have ended and that it has not asked after. */
+export function zombiesOf(parent: number): number[] {
+  const pids = namesIn('/proc').filter((name) => /^\d+$/.test(name));
+  return pids
+    .map(Number)
+    .filter((pid) => statusField(pid, 'PPid') === String(parent) && statusField(pid, 'State')?.startsWith('Z'));
 }
 
 /** Since boot, in clock ticks: with the pid it is the identity of a process. */

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { DomctlError } from '../../lib/errors.ts';
-import { eventually, isAlive, processesIn, startTicks, statusField } from './facts.ts';
+import { eventually, isAlive, processesIn, startTicks, zombiesOf } from './facts.ts';
 import { createHost, describeEndToEnd, type Host } from './harness.ts';
 
 /** Preloaded into a daemon: SIGUSR2 makes it collect its garbage, all of it, and count that. */
@@ -37,14 +37,6 @@ function storedNames(host: Host): string[] {
     readFileSync(host.at(`state/domains/${name}`), 'utf8'),
   );
   return texts.map((text) => /<name>(.*)<\/name>/.exec(text)?.[1] ?? text).sort();
-}
-
-/** Processes that have ended and that the daemon has not asked about. */
-function zombiesOf(daemon: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => statusField(pid, 'PPid') === String(daemon) && statusField(pid, 'State')?.startsWith('Z'));
 }
 
 describeEndToEnd('an id', () => {

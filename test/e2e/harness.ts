@@ -25,7 +25,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, onTestFailed, onTestFinished } from 'vitest';
 import { Client } from '../../lib/client/client.ts';
 import type { DomainInfo } from '../../lib/client/contract.ts';
-import { DomctlError, isErrno } from '../../lib/errors.ts';
+import { DomctlError } from '../../lib/errors.ts';
 import { patient } from '../setup/slowness.ts';
 import { type DomainSpec, domainXml } from './domains.ts';
 import { anyQemu, Emulators } from './emulators.ts';
@@ -39,6 +39,7 @@ import {
   processesNaming,
   readOrNull,
   removeTree,
+  signalUnlessGone,
 } from './facts.ts';
 
 const program = fileURLToPath(new URL('../../dist/domctl.cjs', import.meta.url));
@@ -491,7 +492,7 @@ export class Host implements AsyncDisposable {
   async #sweep(): Promise<void> {
     await eventually('every process of the host is gone', () => {
       const pids = new Set([...processesNaming(this.directory), ...processesIn(this.cgroupRoot)]);
-      for (const pid of pids) killUnlessGone(pid);
+      for (const pid of pids) signalUnlessGone(pid, 'SIGKILL');
       return pids.size === 0;
     });
     await eventually('every cgroup of the host is gone', () => removeTree(this.cgroupRoot));
@@ -534,12 +535,4 @@ function filesBelow(directory: string): [path: string, content: string][] {
       return stats === undefined || content === null ? [] : [[path, content]];
     })
     .sort(([a], [b]) => a.localeCompare(b));
-}
-
-function killUnlessGone(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if (!isErrno(error, 'ESRCH')) throw error;
-  }
 }

@@ -7,24 +7,14 @@ import { describe, expect, test } from 'vitest';
 import { DomctlError } from '../../lib/errors.ts';
 import { escapeName } from '../../lib/domain/names.ts';
 import type { DomainInfo } from '../../lib/client/contract.ts';
+import { residentBytes } from '../bench/processes.ts';
 import { patient } from '../setup/slowness.ts';
-import { cgroupTree, eventually, isAlive, MiB, namesIn, readOrNull, statusField } from './facts.ts';
+import { cgroupTree, eventually, isAlive, MiB, namesIn, readOrNull, zombiesOf } from './facts.ts';
 import { describeEndToEnd, type Host } from './harness.ts';
 import { createNeighbourhood, defineLight, expectUndisturbed, killAfterMs } from './neighbourhood.ts';
 
-/** Bytes of the daemon that are in memory. */
-async function residentBytes(host: Host): Promise<number> {
-  return Number.parseInt(statusField(await host.daemonPid(), 'VmRSS') ?? '', 10) * 1024;
-}
-
 /** No hypervisor makes it larger: it holds one line of each at most, and its parse. */
 const largestDaemon = 512 * MiB;
-
-/** Processes that have ended and that their parent, the daemon, has not asked after. */
-function zombiesOf(daemon: number): string[] {
-  const children = readFileSync(`/proc/${daemon}/task/${daemon}/children`, 'utf8').split(' ').filter(Boolean);
-  return children.filter((pid) => statusField(Number(pid), 'State')?.startsWith('Z'));
-}
 
 async function refusal(asked: Promise<unknown>): Promise<DomctlError> {
   const error = await asked.then(
@@ -71,7 +61,7 @@ describeEndToEnd('a hypervisor that does not come up', () => {
     const { lastOutcome } = await host.becomes(behaviour, 'shut off');
     expect(lastOutcome).toMatchObject({ kind: 'failed' });
     expect(host.history(lastOutcome!.id)).toEqual(['launching', 'exiting', 'draining', 'released']);
-    expect(await residentBytes(host)).toBeLessThan(largestDaemon);
+    expect(residentBytes(await host.daemonPid())).toBeLessThan(largestDaemon);
   });
 });
 
@@ -83,7 +73,7 @@ describeEndToEnd('a hypervisor that misbehaves while it runs', () => {
       await expectUndisturbed(host);
       expect(['running', 'paused']).toContain(await host.word(name));
     } while (performance.now() < until);
-    expect(await residentBytes(host)).toBeLessThan(largestDaemon);
+    expect(residentBytes(await host.daemonPid())).toBeLessThan(largestDaemon);
     const { outcome, ms } = await end(host, name);
     expect(outcome).toMatchObject({ kind: 'destroyed' });
     expect(ms).toBeLessThan(patient(killAfterMs + 8000));

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
 import type { DomainStats } from '../../lib/client/figures.ts';
 import type { DomainInfo, DrainAnswer } from '../../lib/client/contract.ts';
-import { eventually, isAlive, MiB, statusField } from './facts.ts';
+import { eventually, isAlive, MiB, statusField, zombiesOf } from './facts.ts';
 import { createHost, describeEndToEnd, type Host, nobody } from './harness.ts';
 
 const sizes = { minimumSize: '1MiB' } as const;
@@ -22,15 +22,6 @@ function helperOf({ incarnations: [current] }: DomainInfo): { word: string; pid:
 
 function filesOf(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-}
-
-/** Processes that ended and that `parent` has not asked after. */
-function zombiesOf(parent: number): string[] {
-  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8')
-    .split(' ')
-    .filter(Boolean)
-    .map(Number);
-  return children.filter((pid) => statusField(pid, 'State')?.startsWith('Z')).map(String);
 }
 
 /** Of the session, as the scheduler weighs it (sched(7), autogroup). */

@@ -3,12 +3,9 @@
  * in all), beside it event readers that read nothing, requests that are never finished, definitions of 1 MB, and one client
  * that asks a question every 20 ms: how long that one waits is the figure. Prints a table for docs/reliability.md.
  */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { anyQemu } from '../../e2e/emulators.ts';
 import { type Daemon, startDaemon } from '../daemon.ts';
-import { atEnd, withEnding } from '../ending.ts';
+import { makeScratch, withEnding } from '../ending.ts';
 import { describeMachine } from '../machine.ts';
 import { countSockets, processorMs, residentBytes } from '../processes.ts';
 import { domainXml } from '../soak/work.ts';
@@ -94,10 +91,7 @@ async function sendLongDefinitions(socket: string): Promise<number[]> {
 
 async function main(): Promise<void> {
   if (anyQemu === null) throw new Error('there is no QEMU here');
-  const home = mkdtempSync(join(tmpdir(), 'bench-api-'));
-  atEnd(() => rmSync(home, { recursive: true }));
-  chmodSync(home, 0o755);
-  const daemon = await startDaemon(home);
+  const daemon = await startDaemon(makeScratch('bench-api-'));
   for (const name of domains) {
     await daemon.client.define({ file: name, xml: domainXml(name, anyQemu, 64) });
     await daemon.client.start(name, { paused: true });

@@ -2,14 +2,13 @@
  * What a hypervisor uses beside its guest's memory, held against what `overhead` of host.yaml promises for it: whole machines
  * with a small Linux in them, started by a daemon of the bench's own, each size with each QEMU there is.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { smallGuest, type SmallGuest } from '../../guest/small.ts';
 import { findQemus } from '../../setup/qemus.ts';
 import { type Daemon, startDaemon } from '../daemon.ts';
-import { atEnd, withEnding } from '../ending.ts';
+import { makeScratch, withEnding } from '../ending.ts';
 import { processorMs } from '../processes.ts';
 import { makeImage } from '../teardown/guest.ts';
 import { MiB } from './plan.ts';
@@ -37,10 +36,7 @@ export async function overhead(): Promise<void> {
   const { found, skipReason } = await smallGuest();
   if (found === null) throw new Error(skipReason);
   await withEnding(async () => {
-    const scratch = mkdtempSync(join(tmpdir(), 'bench-overhead-'));
-    atEnd(() => rmSync(scratch, { recursive: true }));
-    chmodSync(scratch, 0o755);
-    const daemon = await startDaemon(scratch);
+    const daemon = await startDaemon(makeScratch('bench-overhead-'));
     process.stdout.write(
       '| QEMU | memory MiB | vCPUs | promised MiB | charged MiB | of it anonymous, no guest memory |\n',
     );

@@ -1,7 +1,7 @@
 /** All that a daemon and its machines have of the host, counted by the kernel's own files: what was there before is there after. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { cgroupTree, namesIn, processesIn, processesNaming, statusField } from '../../e2e/facts.ts';
+import { cgroupTree, namesIn, processesIn, processesNaming, zombiesOf } from '../../e2e/facts.ts';
 import { patient } from '../../setup/slowness.ts';
 import type { Daemon } from '../daemon.ts';
 import { quietDescriptorsOf } from '../processes.ts';
@@ -29,7 +29,7 @@ export interface Census {
 export async function takeCensus(site: Site): Promise<Census> {
   const { client, directory, runtimeDir, cgroupRoot, pid } = site;
   const live = (await client.list()).filter(({ state }) => state !== 'shut off').length;
-  const zombies = zombiesOf(pid);
+  const zombies = zombiesOf(pid).length;
   const alive = new Set([...processesNaming(directory), ...processesIn(cgroupRoot)]);
   alive.delete(pid);
   const links = await quietDescriptorsOf(pid);
@@ -60,9 +60,4 @@ export async function whatIsLeft(site: Site, before: Census): Promise<Partial<Ce
     }
     await pause(100);
   }
-}
-
-function zombiesOf(parent: number): number {
-  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').split(' ').filter(Boolean);
-  return children.filter((pid) => statusField(Number(pid), 'State')?.startsWith('Z')).length;
 }

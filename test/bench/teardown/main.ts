@@ -4,12 +4,11 @@
  * earlier run wrote with `--json`, or was about to when it was ended. After `--minutes` it is over, whatever is still due. Goes into a mount namespace of its own first; needs root.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { atEnd, withEnding } from '../ending.ts';
+import { makeScratch, withEnding } from '../ending.ts';
 import { describeMachine, load, useThp } from '../machine.ts';
 import { findPackages, type Packages } from './packages.ts';
 import { draw } from './plot.ts';
@@ -58,9 +57,7 @@ function partOf(name: string): Part {
 }
 
 async function inside(packages: Packages): Promise<void> {
-  const scratch = mkdtempSync(join(realpathSync(tmpdir()), 'domctl-bench-'));
-  chmodSync(scratch, 0o755);
-  atEnd(() => rmSync(scratch, { recursive: true, force: true }));
+  const scratch = makeScratch('domctl-bench-');
   enterPrivateRoot(packages.roots, scratch);
   useThp('madvise');
   const before = load();

@@ -5,8 +5,8 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DomainInfo } from '../../../lib/client/contract.ts';
-import { DomctlError, isErrno } from '../../../lib/errors.ts';
-import { cgroupTree, eventually, isAlive, removeTree } from '../facts.ts';
+import { DomctlError } from '../../../lib/errors.ts';
+import { cgroupTree, eventually, isAlive, removeTree, signalUnlessGone } from '../facts.ts';
 import type { Holder, Host } from '../harness.ts';
 
 /** What one run of a scenario works with. */
@@ -78,14 +78,6 @@ async function connected(stage: Stage): Promise<void> {
       (error: unknown) => error instanceof DomctlError && error.exit === 9,
     ),
   );
-}
-
-function endHypervisor(pid: number): void {
-  try {
-    process.kill(pid, 'SIGTERM');
-  } catch (error) {
-    if (!isErrno(error, 'ESRCH')) throw error;
-  }
 }
 
 /** In both hierarchies of a hybrid host. */
@@ -201,7 +193,7 @@ export const scenarios = {
       const { pid } = await stage.host.info('db1');
       await connected(stage);
       // The daemon may be dead by the question alone: then its machine ends without it.
-      await tell(stage, 'quit').catch(() => endHypervisor(pid!));
+      await tell(stage, 'quit').catch(() => signalUnlessGone(pid!, 'SIGTERM'));
     },
     ends: true,
   },

@@ -34,9 +34,13 @@ export interface Restart {
 const quietMs = 300;
 const quietCpus = 0.15;
 
+export function isQuiet({ idle }: { readonly idle: number }): boolean {
+  return idle < quietCpus;
+}
+
 /** What was measured on a quiet machine; all of it where nothing was. */
 export function quietOf<T extends { readonly idle: number }>(runs: readonly T[]): readonly T[] {
-  const quiet = runs.filter(({ idle }) => idle < quietCpus);
+  const quiet = runs.filter(isQuiet);
   return quiet.length > 0 ? quiet : runs;
 }
 const patienceMs = 10_000;

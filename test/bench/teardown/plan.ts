@@ -1,4 +1,4 @@
-/** What is measured of guests, and how often: data. An hour is enough for all of it on a machine that has nothing else to do. */
+/** What is measured of guests, and how often: data. Ninety minutes are enough for all of it on a machine that has nothing else to do. */
 import type { Contender } from './contender.ts';
 import type { Pages } from '../machine.ts';
 
@@ -19,7 +19,7 @@ export const allParts = [
 ] as const;
 export type Part = (typeof allParts)[number];
 
-/** Each contender with each size, so often. */
+/** Each contender with each size, so often on a quiet machine. */
 export interface Planned {
   readonly part: Part;
   readonly kind: 'teardown' | 'restart';
@@ -58,16 +58,16 @@ export function plan(of: Contenders, quick: boolean): Planned[] {
     { ...anonymous, part: 'killed', times: 15, sizes: [12], contenders: [killed] },
     { ...again, part: 'restart', times: 15, sizes: [1], contenders: restarted },
     { ...again, part: 'restart8', times: 15, sizes: [8], contenders: restarted },
-    { ...anonymous, part: 'middle', times: 5, sizes: [4, 8], contenders: usual },
-    { kind: 'teardown', pages: 'memfd', part: 'memfd', times: 5, sizes: [4], contenders: usual },
-    { kind: 'teardown', pages: 'memfd', part: 'memfd12', times: 12, sizes: [12], contenders: [kill, fast] },
-    { ...anonymous, part: 'big', times: 3, sizes: [12], contenders: [term, async, gentle, none, ...libvirt] },
-    { kind: 'teardown', pages: 'thp', part: 'thp', times: 5, sizes: [12], contenders: usual },
+    { ...anonymous, part: 'middle', times: 15, sizes: [4, 8], contenders: usual },
+    { kind: 'teardown', pages: 'memfd', part: 'memfd', times: 15, sizes: [4], contenders: usual },
+    { kind: 'teardown', pages: 'memfd', part: 'memfd12', times: 15, sizes: [12], contenders: [kill, fast] },
+    { ...anonymous, part: 'big', times: 15, sizes: [12], contenders: [term, async, gentle, none, ...libvirt] },
+    { kind: 'teardown', pages: 'thp', part: 'thp', times: 15, sizes: [12], contenders: usual },
     {
       kind: 'teardown',
       pages: 'hugetlb',
       part: 'hugetlb',
-      times: 5,
+      times: 15,
       sizes: [4],
       contenders: [...usual, ...libvirt.slice(1)],
     },
@@ -77,7 +77,7 @@ export function plan(of: Contenders, quick: boolean): Planned[] {
 /** libvirt whose QEMUs fall to whoever reaps on this host. */
 export function planParent({ libvirt }: Contenders, quick: boolean): Planned[] {
   const contenders = libvirt.map((each) => ({ ...each, name: `${each.name}, parent as it is here` }));
-  const common = { part: 'parent', pages: '4k', sizes: [1], times: quick ? 2 : 5 } as const;
+  const common = { part: 'parent', pages: '4k', sizes: [1], times: quick ? 2 : 15 } as const;
   return [
     { ...common, kind: 'teardown', contenders },
     { ...common, kind: 'restart', contenders: contenders.slice(0, 1) },

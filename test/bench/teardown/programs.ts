@@ -32,8 +32,10 @@ export async function benchPrograms(settings: ProgramSettings): Promise<ProgramR
   const notMeasured: string[] = [];
   const results = { runs, postgresMs: [...(before?.postgresMs ?? [])], notMeasured };
   const there = memoryPrograms.filter(({ name }) => find(name) !== null || !notMeasured.push(`${name}: not installed`));
-  for (let round = 0; round < (quick ? 1 : 3) && nowMs() < endMs; round += 1)
-    for (const program of there) {
+  const times = quick ? 1 : 15;
+  const lacks = ({ name }: MemoryProgram): boolean => runs.filter(({ program }) => program === name).length < 2 * times;
+  for (let round = 0; round < times && nowMs() < endMs; round += 1)
+    for (const program of there.filter(lacks)) {
       try {
         runs.push(...(await measureBoth(place, program, { round, gib: quick ? 1 : 8 })));
       } catch (error) {
@@ -45,7 +47,10 @@ export async function benchPrograms(settings: ProgramSettings): Promise<ProgramR
   const postgres = find('postgres');
   if (postgres === null) notMeasured.push('PostgreSQL: not installed');
   else if (nowMs() > endMs) notMeasured.push('PostgreSQL: out of time');
-  else results.postgresMs.push(...(await restartPostgres(place, realpathSync(postgres), quick ? 2 : 10)));
+  else
+    results.postgresMs.push(
+      ...(await restartPostgres(place, realpathSync(postgres), Math.max(0, times - results.postgresMs.length))),
+    );
   return results;
 }
 

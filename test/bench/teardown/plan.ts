@@ -44,6 +44,7 @@ export function plan(of: Contenders, quick: boolean): Planned[] {
   const all = [kill, fast, term, async, gentle, none, killed, ...libvirt];
   const restarted = [floor, kill, fast, ...libvirt];
   const usual = [kill, async, fast, ...plain];
+  const every = [kill, async, fast, gentle, ...libvirt];
   if (quick)
     return [
       { ...anonymous, part: 'small', times: 1, sizes: [1], contenders: all },
@@ -58,10 +59,10 @@ export function plan(of: Contenders, quick: boolean): Planned[] {
     { ...anonymous, part: 'killed', times: 15, sizes: [12], contenders: [killed] },
     { ...again, part: 'restart', times: 15, sizes: [1], contenders: restarted },
     { ...again, part: 'restart8', times: 15, sizes: [8], contenders: restarted },
-    { ...anonymous, part: 'middle', times: 15, sizes: [4, 8], contenders: usual },
+    { ...anonymous, part: 'middle', times: 15, sizes: [4, 8], contenders: every },
     { kind: 'teardown', pages: 'memfd', part: 'memfd', times: 15, sizes: [4], contenders: usual },
     { kind: 'teardown', pages: 'memfd', part: 'memfd12', times: 15, sizes: [12], contenders: [kill, fast] },
-    { ...anonymous, part: 'big', times: 15, sizes: [12], contenders: [term, async, gentle, none, ...libvirt] },
+    { ...anonymous, part: 'big', times: 15, sizes: [12], contenders: [term, async, gentle, ...libvirt] },
     { kind: 'teardown', pages: 'thp', part: 'thp', times: 15, sizes: [12], contenders: usual },
     {
       kind: 'teardown',

@@ -10,7 +10,7 @@ import type { Guest } from './guest.ts';
 import { libvirt, type Libvirt, removeCgroups, startLibvirt } from './libvirt.ts';
 import { GiB, meminfo, releaseHugePages, reserveHugePages, useThp } from '../machine.ts';
 import { processorMs } from '../processes.ts';
-import { isQuiet, measureRestart, measureTeardown, type Restart, type Teardown } from './measure.ts';
+import { isQuiet, measureRestart, measureTeardown, type Restart, type Teardown, untilQuiet } from './measure.ts';
 import type { Packages } from './packages.ts';
 import { type Contenders, type Part, plan, planParent, type Planned } from './plan.ts';
 import { floor, raw, sweepAll } from './raw.ts';
@@ -113,6 +113,8 @@ class Bench {
       const why = error instanceof Error ? error.message : String(error);
       this.notMeasured.push(`${part}: ${contender.name}, ${guest.gib} GiB: ${why}`);
       process.stderr.write(`${this.notMeasured.at(-1)}\n`);
+      // What stood in the way may be on its way out.
+      await untilQuiet();
     } finally {
       if (guest.pages === 'hugetlb') releaseHugePages();
     }

@@ -42,7 +42,10 @@ async function undoAll(): Promise<void> {
 /** Runs `body`; exits with 130 on a signal. What was registered is undone in each case. */
 export async function withEnding(body: () => Promise<void>): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => void undoAll().then(() => process.exit(130)));
+    process.on(signal, () => {
+      // A terminal tells all of a group, and who forwards it tells again: the first is enough.
+      if (!ending) void undoAll().then(() => process.exit(130));
+    });
   process.on('uncaughtException', (error) => {
     console.error(error);
     void undoAll().then(() => process.exit(1));

@@ -9,7 +9,7 @@ import type { Cgroup } from '../../../cgroups/cgroup.ts';
 import { cont, queryCpus, queryStatus } from '../../../lib/qemu/commands.ts';
 import { QmpClient } from '../../../lib/qemu/qmp.ts';
 import { findQemus } from '../../setup/qemus.ts';
-import { MiB, sizes } from './plan.ts';
+import { MiB, type Plan, sizes } from './plan.ts';
 
 export interface Machine {
   /** Ids of its vCPUs. */
@@ -51,7 +51,11 @@ function hasEnded({ exitCode, signalCode }: ChildProcessWithoutNullStreams): boo
 
 type Start = (cgroup: Cgroup, programs: string, vcpus: number) => Promise<Machine>;
 
-export const startMachine: Readonly<Record<'threads' | 'qemu', Start>> = { threads: startThreads, qemu: startQemu };
+export const startMachine: Readonly<Record<Plan['machine'], Start>> = {
+  threads: startThreads,
+  qemu: async (...given) => startQemu('tcg', ...given),
+  kvm: async (...given) => startQemu('kvm', ...given),
+};
 
 async function startThreads(cgroup: Cgroup, programs: string, vcpus: number): Promise<Machine> {
   const { dirtiedBytes } = sizes;
@@ -68,14 +72,19 @@ async function startThreads(cgroup: Cgroup, programs: string, vcpus: number): Pr
 }
 
 /** Its text is read before it is born, as the daemon does: it is charged to whoever reads it first. */
-async function startQemu(cgroup: Cgroup, programs: string, vcpus: number): Promise<Machine> {
+async function startQemu(
+  accelerator: 'tcg' | 'kvm',
+  cgroup: Cgroup,
+  programs: string,
+  vcpus: number,
+): Promise<Machine> {
   const emulator = await someEmulator();
   execFileSync(emulator, ['--version']);
   const socket = join(mkdtempSync(join(programs, 'qemu-')), 'qmp');
   const child = bornIn(
     cgroup,
     ...[emulator, '-nodefaults', '-no-user-config', '-display', 'none', '-S'],
-    ...['-machine', 'pc,accel=tcg', '-m', String(guest.memoryMiB), '-smp', String(vcpus)],
+    ...['-machine', `pc,accel=${accelerator}`, '-m', String(guest.memoryMiB), '-smp', String(vcpus)],
     ...['-bios', join(programs, 'firmware.bin')],
     ...['-qmp', `unix:${socket},server=on,wait=off`],
   );

@@ -3,7 +3,7 @@
  * price. On a hybrid host there is no fence: the freezer alone, and nothing to compare it with but nothing; all of it with
  * `npm run lab -- npm run bench:brake`. One line of JSON a run, at once, then the table of docs/brake-figures.md. What is in
  * `--add` counts as run, and is added to. `--table FILE [--svg FILE]`: the table of what was written, and the picture.
- * Parts: bound, others, qemu, variants (plan.ts); third, decision, overhead, simulate (each its file).
+ * Parts: bound, others, qemu, kvm, variants (plan.ts); third, decision, overhead, simulate (each its file).
  */
 import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -8,8 +8,8 @@ export type Drain = 'steps' | 'slow' | 'stall';
 
 export interface Plan {
   readonly contender: Contender;
-  /** threads: a program that is to its cgroup what a hypervisor is. qemu: one, whose guest dirties. */
-  readonly machine: 'threads' | 'qemu';
+  /** threads: a program that is to its cgroup what a hypervisor is. qemu, kvm: one, whose guest dirties, emulated or not. */
+  readonly machine: 'threads' | 'qemu' | 'kvm';
   /** Of the predecessor. */
   readonly kind: 'anon' | 'memfd';
   readonly drain: Drain;
@@ -35,7 +35,14 @@ export const usual: Plan = {
 };
 const drains: readonly Drain[] = ['steps', 'stall', 'slow'];
 
-export type Part = 'bound' | 'others' | 'qemu' | 'variants';
+/** How fast its monitor is without a brake is what its answers are to be compared with. */
+function hypervisors(machine: 'qemu' | 'kvm'): readonly Plan[] {
+  return (['brake', 'none'] as const).flatMap((contender) =>
+    (['stall', 'steps'] as const).map((drain) => ({ ...usual, contender, machine, drain, vcpus: 1 })),
+  );
+}
+
+export type Part = 'bound' | 'others' | 'qemu' | 'kvm' | 'variants';
 
 /** The plans of one part, in the order of the table. */
 export const parts: Readonly<Record<Part, readonly Plan[]>> = {
@@ -50,10 +57,8 @@ export const parts: Readonly<Record<Part, readonly Plan[]>> = {
     ),
     { ...usual, contender: 'none', vcpus: 1 },
   ],
-  // How fast its monitor is without a brake is what its answers are to be compared with.
-  qemu: (['brake', 'none'] as const).flatMap((contender) =>
-    (['stall', 'steps'] as const).map((drain) => ({ ...usual, contender, machine: 'qemu' as const, drain, vcpus: 1 })),
-  ),
+  qemu: hypervisors('qemu'),
+  kvm: hypervisors('kvm'),
   variants: [
     ...drains.map((drain) => ({ ...usual, drain, kind: 'memfd' as const, vcpus: 1 })),
     { ...usual, whose: 'other' },

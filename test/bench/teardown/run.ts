@@ -156,7 +156,7 @@ function prepareMemory({ gib, pages }: Guest): void {
 }
 
 /** Left for libvirt whose parent is as it is here, which comes last: it is started anew for that. */
-const parentMs = 120_000;
+const parentMs = 300_000;
 
 export async function benchGuests(settings: Settings): Promise<Results> {
   const { scratch, packages, quick, parts, endMs } = settings;

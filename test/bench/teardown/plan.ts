@@ -1,4 +1,4 @@
-/** What is measured of guests, and how often: data. Ninety minutes are enough for all of it on a machine that has nothing else to do. */
+/** What is measured of guests, and how often: data. Two hours are enough for all of it on a machine that has nothing else to do. */
 import type { Contender } from './contender.ts';
 import type { Pages } from '../machine.ts';
 

@@ -32,23 +32,31 @@ export async function benchPrograms(settings: ProgramSettings): Promise<ProgramR
   const notMeasured: string[] = [];
   const results = { runs, postgresMs: [...(before?.postgresMs ?? [])], notMeasured };
   const there = memoryPrograms.filter(({ name }) => find(name) !== null || !notMeasured.push(`${name}: not installed`));
+  const attempt = async (name: string, measured: () => Promise<void>): Promise<void> => {
+    try {
+      await measured();
+    } catch (error) {
+      goOn();
+      notMeasured.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    settings.save(results);
+  };
   // A matter of seconds: it has its place before the others' time is over.
   const postgres = find('postgres');
-  const restarts = Math.max(0, (quick ? 2 : 15) - results.postgresMs.length);
+  const restarts = (quick ? 2 : 15) - results.postgresMs.length;
   if (postgres === null) notMeasured.push('PostgreSQL: not installed');
-  else results.postgresMs.push(...(await restartPostgres(place, realpathSync(postgres), restarts)));
+  else if (restarts > 0)
+    await attempt('PostgreSQL', async () => {
+      results.postgresMs.push(...(await restartPostgres(place, realpathSync(postgres), restarts)));
+    });
+  const rounds = quick ? 1 : 15;
   const lacks = ({ name, times }: MemoryProgram): boolean =>
-    runs.filter(({ program }) => program === name).length < 2 * (quick ? 1 : times);
-  for (let round = 0; there.some(lacks) && round < 15 && nowMs() < endMs; round += 1)
-    for (const program of there.filter(lacks)) {
-      try {
+    runs.filter(({ program }) => program === name).length < 2 * Math.min(times, rounds);
+  for (let round = 0; round < rounds && nowMs() < endMs; round += 1)
+    for (const program of there.filter(lacks))
+      await attempt(program.name, async () => {
         runs.push(...(await measureBoth(place, program, { round, gib: quick ? 1 : 8 })));
-      } catch (error) {
-        goOn();
-        notMeasured.push(`${program.name}: ${error instanceof Error ? error.message : String(error)}`);
-      }
-      settings.save(results);
-    }
+      });
   return results;
 }
 

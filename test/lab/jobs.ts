@@ -19,15 +19,26 @@ interface Job {
 /** An emulated processor is that much slower, beside others like it. */
 const slowness = { tcg: '20', kvm: '3', uml: '8' };
 
-/** The life of a machine from its definition to the last byte, on unified cgroup v2: what `npm test` has time for. */
+const aWholeLife = 'goes from a definition';
+
+/** The life of a machine from its definition to the last byte, and the brake with its fence, on unified cgroup v2: what `npm test` has time for. */
 const oneLife: Job = {
   name: 'lab e2e',
   options: { kind: 'uml' },
-  args: ['--project', 'e2e', 'test/e2e/lifecycle.test.ts', '-t', 'goes from a definition'],
+  args: [
+    ...['--project', 'e2e', '--project', 'kernel'],
+    ...['test/e2e/lifecycle.test.ts', 'test/e2e/braked.test.ts', 'test/kernel/brake.test.ts'],
+    ...['-t', `${aWholeLife}|is held within the bound|is held below the bound|a drain in steps`],
+  ],
 };
 
 /** What a hypervisor does to its domain with real KVM code; the rest does not depend on it, and here it is slow. */
-const kvm: Job = { ...oneLife, name: 'lab kvm', options: {}, env: { DOMCTL_TEST_DOMAIN_TYPE: 'kvm' } };
+const kvm: Job = {
+  name: 'lab kvm',
+  options: {},
+  args: ['--project', 'e2e', 'test/e2e/lifecycle.test.ts', '-t', aWholeLife],
+  env: { DOMCTL_TEST_DOMAIN_TYPE: 'kvm' },
+};
 
 /** What differs between the hierarchies. Pinning takes more than one processor. */
 const hierarchy: readonly Job[] = [
@@ -43,7 +54,7 @@ function everyEndToEnd(): Job[] {
     return {
       name: `lab e2e ${shard}`,
       options: { kind: 'uml', memoryMiB: 6144 },
-      args: ['--project', 'e2e', '--shard', shard],
+      args: ['--project', 'e2e', '--project', 'reliability', '--shard', shard],
     };
   });
 }

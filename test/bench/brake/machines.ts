@@ -28,7 +28,7 @@ export interface Machine {
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const dirtyingFirmware = here('../../fixtures/programs/firmware.S');
 /** Its memory, and what of it its firmware dirties. */
-const guest = { memoryMiB: 384, dirtiedMiB: 300 };
+const guest = { memoryMiB: 384, dirtiedMiB: 120 };
 
 /** Programs of the bench, and the firmware of a guest, built once in `directory`. */
 export function buildPrograms(directory: string): void {

@@ -11,8 +11,8 @@ package=$root$prefix/lib/domctl
 units=$root$prefix/lib/systemd/system
 sysusers=$root$prefix/lib/sysusers.d/domctl.conf
 
-for built in dist/domctl.cjs dist/domctld.cjs dist/daemon.cjs.cache dist/man/domctl.1 native/build/Release/domctl_native.node \
-    native/build/Release/libasyncteardown.so native/build/Release/domctl-brake; do
+for built in dist/domctl.cjs dist/domctld.cjs dist/cli.cjs.cache dist/daemon.cjs.cache dist/man/domctl.1 \
+    native/build/Release/domctl_native.node native/build/Release/libasyncteardown.so native/build/Release/domctl-brake; do
     [ -e "$source/$built" ] || { echo "install.sh: $built is missing: npm run setup" >&2; exit 8; }
 done
 
@@ -21,7 +21,9 @@ put() { install -D -m "$1" "$source/$2" "$3"; }
 for bundle in domctl cli doctor policy convert simulation domctld daemon; do
     put 755 "dist/$bundle.cjs" "$package/dist/$bundle.cjs"
 done
-put 644 dist/daemon.cjs.cache "$package/dist/daemon.cjs.cache"
+for bundle in cli daemon; do
+    put 644 "dist/$bundle.cjs.cache" "$package/dist/$bundle.cjs.cache"
+done
 put 644 native/build/Release/domctl_native.node "$package/native/build/Release/domctl_native.node"
 put 755 native/build/Release/libasyncteardown.so "$package/native/build/Release/libasyncteardown.so"
 put 755 native/build/Release/domctl-brake "$package/native/build/Release/domctl-brake"

@@ -11,9 +11,9 @@ import { describeEndToEnd } from './harness.ts';
 const script = 'packaging/install.sh';
 
 describeEndToEnd('built', () => {
-  test('what V8 made of the daemon is of this V8, and of this bundle', () => {
-    const bundle = readFileSync('dist/daemon.cjs', 'utf8');
-    const cachedData = readFileSync('dist/daemon.cjs.cache');
+  test.each(['cli', 'daemon'])('what V8 made of %s.cjs is of this V8, and of this bundle', (name) => {
+    const bundle = readFileSync(`dist/${name}.cjs`, 'utf8');
+    const cachedData = readFileSync(`dist/${name}.cjs.cache`);
     expect(new Script(Module.wrap(bundle), { cachedData }).cachedDataRejected).toBe(false);
     expect(new Script(Module.wrap(`${bundle} `), { cachedData }).cachedDataRejected).toBe(true);
   });
@@ -26,7 +26,7 @@ describeEndToEnd('installed', () => {
     execFileSync(script, ['/usr'], { env: { ...process.env, DESTDIR: root } });
     for (const path of [
       ...['share/man/man1/domctl.1', 'lib/domctl/policies/host.yaml', 'lib/domctl/docs/openapi.json'],
-      'lib/domctl/native/build/Release/domctl-brake',
+      ...['lib/domctl/native/build/Release/domctl-brake', 'lib/domctl/dist/cli.cjs.cache'],
       ...['lib/libasyncteardown.so', 'share/man/man7/libasyncteardown.7'],
     ])
       expect.soft(existsSync(join(root, 'usr', path)), path).toBe(true);

@@ -25,15 +25,8 @@ const shared = {
   legalComments: 'none',
   logLevel: 'warning',
   write: false,
-  define: { DOMCTL_VERSION: JSON.stringify(version) },
-};
-
-/** entry.ts loads the command line from its source; bundled, from the bundle beside it, and by require. */
-const cliBeside = {
-  name: 'cli-beside',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path: './cli.cjs', external: true }));
-  },
+  banner: { js: moduleUrl },
+  define: { DOMCTL_VERSION: JSON.stringify(version), 'import.meta.url': 'domctlModuleUrl' },
 };
 
 /** What only some verbs need is loaded by them, from a bundle of its own: the others would start a third slower. */
@@ -70,29 +63,19 @@ const asciiFirst = `let whole;
     /^[ -~]*$/.test(text) ? text.length : (whole ??= require('string-width').default)(text, options);`;
 
 const programs = [
+  { entryPoints: ['lib/cli/entry.ts'], outfile: 'dist/domctl.cjs', banner: { js: `${shebang}\n${moduleUrl}` } },
   {
-    entryPoints: ['lib/cli/entry.ts'],
-    outfile: 'dist/domctl.cjs',
-    banner: { js: shebang },
-    define: { ...shared.define, 'import.meta.url': '""' },
+    entryPoints: ['lib/cli/main.ts'],
+    outfile: 'dist/cli.cjs',
     supported: { 'dynamic-import': false },
-    plugins: [cliBeside],
+    plugins: [verbsBeside, widthOfAscii],
   },
-  ...[
-    {
-      entryPoints: ['lib/cli/main.ts'],
-      outfile: 'dist/cli.cjs',
-      banner: { js: moduleUrl },
-      supported: { 'dynamic-import': false },
-      plugins: [verbsBeside, widthOfAscii],
-    },
-    { entryPoints: ['lib/doctor/examine.ts'], outfile: 'dist/doctor.cjs', banner: { js: moduleUrl } },
-    { entryPoints: ['lib/policy/inspect.ts'], outfile: 'dist/policy.cjs', banner: { js: moduleUrl } },
-    { entryPoints: ['lib/convert/convert.ts'], outfile: 'dist/convert.cjs', banner: { js: moduleUrl } },
-    { entryPoints: ['lib/daemon/main.ts'], outfile: 'dist/daemon.cjs', banner: { js: moduleUrl } },
-    { entryPoints: ['lib/daemon/entry.ts'], outfile: 'dist/domctld.cjs', banner: { js: `${shebang}\n${moduleUrl}` } },
-    { entryPoints: ['lib/simulation/simulate.ts'], outfile: 'dist/simulation.cjs', banner: { js: moduleUrl } },
-  ].map((program) => ({ ...program, define: { ...shared.define, 'import.meta.url': 'domctlModuleUrl' } })),
+  { entryPoints: ['lib/doctor/examine.ts'], outfile: 'dist/doctor.cjs' },
+  { entryPoints: ['lib/policy/inspect.ts'], outfile: 'dist/policy.cjs' },
+  { entryPoints: ['lib/convert/convert.ts'], outfile: 'dist/convert.cjs' },
+  { entryPoints: ['lib/daemon/main.ts'], outfile: 'dist/daemon.cjs' },
+  { entryPoints: ['lib/daemon/entry.ts'], outfile: 'dist/domctld.cjs', banner: { js: `${shebang}\n${moduleUrl}` } },
+  { entryPoints: ['lib/simulation/simulate.ts'], outfile: 'dist/simulation.cjs' },
 ];
 
 /** By rename: a program that starts meanwhile reads the old bundle or the new one, never half of it. */
@@ -105,26 +88,24 @@ function replace({ path, contents, mode = 0o755 }) {
 }
 
 /** V8 takes it for that of any bundle of the same length: an old one is gone before there is another bundle. */
-const daemonCache = join(checkout, 'dist/daemon.cjs.cache');
+const cacheOf = (bundle) => join(checkout, `dist/${bundle}.cjs.cache`);
 
-function writeCodeCache() {
-  const outfile = `${daemonCache}.${process.pid}`;
+/** Bundles that every start loads, with what they are run with to be compiled. */
+const cached = { cli: ['list', '--help'], daemon: [] };
+
+function writeCodeCache([bundle, args]) {
+  const outfile = `${cacheOf(bundle)}.${process.pid}`;
   const program = join(checkout, 'test/setup/code-cache.mjs');
   const env = { ...process.env, DOMCTL_STATE_DIR: 'none' };
-  execFileSync(process.execPath, [program, join(checkout, 'dist/daemon.cjs'), outfile], { env });
+  const argv = [program, join(checkout, `dist/${bundle}.cjs`), outfile, ...args];
+  execFileSync(process.execPath, argv, { env, stdio: ['ignore', 'ignore', 'inherit'] });
   chmodSync(outfile, 0o644);
-  renameSync(outfile, daemonCache);
+  renameSync(outfile, cacheOf(bundle));
 }
 
 /** domctl(1), by a program that is bundled for it and forgotten. */
 async function writeManual() {
-  const { define } = programs[1];
-  const entry = {
-    entryPoints: ['lib/cli/write-manual.ts'],
-    banner: { js: moduleUrl },
-    define,
-    outfile: 'write-manual.cjs',
-  };
+  const entry = { entryPoints: ['lib/cli/write-manual.ts'], outfile: 'write-manual.cjs' };
   const { outputFiles } = await build({ ...shared, ...entry });
   const outfile = join(checkout, 'dist/write-manual.cjs');
   replace({ path: outfile, contents: outputFiles[0].contents });
@@ -134,7 +115,7 @@ async function writeManual() {
 }
 
 const results = await Promise.all(programs.map((program) => build({ ...shared, ...program })));
-rmSync(daemonCache, { force: true });
+for (const bundle of Object.keys(cached)) rmSync(cacheOf(bundle), { force: true });
 for (const file of results.flatMap(({ outputFiles }) => outputFiles)) replace(file);
-writeCodeCache();
+Object.entries(cached).forEach(writeCodeCache);
 await writeManual();

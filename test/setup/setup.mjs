@@ -231,10 +231,10 @@ function buildBundles() {
   return keepBuilt({
     what: 'the bundles',
     stamp: 'dist/inputs.sha256',
-    products: ['domctl', 'cli', 'doctor', 'policy', 'convert', 'daemon', 'domctld']
+    products: ['domctl', 'cli', 'doctor', 'policy', 'convert', 'simulation', 'daemon', 'domctld']
       .map((name) => `dist/${name}.cjs`)
-      .concat('dist/daemon.cjs.cache', 'dist/man/domctl.1'),
-    // The daemon's code is kept as this Node compiled it.
+      .concat('dist/cli.cjs.cache', 'dist/daemon.cjs.cache', 'dist/man/domctl.1'),
+    // What every start loads is kept as this Node compiled it.
     inputs: fingerprint(sources, [process.version, process.arch]),
     build: () => run(process.execPath, ['test/setup/build.mjs']),
   });

@@ -32,20 +32,24 @@ function onlyOnce(project: ReturnType<typeof alone>) {
 export default defineConfig({
   test: {
     reporters: ['default', './test/setup/reporter.ts'],
+    // Half of a unit run is otherwise to read what has not changed since the last one.
+    experimental: { fsModuleCache: true },
     projects: [
       together('unit'),
       // Processor time and nothing else; too much of it for the unit tests.
       together('property'),
-      onlyOnce(alone('fuzz', 7, { testTimeout: 120_000, hookTimeout: 20_000 })),
+      onlyOnce(alone('fuzz', 8, { testTimeout: 120_000, hookTimeout: 20_000 })),
       alone('native', 1, { testTimeout: 20_000, hookTimeout: 20_000 }),
       alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 }),
       // Its first run downloads the QEMU that the host has not.
       sideBySide(alone('qemu', 3, { testTimeout: 60_000, hookTimeout: 300_000 })),
       // Boots machines, and its first run downloads a kernel.
-      alone('lab', 6, { testTimeout: 900_000, hookTimeout: 900_000 }),
+      alone('lab', 7, { testTimeout: 900_000, hookTimeout: 900_000 }),
       // Its first run downloads and builds the guests.
       alone('guest', 4, { testTimeout: 120_000, hookTimeout: 300_000 }),
       sideBySide(alone('e2e', 5, { testTimeout: 120_000, hookTimeout: 300_000 })),
+      // What docs/reliability.md is about: end to end as well, but for minutes.
+      sideBySide(alone('reliability', 6, { testTimeout: 120_000, hookTimeout: 300_000 })),
     ],
   },
 });

@@ -1,7 +1,7 @@
 /**
  * Places at which a test has the daemon killed, as the kernel would kill it: at once, with nothing tidied up. Off unless
  * DOMCTL_FAULT_POINT names one, and then `reach` compares two words (docs/decisions/0023). What must hold afterwards is in
- * test/e2e/crash-matrix/.
+ * test/reliability/crash-matrix/.
  */
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';

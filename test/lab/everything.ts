@@ -8,10 +8,10 @@ import { type Counts, formatCounts, parseCounts, sumCounts } from '../setup/coun
 import { runLabSuite } from './jobs.ts';
 
 /** But for `lab`, whose tests boot labs two dozen times (`npm run test:lab`). */
-const everyProject = ['unit', 'property', 'fuzz', 'native', 'kernel', 'qemu', 'guest', 'e2e'].flatMap((name) => [
-  '--project',
-  name,
-]);
+const everyProject = [
+  ...['unit', 'property', 'fuzz'],
+  ...['native', 'kernel', 'qemu', 'guest', 'e2e', 'reliability'],
+].flatMap((name) => ['--project', name]);
 
 /** What only a host may show that is the test's own. */
 const withoutMemory = ['--project', 'lab', 'test/lab/oom.test.ts'];

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
-import { describeEndToEnd } from '../harness.ts';
+import { describeEndToEnd } from '../../e2e/harness.ts';
 import { Bench, type Row } from './bench.ts';
 import { matrix } from './matrix.ts';
 

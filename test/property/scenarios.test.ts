@@ -1,9 +1,9 @@
 /** The shipped scenarios, by their arithmetic. */
 import { expect, test } from 'vitest';
-import { renderSimulation } from '../../../lib/cli/render/simulation.ts';
-import { packageDir } from '../../../lib/places.ts';
-import { type PolicyRun, simulateFile } from '../../../lib/simulation/simulate.ts';
-import { readTranscript } from '../../e2e/transcript.ts';
+import { renderSimulation } from '../../lib/cli/render/simulation.ts';
+import { packageDir } from '../../lib/places.ts';
+import { type PolicyRun, simulateFile } from '../../lib/simulation/simulate.ts';
+import { readTranscript } from '../e2e/transcript.ts';
 
 const places = { configDir: '/nowhere', shippedDir: `${packageDir()}/policies` };
 

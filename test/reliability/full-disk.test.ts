@@ -18,8 +18,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DomainInfo } from '../../lib/client/contract.ts';
 import { isErrno } from '../../lib/errors.ts';
-import { eventually, isAlive, startTicks } from './facts.ts';
-import { createHost, describeEndToEnd, type Host } from './harness.ts';
+import { eventually, isAlive, startTicks } from '../e2e/facts.ts';
+import { createHost, describeEndToEnd, type Host } from '../e2e/harness.ts';
 
 const pageBytes = 4096;
 

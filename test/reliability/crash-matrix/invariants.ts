@@ -16,8 +16,8 @@ import {
   processesIn,
   readOrNull,
   startTicks,
-} from '../facts.ts';
-import type { Host, JournalLine } from '../harness.ts';
+} from '../../e2e/facts.ts';
+import type { Host, JournalLine } from '../../e2e/harness.ts';
 
 /** A process, and which of all that ever had its pid. */
 export interface Witness {

@@ -18,9 +18,9 @@ import {
 import { countSockets, residentBytes } from '../bench/processes.ts';
 import { quantile } from '../bench/statistics.ts';
 import { patient } from '../setup/slowness.ts';
-import { eventually, MiB } from './facts.ts';
+import { eventually, MiB } from '../e2e/facts.ts';
 import { isErrno } from '../../lib/errors.ts';
-import { createHost, describeEndToEnd, type Host, nobody } from './harness.ts';
+import { createHost, describeEndToEnd, type Host, nobody } from '../e2e/harness.ts';
 
 /** Made and gone again so often: more events than fit between the daemon and one who reads none of them. */
 async function makeEvents(host: Host, pairs: number): Promise<void> {

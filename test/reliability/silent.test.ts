@@ -1,8 +1,8 @@
 /** Hypervisors that say nothing: the clock of a launch is a minute, so it runs for all of them at once. */
 import { expect, test } from 'vitest';
 import { patient } from '../setup/slowness.ts';
-import { describeEndToEnd } from './harness.ts';
-import { createNeighbourhood, defineLight, expectUndisturbed } from './neighbourhood.ts';
+import { describeEndToEnd } from '../e2e/harness.ts';
+import { createNeighbourhood, defineLight, expectUndisturbed } from '../e2e/neighbourhood.ts';
 
 /** `patienceMs` of lib/daemon/launcher.ts, and what a busy machine adds. */
 const clockMs = 60_000;

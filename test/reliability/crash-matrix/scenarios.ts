@@ -6,8 +6,8 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DomainInfo } from '../../../lib/client/contract.ts';
 import { DomctlError } from '../../../lib/errors.ts';
-import { cgroupTree, eventually, isAlive, removeTree, signalUnlessGone } from '../facts.ts';
-import type { Holder, Host } from '../harness.ts';
+import { cgroupTree, eventually, isAlive, removeTree, signalUnlessGone } from '../../e2e/facts.ts';
+import type { Holder, Host } from '../../e2e/harness.ts';
 
 /** What one run of a scenario works with. */
 export interface Stage {

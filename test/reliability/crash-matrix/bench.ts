@@ -7,8 +7,8 @@ import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { DomainInfo } from '../../../lib/client/contract.ts';
 import { DomctlError } from '../../../lib/errors.ts';
-import { eventually, namesIn } from '../facts.ts';
-import { Host } from '../harness.ts';
+import { eventually, namesIn } from '../../e2e/facts.ts';
+import { Host } from '../../e2e/harness.ts';
 import {
   type Crash,
   isThere,

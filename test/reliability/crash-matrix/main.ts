@@ -19,7 +19,7 @@ function runAll(): { readonly rows: readonly Row[]; readonly status: number } {
   const directory = mkdtempSync(join(tmpdir(), 'crash-matrix-'));
   const table = join(directory, 'rows.json');
   const env = { ...process.env, DOMCTL_CRASH_MATRIX: 'all', DOMCTL_CRASH_MATRIX_TABLE: table };
-  const args = ['vitest', 'run', '--project', 'e2e', '--retry', '0', 'test/e2e/crash-matrix'];
+  const args = ['vitest', 'run', '--project', 'reliability', '--retry', '0', 'test/reliability/crash-matrix'];
   try {
     const { status } = spawnSync('npx', args, { cwd: checkout, env, stdio: 'inherit' });
     return { rows: JSON.parse(readFileSync(table, 'utf8')) as Row[], status: status ?? 1 };

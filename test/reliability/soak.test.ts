@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { takeCensus, type Site, whatIsLeft } from '../bench/soak/census.ts';
 import { defineAll, domainXml, growthOf, namesOf, runLifecycles, runRound } from '../bench/soak/work.ts';
-import { anyQemu } from './emulators.ts';
-import { MiB } from './facts.ts';
-import { createHost, describeEndToEnd, type Host } from './harness.ts';
+import { anyQemu } from '../e2e/emulators.ts';
+import { MiB } from '../e2e/facts.ts';
+import { createHost, describeEndToEnd, type Host } from '../e2e/harness.ts';
 
 async function siteOf(host: Host): Promise<Site> {
   await host.nextDaemon();

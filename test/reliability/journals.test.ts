@@ -6,8 +6,8 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { expect, test } from 'vitest';
 import type { DomainRow } from '../../lib/client/contract.ts';
 import { journalVersion } from '../../lib/daemon/records.ts';
-import { eventually, isAlive, processesIn, startTicks } from './facts.ts';
-import { createHost, describeEndToEnd, type Host } from './harness.ts';
+import { eventually, isAlive, processesIn, startTicks } from '../e2e/facts.ts';
+import { createHost, describeEndToEnd, type Host } from '../e2e/harness.ts';
 
 /** Lines of the journal of one machine that runs: launch, hypervisorSpawned, launched. */
 type Lines = readonly [string, string, string];

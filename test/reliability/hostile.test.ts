@@ -9,9 +9,9 @@ import { escapeName } from '../../lib/domain/names.ts';
 import type { DomainInfo } from '../../lib/client/contract.ts';
 import { residentBytes } from '../bench/processes.ts';
 import { patient } from '../setup/slowness.ts';
-import { cgroupTree, eventually, isAlive, MiB, namesIn, readOrNull, zombiesOf } from './facts.ts';
-import { describeEndToEnd, type Host } from './harness.ts';
-import { createNeighbourhood, defineLight, expectUndisturbed, killAfterMs } from './neighbourhood.ts';
+import { cgroupTree, eventually, isAlive, MiB, namesIn, readOrNull, zombiesOf } from '../e2e/facts.ts';
+import { describeEndToEnd, type Host } from '../e2e/harness.ts';
+import { createNeighbourhood, defineLight, expectUndisturbed, killAfterMs } from '../e2e/neighbourhood.ts';
 
 /** No hypervisor makes it larger: it holds one line of each at most, and its parse. */
 const largestDaemon = 512 * MiB;

@@ -15,6 +15,7 @@ export interface GuestSpec {
   readonly small?: SmallGuest;
   /** For the small guest's command line: `domctl.panic=0`. */
   readonly wishes?: string;
+  /** 128: of user-mode Linux each page is a mapping of its host's, which allows a process 65,530. */
   readonly memoryMiB?: number;
   readonly disks?: readonly { readonly path: string; readonly format: 'raw' | 'qcow2' }[];
   /** Port of 127.0.0.1 that leads to the guest's web server. */
@@ -26,7 +27,7 @@ export interface GuestSpec {
 
 /** A q35 with every device that a manager talks to a guest by. */
 export function guestXml(spec: GuestSpec): string {
-  const { name, small, wishes = '', memoryMiB = 256, disks = [], port, lifecycle = '', watchdog = 'reset' } = spec;
+  const { name, small, wishes = '', memoryMiB = 128, disks = [], port, lifecycle = '', watchdog = 'reset' } = spec;
   const forward = `<portForward proto='tcp' address='127.0.0.1'><range start='${port}' to='80'/></portForward>`;
   const direct = small
     ? `<kernel>${small.kernel}</kernel><initrd>${small.initrd}</initrd><cmdline>${small.cmdline} ${wishes}</cmdline>`

@@ -1,7 +1,9 @@
 /** Imports run one way: who may import whom, as a table. What it does not list is an error. */
 
 /** Modules that know nothing of the rest. */
-const leaves = ['errors', 'reading', 'format', 'clock', 'places', 'log', 'version', 'bundle'].map((name) => `lib/${name}.ts`);
+const leaves = ['errors', 'reading', 'format', 'clock', 'places', 'log', 'version', 'bundle'].map(
+  (name) => `lib/${name}.ts`,
+);
 const [errors, reading, format] = leaves;
 
 /** Each room, and the rooms (with a slash at the end) and files it may import besides itself. */

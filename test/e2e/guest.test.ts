@@ -44,6 +44,8 @@ async function answers(port: number): Promise<string> {
 
 describeEndToEnd('a whole guest', () => {
   test('is logged in to, reached, held, rebooted in every way and shut down by its agent, all in one incarnation', async (context) => {
+    // There a page is a mapping of its host's, which allows a process 65,530 and kills it beyond.
+    if (process.env['DOMCTL_LAB'] === 'uml') context.skip('user-mode Linux has not the mappings for six boots');
     await using host = await createHost();
     const port = await freePort();
     const disks = [{ path: host.image('a.img'), format: 'raw' }] as const;

@@ -15,7 +15,6 @@ export interface GuestSpec {
   readonly small?: SmallGuest;
   /** For the small guest's command line: `domctl.panic=0`. */
   readonly wishes?: string;
-  /** 128: of user-mode Linux each page is a mapping of its host's, which allows a process 65,530. */
   readonly memoryMiB?: number;
   readonly disks?: readonly { readonly path: string; readonly format: 'raw' | 'qcow2' }[];
   /** Port of 127.0.0.1 that leads to the guest's web server. */

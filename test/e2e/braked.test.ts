@@ -148,10 +148,11 @@ describeEndToEnd('a braked force-start', () => {
     expect(await host.domctl(['qemu-monitor-command', 'db1', JSON.stringify(migrate)])).toMatchObject({ exit: 0 });
     if (hierarchy.kind === 'unified') {
       // The guest shares its memory: what it never had is charged when it is read.
-      const isEnded = async (): Promise<boolean> => (await host.info('db1')).lastOutcome?.id === id;
-      await eventually('the fence has ended it', isEnded);
-      const outcome = { kind: 'crashed', signal: 9, rung: 'itself', oomKilled: true };
-      expect((await host.info('db1')).lastOutcome).toMatchObject(outcome);
+      const outcome = await eventually('the fence has ended it', async () => {
+        const { lastOutcome } = await host.info('db1');
+        return lastOutcome?.id === id && lastOutcome;
+      });
+      expect(outcome).toMatchObject({ kind: 'crashed', signal: 9, rung: 'itself', oomKilled: true });
     } else {
       await eventually('all of it is sent', async () => {
         const answer = await host.ok('qemu-monitor-command', 'db1', '{"execute":"query-migrate"}');

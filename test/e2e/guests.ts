@@ -26,7 +26,7 @@ export interface GuestSpec {
 
 /** A q35 with every device that a manager talks to a guest by. */
 export function guestXml(spec: GuestSpec): string {
-  const { name, small, wishes = '', memoryMiB = 128, disks = [], port, lifecycle = '', watchdog = 'reset' } = spec;
+  const { name, small, wishes = '', memoryMiB = 256, disks = [], port, lifecycle = '', watchdog = 'reset' } = spec;
   const forward = `<portForward proto='tcp' address='127.0.0.1'><range start='${port}' to='80'/></portForward>`;
   const direct = small
     ? `<kernel>${small.kernel}</kernel><initrd>${small.initrd}</initrd><cmdline>${small.cmdline} ${wishes}</cmdline>`

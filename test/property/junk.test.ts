@@ -1,24 +1,8 @@
 /** A mebibyte of anything is refused, and soon: whoever sends it keeps the daemon from nobody else's questions. */
 import { describe, expect, test } from 'vitest';
-import { DomctlError } from '../../lib/errors.ts';
 import { loadPolicy } from '../../lib/policy/load.ts';
-import { parseDomain } from '../../lib/xml/parse.ts';
 import { failure, operatorWith } from '../unit/policy/places.ts';
-import { countingOptions } from '../unit/xml/generate.ts';
-
-function codeOf(text: string): string {
-  try {
-    parseDomain(text, countingOptions('vm.xml', true));
-  } catch (error) {
-    if (error instanceof DomctlError) return error.code;
-    throw error;
-  }
-  return 'not refused';
-}
-
-function domain(inside: string): string {
-  return `<domain type='qemu'>\n<name>vm</name>\n<memory>1024</memory>\n<os><type>hvm</type></os>\n${inside}</domain>`;
-}
+import { domain, refusal } from '../unit/xml/documents.ts';
 
 const mebi = 1024 * 1024;
 
@@ -53,7 +37,7 @@ describe('junk is refused within a second', () => {
   ])('%s', (_, text) => {
     // Of the CPU: a busy machine may take longer by the clock.
     const begin = process.cpuUsage();
-    expect(codeOf(text)).toBe('INVALID_XML');
+    expect(refusal(text, true).code).toBe('INVALID_XML');
     const { user, system } = process.cpuUsage(begin);
     expect((user + system) / 1000).toBeLessThan(1000);
   });
@@ -68,7 +52,7 @@ describe('thousands of elements that are each fine are refused in a few seconds'
     '%s',
     (_, text) => {
       const begin = process.cpuUsage();
-      expect(codeOf(text)).toBe('INVALID_XML');
+      expect(refusal(text, true).code).toBe('INVALID_XML');
       const { user, system } = process.cpuUsage(begin);
       expect((user + system) / 1000).toBeLessThan(4000);
     },

@@ -37,6 +37,14 @@ function keptAside(host: Host): string[] {
   return readdirSync(host.at('state')).filter((name) => name.startsWith('journal.jsonl.damaged-'));
 }
 
+/** A machine that runs, its daemon killed. */
+async function orphaned(host: Host): Promise<{ readonly pid: number; readonly born: number }> {
+  const { pid } = await host.run({ name: 'db1', disks: [host.image('a.img')] });
+  const born = startTicks(pid!);
+  await host.killDaemon();
+  return { pid: pid!, born };
+}
+
 /** The same process is told of as the same incarnation, can be ended as ever, and its number is not used again. */
 async function goesOn(host: Host, pid: number, born: number): Promise<void> {
   expect(await host.becomes('db1', 'running')).toMatchObject({ id: 1, pid });
@@ -53,9 +61,7 @@ async function goesOn(host: Host, pid: number, born: number): Promise<void> {
 describeEndToEnd('a journal', () => {
   test.for(damages)('with %s ends no machine: it is known again', async ([, damage, says]) => {
     await using host = await createHost();
-    const { pid } = await host.run({ name: 'db1', disks: [host.image('a.img')] });
-    const born = startTicks(pid!);
-    await host.killDaemon();
+    const { pid, born } = await orphaned(host);
     const before = readFileSync(host.journalFile, 'utf8').trimEnd().split('\n');
     expect(before).toHaveLength(3);
     const text = damage(before as unknown as Lines);
@@ -69,45 +75,39 @@ describeEndToEnd('a journal', () => {
       expect(readFileSync(host.at(`state/${aside[0]}`), 'utf8')).toBe(text);
       expect(await host.ok('doctor')).toContain(`${aside[0]} could not be read whole`);
     }
-    await goesOn(host, pid!, born);
+    await goesOn(host, pid, born);
   });
 
   test('that lost what followed a launch does not end a machine that answers nothing', async () => {
     await using host = await createHost();
-    const { pid } = await host.run({ name: 'db1', disks: [host.image('a.img')] });
-    const born = startTicks(pid!);
-    await host.killDaemon();
+    const { pid, born } = await orphaned(host);
     const [launch] = readFileSync(host.journalFile, 'utf8').split('\n');
     writeFileSync(host.journalFile, `${launch}\n`);
-    process.kill(pid!, 'SIGSTOP');
+    process.kill(pid, 'SIGSTOP');
     await host.nextDaemon();
     expect(await host.info('db1')).toMatchObject({ state: 'starting', id: 1 });
     const isFollowed = async (): Promise<boolean> => (await host.word('db1')) === 'running';
     // It is given the minute that every start has.
     await eventually('it is taken for what it is', isFollowed, 90_000);
-    process.kill(pid!, 'SIGCONT');
-    await goesOn(host, pid!, born);
+    process.kill(pid, 'SIGCONT');
+    await goesOn(host, pid, born);
   });
 
   test('that is a directory is moved aside, and ends no machine', async () => {
     await using host = await createHost();
-    const { pid } = await host.run({ name: 'db1', disks: [host.image('a.img')] });
-    const born = startTicks(pid!);
-    await host.killDaemon();
+    const { pid, born } = await orphaned(host);
     rmSync(host.journalFile);
     mkdirSync(host.journalFile);
     await host.nextDaemon();
     expect(host.log).toContain('a directory in its place');
     const [aside] = keptAside(host);
     expect(statSync(host.at(`state/${aside}`)).isDirectory()).toBe(true);
-    await goesOn(host, pid!, born);
+    await goesOn(host, pid, born);
   });
 
   test('of a later version is left as it is: no daemon comes up, and the machine goes on until the right one does', async () => {
     await using host = await createHost();
-    const { pid } = await host.run({ name: 'db1', disks: [host.image('a.img')] });
-    const born = startTicks(pid!);
-    await host.killDaemon();
+    const { pid, born } = await orphaned(host);
     const own = readFileSync(host.journalFile, 'utf8');
     const later = `${own}${JSON.stringify({ v: journalVersion + 1, seq: 4, kind: 'new' })}\n`;
     writeFileSync(host.journalFile, later);
@@ -115,12 +115,12 @@ describeEndToEnd('a journal', () => {
     expect(exit).toBe(1);
     expect(stderr).toContain(`journal.jsonl:4: written by a later domctl (format ${journalVersion + 1}`);
     expect(stderr).toContain('hint: start the daemon of the later version; nothing was changed');
-    expect([readFileSync(host.journalFile, 'utf8'), keptAside(host), isAlive(pid!)]).toEqual([later, [], true]);
+    expect([readFileSync(host.journalFile, 'utf8'), keptAside(host), isAlive(pid)]).toEqual([later, [], true]);
     // The right one would understand it; here the line goes.
     writeFileSync(`${host.journalFile}.mended`, own);
     renameSync(`${host.journalFile}.mended`, host.journalFile);
     await host.nextDaemon();
-    await goesOn(host, pid!, born);
+    await goesOn(host, pid, born);
   });
 
   test('that is lost with the definition leaves a machine that is named, left alone, and not started twice', async () => {

@@ -95,10 +95,14 @@ const cached = { cli: ['list', '--help'], daemon: [] };
 
 function writeCodeCache([bundle, args]) {
   const outfile = `${cacheOf(bundle)}.${process.pid}`;
-  const program = join(checkout, 'test/setup/code-cache.mjs');
+  const program = ['--import', './typescript.mjs', 'code-cache.mjs'];
   const env = { ...process.env, DOMCTL_STATE_DIR: 'none' };
-  const argv = [program, join(checkout, `dist/${bundle}.cjs`), outfile, ...args];
-  execFileSync(process.execPath, argv, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const argv = [...program, join(checkout, `dist/${bundle}.cjs`), outfile, ...args];
+  execFileSync(process.execPath, argv, {
+    cwd: join(checkout, 'test/setup'),
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   chmodSync(outfile, 0o644);
   renameSync(outfile, cacheOf(bundle));
 }

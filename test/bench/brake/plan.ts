@@ -7,7 +7,7 @@ export const sizes = { oldBytes: 500 * MiB, dirtiedBytes: 500 * MiB, promisedByt
  * What a predecessor holds: beside a hypervisor so much that it comes to be braked. In user-mode Linux an emulated processor
  * dirties no more than 6 to 11 MiB a second, and KVM on emulated virtualization a quarter of one.
  */
-const oldBytes: Readonly<Record<Plan['machine'], number>> = {
+export const oldBytes: Readonly<Record<Plan['machine'], number>> = {
   threads: sizes.oldBytes,
   qemu: 600 * MiB,
   kvm: 646 * MiB,
@@ -30,8 +30,13 @@ export interface Plan {
   readonly loop: 'free' | 'stalled';
 }
 
-/** Milliseconds of each of 20 steps, MiB a second, milliseconds until all goes at once. */
-export const drainTimes: Readonly<Record<Drain, number>> = { steps: 200, slow: 100, stall: 5000, 'long stall': 20_000 };
+/** What drain.c is told: how, and milliseconds of each of 20 steps, MiB a second, milliseconds until all goes at once. */
+export const drainings: Readonly<Record<Drain, { readonly how: string; readonly time: number }>> = {
+  steps: { how: 'steps', time: 200 },
+  slow: { how: 'slow', time: 100 },
+  stall: { how: 'stall', time: 5000 },
+  'long stall': { how: 'stall', time: 20_000 },
+};
 
 /** What a plan is where it says nothing else. */
 export const usual: Plan = {
@@ -80,8 +85,4 @@ export const parts: Readonly<Record<Part, readonly Plan[]>> = {
 /** One plan is the same as another with the same key. */
 export function keyOf({ contender, machine, kind, drain, vcpus, whose, loop }: Plan): string {
   return [contender, machine, drain, kind, vcpus, whose, loop].join(' ');
-}
-
-export function oldBytesOf({ machine }: Plan): number {
-  return oldBytes[machine];
 }

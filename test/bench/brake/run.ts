@@ -12,7 +12,7 @@ import { CgroupRoot, type Hierarchy } from '../../../cgroups/hierarchy.ts';
 import { brakeMargin } from '../../../lib/admission/bound.ts';
 import { Guard } from '../../../native/guard.ts';
 import { bornIn, type Machine, startMachine } from './machines.ts';
-import { drainTimes, MiB, oldBytesOf, type Plan, sizes } from './plan.ts';
+import { drainings, MiB, oldBytes, type Plan, sizes } from './plan.ts';
 
 /** Bytes and milliseconds; doneMs null: its guest never had all it wanted. */
 export interface Outcome extends Plan {
@@ -60,8 +60,8 @@ export async function run(plan: Plan, { hierarchy, programs }: Place, isTraced =
   const [old, fresh] = [root.at(plan.whose === 'own' ? 'vm' : 'other', '1'), root.at('vm', '2')];
   await old.create();
   await fresh.create();
-  const how = [plan.drain === 'long stall' ? 'stall' : plan.drain, String(drainTimes[plan.drain])];
-  const drain = bornIn(old, join(programs, 'drain'), plan.kind, String(oldBytesOf(plan)), ...how);
+  const { how, time } = drainings[plan.drain];
+  const drain = bornIn(old, join(programs, 'drain'), plan.kind, String(oldBytes[plan.machine]), how, String(time));
   drain.stdin.on('error', () => undefined);
   let machine: Machine | null = null;
   try {

@@ -6,7 +6,7 @@ import { packageDir } from '../../../lib/places.ts';
 import { loadHostConfig, loadPolicy } from '../../../lib/policy/load.ts';
 import type { Scenario } from '../../../lib/simulation/scenario.ts';
 import { runPolicy } from '../../../lib/simulation/simulate.ts';
-import { type Drain, drainTimes, MiB, sizes, usual } from './plan.ts';
+import { type Drain, drainings, MiB, sizes, usual } from './plan.ts';
 import { type Outcome, type Place, run } from './run.ts';
 
 /** What a host keeps back, whatever its file says. */
@@ -43,7 +43,7 @@ function scenarioOf(drain: Drain, { drainedMs }: Outcome, dirtyRateBytes: number
     drain:
       drain === 'slow'
         ? { rateBytes, freedMs: 0, stallAfterMs: null, stallForMs: 0 }
-        : { rateBytes: atOnceBytes, freedMs: 0, stallAfterMs: 0, stallForMs: drainTimes.stall },
+        : { rateBytes: atOnceBytes, freedMs: 0, stallAfterMs: 0, stallForMs: drainings.stall.time },
     boot: { timeMs: 0, dirtyRateBytes, needsPercent: held },
     policies: [policyName],
   };

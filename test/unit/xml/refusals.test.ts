@@ -1,22 +1,6 @@
 /** What concerns more than one value of a document: how problems are gathered and told. How fast junk is refused: property/junk.test.ts. */
 import { describe, expect, test } from 'vitest';
-import { DomctlError } from '../../../lib/errors.ts';
-import { parseDomain } from '../../../lib/xml/parse.ts';
-import { countingOptions } from './generate.ts';
-
-function refusal(text: string, allowUnsupported = false): DomctlError {
-  try {
-    parseDomain(text, countingOptions('vm.xml', allowUnsupported));
-  } catch (error) {
-    if (error instanceof DomctlError) return error;
-    throw error;
-  }
-  throw new Error('not refused');
-}
-
-function domain(inside: string): string {
-  return `<domain type='qemu'>\n<name>vm</name>\n<memory>1024</memory>\n<os><type>hvm</type></os>\n${inside}</domain>`;
-}
+import { domain, refusal } from './documents.ts';
 
 describe('a refusal', () => {
   test('names the first problem and counts the others, all of them in its details', () => {

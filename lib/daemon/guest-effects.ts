@@ -42,6 +42,9 @@ export const guestHandlers = {
 
   async stopGuest(supervisor: Supervisor): Promise<void> {
     await thawed(supervisor, async () => stop(monitorOf(supervisor)));
+    // Its brake may have been about to pause it, too: then STOP was taken for the brake's.
+    const { state } = supervisor;
+    if (state.kind === 'paused' && state.reason === 'memory') await supervisor.tell({ kind: 'suspendRequested' });
   },
 
   async resumeGuest(supervisor: Supervisor): Promise<void> {

@@ -127,6 +127,15 @@ export function pausedBy(reason: PauseReason, state: StateOf<'running' | 'paused
   return to({ ...live(state), kind: 'paused', sinceMs: state.kind === 'paused' ? state.sinceMs : atMs, reason });
 }
 
+/**
+ * It stood still already. STOP follows what stopped it and says nothing of the reason, and a brake stops what runs: of one
+ * that its owner, a watchdog or an error has stopped before it, it must not say that it goes on by itself.
+ */
+export function pausedAgain(state: StateOf<'paused'>, { reason }: EventOf<'guestPaused'>): Verdict {
+  if (reason === state.reason || reason === 'user' || reason === 'memory') return ignored;
+  return to({ ...state, reason });
+}
+
 /** What a guest that stands still needs to go on; one whose kernel panicked cannot, one that lacks memory does by itself. */
 export function resume(state: StateOf<'paused'>): Verdict {
   switch (state.reason) {

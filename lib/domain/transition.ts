@@ -29,6 +29,7 @@ import {
   lose,
   outcome,
   panicked,
+  pausedAgain,
   pausedBy,
   poweredOff,
   rebooted,
@@ -135,8 +136,7 @@ const table = {
     unbraked: unbrake,
     launchFailed: 'ignore',
     powerdownSeen: 'ignore',
-    // STOP follows what stopped it, and says nothing of the reason.
-    guestPaused: (s, e) => (s.reason === e.reason || e.reason === 'user' ? ignored : to({ ...s, reason: e.reason })),
+    guestPaused: pausedAgain,
     guestResumed: (s, e) => to({ ...live(s), kind: 'running', sinceMs: e.atMs, reason: 'unpaused' }),
     guestShutdown: poweredOff,
     guestPanicked: panicked,

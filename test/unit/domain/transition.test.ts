@@ -904,6 +904,12 @@ describe('a brake', () => {
     expect(next(paused, eventOfKind.unbraked)).toMatchObject({ kind: 'paused', brakedSinceMs: null });
   });
 
+  test('takes no machine for its own that another has stopped first', () => {
+    for (const state of Object.values(states).filter(({ kind }) => kind === 'paused')) {
+      expect(transition(state, { ...eventOfKind.guestPaused, reason: 'memory' }).kind).toBe('ignored');
+    }
+  });
+
   test('STOP that follows does not take the reason away, and a suspend by its owner keeps it from going on', () => {
     const paused = states['paused, for memory'];
     expect(transition(paused, { ...eventOfKind.guestPaused, reason: 'user' }).kind).toBe('ignored');

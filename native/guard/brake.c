@@ -4,7 +4,8 @@
  *   memory.high   half a margin below: slows what the freezer does not stop (device emulation, page tables)
  *   the freezer   a margin below: vCPUs stand still until they are a fifth of a margin under it
  * The freezer comes first because memory.high puts threads of the hypervisor to sleep too, for up to two seconds, and one that
- * waits there does not answer its monitor.
+ * waits there does not answer its monitor. Without a daemon nothing is frozen and nobody asks the monitor: then memory.high
+ * is two margins below, where a thread that dirties is put to sleep the longer the nearer it comes to the fence.
  */
 #define _GNU_SOURCE
 #include "brake.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,22 +96,48 @@ static int raise(int fd, int64_t bytes, int64_t *written) {
   return error == ENODEV ? 0 : error;
 }
 
+/* Bytes that are in memory.max, or that go there; INT64_MAX: `max`. */
+static int64_t bytesOf(const char *text) { return strncmp(text, "max", 3) == 0 ? INT64_MAX : strtoll(text, NULL, 10); }
+
+/* The fence of a guard before us: what is lower than the VM's own memory.max. 0: there is none. */
+static int64_t fenceBefore(const struct Brake *brake) {
+  char text[32] = "";
+  if (pread(brake->max, text, sizeof text - 1, 0) <= 0) return 0;
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  const int64_t bytes = bytesOf(text);
+  return bytes / page < bytesOf(brake->maxAfter) / page ? bytes : 0;
+}
+
 /*
- * The first time never below what is held: to lower memory.max there kills, to lower memory.high there makes this very write
- * wait for the kernel to write out dirty pages. From then on it is only raised, and by the limit alone: a fence that kept
- * ahead of what is held would be none when it is wanted, with a guard that is late.
+ * Never below what is held: to lower memory.max there kills. A guard before us kept the machine below its fence: more than
+ * that it does not get for having a new one, however often that happens.
+ */
+static int64_t firstFence(const struct Brake *brake) {
+  const int64_t before = fenceBefore(brake);
+  return larger(brake->limit, before > 0 ? before : brake->vm.held + brake->margin / 2);
+}
+
+/*
+ * From the first time on it is only raised, and by the limit alone: a fence that kept ahead of what is held would be none when
+ * it is wanted, with a guard that is late. memory.high does not come near what is held while somebody asks the monitor.
  */
 int writeFence(struct Brake *brake) {
   if (brake->max < 0 || brake->vm.isGone) return 0;
-  const int64_t held = brake->vm.held;
   const int64_t quarter = brake->margin / 4;
-  const int isFirst = brake->fencedMax == 0;
-  const int64_t max = isFirst ? larger(brake->limit, held + 2 * quarter) : brake->limit;
+  const int64_t least = brake->vm.held + quarter;
   const int64_t high = brake->limit - 2 * quarter;
-  const int error = raise(brake->max, max, &brake->fencedMax);
+  const int isFirst = brake->fencedMax == 0;
+  const int error = raise(brake->max, isFirst ? firstFence(brake) : brake->limit, &brake->fencedMax);
   if (error) return error;
-  if (isFirst) return raise(brake->high, larger(high, held + quarter), &brake->fencedHigh);
-  return high < held + quarter ? 0 : raise(brake->high, high, &brake->fencedHigh);
+  if (isFirst) return raise(brake->high, larger(high, least), &brake->fencedHigh);
+  if (brake->isOrphan) return raise(brake->high, larger(brake->limit - 2 * brake->margin, kRaise), &brake->fencedHigh);
+  return high < least ? 0 : raise(brake->high, high, &brake->fencedHigh);
+}
+
+/* Its memory.high is written anew, lower. The fence stays. */
+void orphan(struct Brake *brake) {
+  brake->isOrphan = 1;
+  brake->fencedHigh = 0;
 }
 
 void letGo(struct Brake *brake, int64_t now) {

@@ -36,7 +36,7 @@ struct Brake {
   int64_t drainingHeld;
   int vcpus;
   int isFrozen;
-  /* Nobody tells us any more what is true: nothing is frozen, ever again. */
+  /* Then nothing is frozen, ever again. */
   int isOrphan;
   /* Nanoseconds of the monotonic clock; 0: no lease, not frozen. */
   int64_t leaseFrom;
@@ -59,6 +59,9 @@ int setFrozen(struct Brake *brake, int freeze, int64_t now);
 
 /* Writes the fence when the limit was raised enough to matter; 0 or an errno. */
 int writeFence(struct Brake *brake);
+
+/* Nobody tells us any more what is true. */
+void orphan(struct Brake *brake);
 
 /* Thaws and takes the fence away. */
 void letGo(struct Brake *brake, int64_t now);

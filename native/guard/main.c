@@ -60,15 +60,16 @@ static void fail(const char *what, int error) {
   exit(1);
 }
 
-static int openForWriting(const char *directory, const char *name) {
+/* Not waiting: to lower memory.high may else take as long as the kernel takes to write out pages (Linux 6.16 and later). */
+static int openFile(const char *directory, const char *name, int access) {
   char path[4096];
   snprintf(path, sizeof path, "%s/%s", directory, name);
-  return open(path, O_WRONLY | O_CLOEXEC);
+  return open(path, access | O_NONBLOCK | O_CLOEXEC);
 }
 
 static void addFreezer(struct Brake *brake, const char *directory) {
   if (brake->freezerCount == kMostFreezers) fail(directory, E2BIG);
-  const int fd = openForWriting(directory, "cgroup.freeze");
+  const int fd = openFile(directory, "cgroup.freeze", O_WRONLY);
   if (fd < 0) fail(directory, errno);
   brake->freezers[brake->freezerCount++] = fd;
 }
@@ -85,8 +86,8 @@ static void addDrain(struct Brake *brake, const char *directory) {
 static void openVm(struct Brake *brake, const char *directory) {
   const int error = openMemory(&brake->vm, directory);
   if (error || brake->vm.isGone) fail(directory, error ? error : ENOENT);
-  brake->max = openForWriting(directory, "memory.max");
-  brake->high = brake->max < 0 ? -1 : openForWriting(directory, "memory.high");
+  brake->max = openFile(directory, "memory.max", O_RDWR);
+  brake->high = brake->max < 0 ? -1 : openFile(directory, "memory.high", O_WRONLY);
   if (brake->max >= 0 && brake->high < 0) fail("memory.high", errno);
 }
 
@@ -150,7 +151,7 @@ static void obey(struct Guard *guard, const struct Word *word, int64_t at) {
 
 static void hear(struct Guard *guard) {
   if (!listenTo(&guard->ear, STDIN_FILENO)) {
-    guard->brake.isOrphan = 1;
+    orphan(&guard->brake);
     return;
   }
   guard->heardAt = now();

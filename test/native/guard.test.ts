@@ -202,6 +202,24 @@ test('a fence does not begin below what is held, and not below what was given be
   expect(given.fence('memory.max')).toBe(String(350 * MiB));
 });
 
+test('a fence that another guard has left is kept, however near the machine has come to it', async () => {
+  const { order, vm, old, fence } = fake('unified', { maxAfter: String(900 * MiB) });
+  vm(205);
+  writeFileSync(join(order.memory, 'memory.max'), String(210 * MiB));
+  await started(order);
+  expect(fence('memory.max')).toBe(String(210 * MiB));
+  expect(Number(fence('memory.high'))).toBeGreaterThan(205 * MiB);
+  old(450);
+  await eventually('raised', () => fence('memory.max') === String(250 * MiB));
+});
+
+test("a machine's own limit is no fence that was left", async () => {
+  const { order, fence } = fake('unified', { maxAfter: String(600 * MiB) });
+  writeFileSync(join(order.memory, 'memory.max'), String(600 * MiB));
+  await started(order);
+  expect(fence('memory.max')).toBe(String(200 * MiB));
+});
+
 test('a lease thaws until it ends, and past its budget only for moments', async () => {
   const { order, vm, frozen } = fake();
   const guard = await started(order);
@@ -253,6 +271,7 @@ test('the end of its pipe leaves the fence, raised until all is back', async () 
   await pause(60); // three looks: it must not freeze
   expect(frozen()).toBe(false);
   expect(fence('memory.max')).toBe(String(200 * MiB));
+  expect(fence('memory.high')).toBe(String(120 * MiB));
   old(300);
   await eventually('raised', () => fence('memory.max') === String(400 * MiB));
   old(1);

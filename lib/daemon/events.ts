@@ -114,10 +114,12 @@ export class EventLog {
 
   /**
    * Events as they were asked for and, unless told not to follow, those to come, until the signal aborts. A gap stands for
-   * what is not kept any more. Begins with a position, and says one whenever nothing happened for a while.
+   * what is not kept any more. Begins with a position, and says one whenever nothing happened for a while. All that was
+   * published before is told: whoever asks after a command was answered finds what it did.
    */
   async *subscribe(following: Following): AsyncGenerator<DomainEvent | EventGap | Position> {
     const { follow, idleMs, signal } = following;
+    if (!follow) await this.#flushing;
     const cursor = this.#begin(following);
     yield { event: 'position', id: Math.min(cursor.id, this.#toldId) };
     if (cursor.id > this.#toldId) yield cursor.goTo(this.#toldId);

@@ -124,6 +124,13 @@ describe('a listener', () => {
     await events.close();
   });
 
+  test('that asks for what there was is told of what was published just before', async () => {
+    const events = await open();
+    publish(events, 'a');
+    expect(ids(await listen(events))).toEqual([1]);
+    await events.close();
+  });
+
   test('without a beginning is told of what comes from now on, and of its place', async () => {
     await live({}, 'a', 'b');
     const events = await open();

@@ -60,7 +60,8 @@ export async function connectRunning(places: Places): Promise<Client | null> {
     return await greeted(socketPath(places));
   } catch (error) {
     if (!(error instanceof DomctlError)) throw error;
-    if (error.code === 'DAEMON_UNREACHABLE') return null;
+    // One that is just dying takes a connection and answers nothing.
+    if (error.code === 'DAEMON_UNREACHABLE' || error.code === 'DAEMON_LOST') return null;
     const questions = readOnlySocketPath(places);
     if (isErrno(error.cause, 'EACCES', 'EPERM') && existsSync(questions)) return greeted(questions);
     throw error;

@@ -5,7 +5,7 @@ import { patient } from './test/setup/slowness.ts';
 /** Hosts of continuous integration are shared, and these tests take their time: the reporter tells who needed a second try. */
 const retries = process.env['CI'] ? 1 : 0;
 
-/** Files of these change cgroups, start emulators and measure memory: one file at a time, or they see each other. */
+/** One file at a time. */
 function alone(name: string, groupOrder: number, timeouts: { testTimeout: number; hookTimeout: number }) {
   const { testTimeout, hookTimeout } = timeouts;
   const timeout = { testTimeout: patient(testTimeout), hookTimeout: patient(hookTimeout) };
@@ -13,9 +13,14 @@ function alone(name: string, groupOrder: number, timeouts: { testTimeout: number
   return { test: { name, include, fileParallelism: false, sequence: { groupOrder }, retry: retries, ...timeout } };
 }
 
-/** Each of these tests has directories, cgroups and networks of its own, and waits for programs to start. */
-function sideBySide(project: ReturnType<typeof alone>) {
-  return { test: { ...project.test, fileParallelism: true, maxWorkers: Math.min(2, availableParallelism()) } };
+/** Each of these tests has directories, cgroups and networks of its own, and waits for programs half of its time. */
+function sideBySide(project: ReturnType<typeof alone>, maxWorkers = Math.min(8, 2 * availableParallelism())) {
+  return { test: { ...project.test, fileParallelism: true, maxWorkers } };
+}
+
+/** Tests on hosts of their own, made by test/e2e/harness.ts; what they import is read once for all files, not for each. */
+function endToEnd(project: ReturnType<typeof sideBySide>) {
+  return { test: { ...project.test, isolate: false, globalSetup: ['test/setup/emulator-home.ts'] } };
 }
 
 /** In one process for each processor: starting one per file would take twice as long as the tests. */
@@ -38,18 +43,17 @@ export default defineConfig({
       together('unit'),
       // Processor time and nothing else; too much of it for the unit tests.
       together('property'),
-      onlyOnce(alone('fuzz', 8, { testTimeout: 120_000, hookTimeout: 20_000 })),
-      alone('native', 1, { testTimeout: 20_000, hookTimeout: 20_000 }),
-      alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 }),
-      // Its first run downloads the QEMU that the host has not.
-      sideBySide(alone('qemu', 3, { testTimeout: 60_000, hookTimeout: 300_000 })),
+      // Downloads and builds the guests and the QEMU that the host has not, once, where others need them as well.
+      alone('guest', 1, { testTimeout: 120_000, hookTimeout: 300_000 }),
+      sideBySide(alone('native', 2, { testTimeout: 60_000, hookTimeout: 60_000 })),
+      sideBySide(alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 })),
+      sideBySide(alone('qemu', 2, { testTimeout: 60_000, hookTimeout: 300_000 })),
+      endToEnd(sideBySide(alone('e2e', 2, { testTimeout: 120_000, hookTimeout: 300_000 }))),
+      // What docs/reliability.md is about: end to end as well, but for minutes, and some of it under load of its own.
+      endToEnd(sideBySide(alone('reliability', 3, { testTimeout: 120_000, hookTimeout: 300_000 }), 2)),
       // Boots machines, and its first run downloads a kernel.
-      alone('lab', 7, { testTimeout: 900_000, hookTimeout: 900_000 }),
-      // Its first run downloads and builds the guests.
-      alone('guest', 4, { testTimeout: 120_000, hookTimeout: 300_000 }),
-      sideBySide(alone('e2e', 5, { testTimeout: 120_000, hookTimeout: 300_000 })),
-      // What docs/reliability.md is about: end to end as well, but for minutes.
-      sideBySide(alone('reliability', 6, { testTimeout: 120_000, hookTimeout: 300_000 })),
+      alone('lab', 4, { testTimeout: 900_000, hookTimeout: 900_000 }),
+      onlyOnce(alone('fuzz', 5, { testTimeout: 120_000, hookTimeout: 20_000 })),
     ],
   },
 });

@@ -7,16 +7,15 @@ import {
   chmodSync,
   constants,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   realpathSync,
-  rmSync,
+  renameSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildLightQemu } from '../setup/light-qemu.ts';
@@ -33,16 +32,22 @@ export const byGeneration = qemus.map((qemu) => [qemu.label, qemu] as const);
 /** Whichever QEMU this host has: for tests that are not about generations. */
 export const anyQemu = qemus.find(({ emulator }) => emulator !== null)?.emulator ?? null;
 
-/** Those of one test file. */
+/** Those of one run of tests, below its directory `home`; each process that tests run in has programs of its own there. */
 export class Emulators {
-  readonly #known = new Map<string, string>();
-  #directory: string | null = null;
+  readonly #known: string;
+  readonly #own: string;
   #node: string | null = null;
+
+  constructor(home: string) {
+    this.#known = join(home, 'capabilities');
+    this.#own = join(home, String(process.pid));
+    for (const directory of [this.#known, this.#own]) mkdirSync(directory, { recursive: true });
+  }
 
   /** A program that misbehaves as `kind` says; the same one for every host. */
   odd(kind: string): string {
-    const path = join(this.#home(), 'bin', kind);
-    return namesIn(dirname(path)).includes(kind) ? path : this.writeOdd(kind, dirname(path));
+    const path = join(this.#own, 'bin', kind);
+    return existsSync(path) ? path : this.writeOdd(kind, dirname(path));
   }
 
   /** Such a program in a directory of one's own. */
@@ -59,14 +64,14 @@ export class Emulators {
 
   /** One that is born in a millisecond, and misbehaves as the name of its domain says: fixtures/hypervisor. */
   light(): string {
-    const path = join(this.#home(), 'light');
+    const path = join(this.#own, 'light');
     if (!existsSync(path)) buildLightQemu(path, anyQemu ?? '');
     return path;
   }
 
   /** A node that `nobody` can run: our own where it lies open, else a copy. */
   get node(): string {
-    this.#node ??= isOpenToAll(process.execPath) ? process.execPath : copyNode(this.#home());
+    this.#node ??= isOpenToAll(process.execPath) ? process.execPath : copyNode(this.#own);
     return this.#node;
   }
 
@@ -74,31 +79,20 @@ export class Emulators {
   remember(stateDir: string): void {
     const directory = join(stateDir, 'capabilities');
     for (const name of namesIn(directory).filter((each) => each.endsWith('.json'))) {
+      const kept = join(this.#known, name);
       const text = readFileSync(join(directory, name), 'utf8');
       // An emulator of the host's own goes with it.
-      if (!text.includes(dirname(stateDir))) this.#known.set(name, text);
+      if (existsSync(kept) || text.includes(dirname(stateDir))) continue;
+      writeFileSync(`${this.#own}/${name}`, text);
+      renameSync(`${this.#own}/${name}`, kept);
     }
   }
 
   /** Gives a daemon to be what others have found out; it goes by the identity of each file, as ever. */
   recall(stateDir: string): void {
-    if (this.#known.size === 0) return;
-    mkdirSync(join(stateDir, 'capabilities'), { recursive: true });
+    mkdirSync(stateDir, { recursive: true });
     chmodSync(stateDir, 0o711);
-    for (const [name, text] of this.#known) writeFileSync(join(stateDir, 'capabilities', name), text);
-  }
-
-  /** Removes what was written for all hosts. */
-  end(): void {
-    if (this.#directory !== null) rmSync(this.#directory, { recursive: true, force: true });
-  }
-
-  #home(): string {
-    if (this.#directory !== null) return this.#directory;
-    const directory = mkdtempSync(join(realpathSync(tmpdir()), 'e2e-emulators-'));
-    chmodSync(directory, 0o755);
-    this.#directory = directory;
-    return directory;
+    cpSync(this.#known, join(stateDir, 'capabilities'), { recursive: true });
   }
 }
 

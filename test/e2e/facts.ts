@@ -14,19 +14,20 @@ export const MiB = 2 ** 20;
 
 /** Generous: the machine is shared, and nothing here is about speed unless it says so. */
 const usualDeadlineMs = 60_000;
+const longestWaitMs = 50;
 
-/** Looks again until `look` gives something; fails after the deadline, naming what was awaited and the last look. */
+/** Looks again until `look` gives something, soon at first; fails after the deadline, naming what was awaited. */
 export async function eventually<T>(
   what: string,
   look: () => T | Promise<T>,
   deadlineMs = usualDeadlineMs,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const end = performance.now() + patient(deadlineMs);
-  for (;;) {
+  for (let waitMs = 5; ; waitMs = Math.min(longestWaitMs, 1.5 * waitMs)) {
     const seen = await look();
     if (seen !== false && seen != null) return seen as NonNullable<Exclude<T, false>>;
     if (performance.now() > end) throw new Error(`not within ${patient(deadlineMs)} ms: ${what}`);
-    await pause(10);
+    await pause(waitMs);
   }
 }
 

@@ -1,9 +1,6 @@
 /** Domain XML of machines with a whole guest inside, and somebody at their console. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
 import { Console } from '../guest/console.ts';
 import type { SmallGuest } from '../guest/small.ts';
 import { anyQemu } from './emulators.ts';
@@ -58,15 +55,10 @@ function diskXml({ path, format }: { readonly path: string; readonly format: str
   return `<disk type='file' device='disk'><driver name='qemu' type='${format}'/><source file='${path}'/>${target}</disk>`;
 }
 
-const program = fileURLToPath(new URL('../../dist/domctl.cjs', import.meta.url));
-
-/** Connected through `domctl console`, which ends with the test. */
+/** Connected through `domctl console`. */
 async function openConsole(host: Host, domain: string): Promise<Console> {
-  const env = { ...process.env, ...host.environment };
-  const child = spawn(process.execPath, [program, 'console', domain], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
+  const child = host.spawn('console', domain);
+  child.stderr.pipe(process.stderr);
   const console = new Console(child.stdout, child.stdin);
   await console.waitFor(/^Escape character is/);
   return console;

@@ -22,10 +22,13 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, onTestFailed, onTestFinished } from 'vitest';
+import { describe, inject, onTestFailed, onTestFinished } from 'vitest';
+import { connectOrStart } from '../../lib/client/autostart.ts';
 import { Client } from '../../lib/client/client.ts';
 import type { DomainInfo } from '../../lib/client/contract.ts';
+import { followEvents } from '../../lib/client/events.ts';
 import { DomctlError } from '../../lib/errors.ts';
+import { findPlaces } from '../../lib/places.ts';
 import { patient } from '../setup/slowness.ts';
 import { type DomainSpec, domainXml } from './domains.ts';
 import { anyQemu, Emulators } from './emulators.ts';
@@ -101,10 +104,12 @@ export interface JournalLine {
   readonly state?: any; // eslint-disable-line @typescript-eslint/no-explicit-any
 }
 
+/** What is said of one that ended meanwhile, by its domain or, where that is another incarnation's by now, by its number. */
+const hasEnded: ReadonlySet<string> = new Set(['DOMAIN_NOT_RUNNING', 'NO_SUCH_DOMAIN']);
+
 let hosts = 0;
 
-const emulators = new Emulators();
-afterAll(() => emulators.end());
+const emulators = new Emulators(inject('emulatorHome'));
 
 /** Makes the host; nothing runs yet. For `await using` inside a test. */
 export async function createHost(options: HostOptions = {}): Promise<Host> {
@@ -236,11 +241,10 @@ export class Host implements AsyncDisposable {
     return file;
   }
 
-  /** Without a program in between where a daemon is up: one takes a quarter of a second. */
   async define(spec: DomainSpec | string): Promise<void> {
     const file = this.writeXml(spec);
-    if (!(await this.isDaemonUp())) await this.ok('define', file);
-    else await this.client().define({ file, xml: readFileSync(file, 'utf8'), allowUnsupported: false });
+    const client = await this.#connectOrStart();
+    await client.define({ file, xml: readFileSync(file, 'utf8'), allowUnsupported: false });
   }
 
   /** Defines and starts. */
@@ -298,8 +302,12 @@ export class Host implements AsyncDisposable {
 
   /** A new daemon comes up, as at the next command. */
   async nextDaemon(): Promise<number> {
-    await this.ok('daemon', 'start');
-    return this.daemonPid();
+    return (await (await this.#connectOrStart()).version()).pid;
+  }
+
+  /** What every command does first, without a program in between: one takes a tenth of a second, and there are thousands. */
+  async #connectOrStart(): Promise<Client> {
+    return connectOrStart(findPlaces(this.environment));
   }
 
   get log(): string {
@@ -329,6 +337,8 @@ export class Host implements AsyncDisposable {
   /** All that a refused command must leave as it was: domains, state directory, runtime directory, cgroups, processes. */
   async snapshot(): Promise<unknown> {
     if (!(await this.isDaemonUp())) await this.nextDaemon();
+    // An event is told once it is kept: what follows has all that happened before.
+    await followEvents(this.client(), { follow: false }, { signal: new AbortController().signal }).next();
     const domains = await this.client().list();
     return {
       domains: domains.map((row) => ({ ...row, heldBytes: null })),
@@ -385,6 +395,11 @@ export class Host implements AsyncDisposable {
     return { pid: child.pid!, letGo };
   }
 
+  /** A domctl whose streams are the test's; ended with the host. */
+  spawn(...args: readonly string[]): ChildProcessWithoutNullStreams {
+    return this.#spawn(process.execPath, [program, ...args], { ...process.env, ...this.environment });
+  }
+
   #spawn(file: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcessWithoutNullStreams {
     const child = spawn(file, args, { env, stdio: 'pipe' });
     this.#programs.push(child);
@@ -413,7 +428,7 @@ export class Host implements AsyncDisposable {
     try {
       this.remains = this.#describe();
       emulators.remember(this.at('state'));
-      for (const child of this.#programs) if (child.exitCode === null) child.kill('SIGKILL');
+      await Promise.all(this.#programs.map(ended));
       const failure = await this.#endThroughProduct().then(
         () => [],
         (error: unknown) => [`it could not be ended: ${String(error)}`],
@@ -438,7 +453,7 @@ export class Host implements AsyncDisposable {
         const ending = client.destroy(String(id), { wait: 'off', timeoutMs: patient(30_000) });
         // It may have ended since it was listed.
         await ending.catch((error: unknown) => {
-          if (!(error instanceof DomctlError && error.code === 'DOMAIN_NOT_RUNNING')) throw error;
+          if (!(error instanceof DomctlError && hasEnded.has(error.code))) throw error;
         });
       }),
     );
@@ -519,6 +534,13 @@ function processesAt(directory: string): string {
   } catch (error) {
     return String(error);
   }
+}
+
+/** Kills it where it runs; resolves when it is gone. */
+async function ended(child: ChildProcessWithoutNullStreams): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
 }
 
 function collect(stream: NodeJS.ReadableStream): () => string {

@@ -17,57 +17,38 @@ interface Job {
 }
 
 /** An emulated processor is that much slower, beside others like it. */
-const slowness = { tcg: '20', kvm: '3', uml: '8' };
+const slowness = { tcg: '20', kvm: '3', uml: '4' };
 
-const aWholeLife = 'goes from a definition';
-
-/** The life of a machine from its definition to the last byte, and the brake with its fence, on unified cgroup v2: what `npm test` has time for. */
-const oneLife: Job = {
-  name: 'lab e2e',
-  options: { kind: 'uml' },
-  args: [
-    ...['--project', 'e2e', '--project', 'kernel'],
-    ...['test/e2e/lifecycle.test.ts', 'test/e2e/braked.test.ts', 'test/kernel/brake.test.ts'],
-    ...['-t', `${aWholeLife}|is held within the bound|is held below the bound|a drain in steps`],
-  ],
-};
+/** What differs from one processor to another: pinning takes more than one, and user-mode Linux has neither cpusets nor huge pages. */
+const processors: Job = { name: 'lab kernel', options: { cpus: 2 }, args: ['--project', 'kernel'] };
 
 /** What a hypervisor does to its domain with real KVM code; the rest does not depend on it, and here it is slow. */
 const kvm: Job = {
   name: 'lab kvm',
   options: {},
-  args: ['--project', 'e2e', 'test/e2e/lifecycle.test.ts', '-t', aWholeLife],
+  args: ['--project', 'e2e', 'test/e2e/lifecycle.test.ts', '-t', 'goes from a definition'],
   env: { DOMCTL_TEST_DOMAIN_TYPE: 'kvm' },
 };
 
-/** What differs between the hierarchies. Pinning takes more than one processor. */
-const hierarchy: readonly Job[] = [
-  { name: 'lab kernel', options: { cpus: 2 }, args: ['--project', 'kernel'] },
-  { name: 'lab e2e', options: { cpus: 1 }, args: ['--project', 'e2e', 'test/e2e/lifecycle.test.ts'] },
-];
-
-/** Every end-to-end test, spread over as many labs of user-mode Linux as there are processors. */
-function everyEndToEnd(): Job[] {
+/** These projects, spread over as many labs of user-mode Linux as there are processors. */
+function shards(...projects: readonly string[]): Job[] {
   const labs = Math.min(4, availableParallelism());
   return Array.from({ length: labs }, (_, index): Job => {
     const shard = `${index + 1}/${labs}`;
     return {
-      name: `lab e2e ${shard}`,
+      name: `lab ${projects.join('+')} ${shard}`,
       options: { kind: 'uml', memoryMiB: 6144 },
-      args: ['--project', 'e2e', '--project', 'reliability', '--shard', shard],
+      args: [...projects.flatMap((project) => ['--project', project]), '--shard', shard],
     };
   });
 }
 
-/** life: one machine's; hierarchy: all that depends on it, and KVM; all: that and every end-to-end test. */
-export type Extent = 'life' | 'hierarchy' | 'all';
-
-/** Runs tests on unified cgroup v2, side by side. An emulated processor takes half a minute for what a host does in two seconds. */
-export async function runLabSuite(extent: Extent): Promise<Counts> {
+/** Every kernel and end-to-end test on unified cgroup v2; `all`: what takes longer there as well, and what another kind of lab can show. */
+export async function runLabSuite(extent: 'usual' | 'all'): Promise<Counts> {
   const began = performance.now();
-  const counts = await Promise.all((extent === 'life' ? [oneLife] : hierarchy).map(runJob));
-  if (extent !== 'life') counts.push(await runJob(kvm));
-  if (extent === 'all') counts.push(...(await Promise.all(everyEndToEnd().map(runJob))));
+  const rounds = [shards('kernel', 'e2e'), ...(extent === 'all' ? [shards('reliability'), [processors, kvm]] : [])];
+  const counts: Counts[] = [];
+  for (const jobs of rounds) counts.push(...(await Promise.all(jobs.map(runJob))));
   const sum = sumCounts(counts);
   print(`lab, in all: ${formatCounts(sum)} in ${seconds(began)} s`);
   return sum;

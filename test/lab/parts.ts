@@ -1,12 +1,12 @@
 /**
  * What labs are made of and the host has not: kernels with their modules, the tools that load them, virtiofsd, and our agent.
  * Fetched from the host's own repository once, newest of each, unpacked into the cache, never installed. Owns the layout:
- * `<cache>/lab/{release,virtiofsd,vmlinuz,root/usr/...}`, `<cache>/lab-uml/{linux,root/usr/...}`, `<cache>/lab-agent-<hash>`.
+ * `<cache>/lab/{release,virtiofsd,vmlinuz,root/usr/...}`, `<cache>/lab-user-mode/{machine,root}/usr/...`, `<cache>/lab-agent-<hash>`.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -19,12 +19,16 @@ export interface LabParts {
   /** Holds `root`, with the kernel's modules and kmod; at the same path inside the lab. */
   readonly directory: string;
   readonly agent: string;
-  /** An image, or user-mode Linux itself. */
-  readonly kernel: string;
 }
 
 export interface EmulatedParts extends LabParts {
+  readonly kernel: string;
   readonly virtiofsd: string;
+}
+
+export interface UserModeParts extends LabParts {
+  /** The root directory of user-mode Linux itself, a program with a C library of its own: `/usr/bin/linux.uml` in it. */
+  readonly machine: string;
 }
 
 /** Fetches, unpacks and builds what is not there yet. Throws when the repository or the compiler is out of reach. */
@@ -40,19 +44,23 @@ export async function emulatedParts(): Promise<EmulatedParts> {
 }
 
 /** Likewise, of user-mode Linux. */
-export async function userModeParts(): Promise<LabParts> {
-  const directory = await keepCached('lab-uml', fillUserMode);
-  return { directory, agent: await buildAgent(), kernel: join(directory, 'linux') };
+export async function userModeParts(): Promise<UserModeParts> {
+  const directory = await keepCached('lab-user-mode', fillUserMode);
+  return { directory, agent: await buildAgent(), machine: join(directory, 'machine') };
 }
 
+/** From Debian's next release where the repository has it: since 6.16 its programs need no tracer, which halves what they cost. */
 async function fillUserMode(next: string, work: string): Promise<void> {
   const release = await readRelease();
-  const apt = await openApt(work, [release, `${release}-backports`]);
-  const root = join(next, 'root');
-  await fetchInto(apt, ['user-mode-linux', 'kmod', 'libkmod2'], join(work, 'debs'), root);
+  const apt = await openApt(work, [release, `${release}-backports`, 'testing']);
+  const [machine, root] = [join(next, 'machine'), join(next, 'root')];
+  await fetchInto(apt, ['user-mode-linux', 'libc6'], join(work, 'machine'), machine);
+  await mergeUsr(machine);
+  for (const name of ['dev', 'proc', 'host']) await mkdir(join(machine, name));
+  for (const name of ['lib', 'lib64']) await symlink(`usr/${name}`, join(machine, name));
+  await fetchInto(apt, [`kmod/${release}`, `libkmod2/${release}`], join(work, 'root'), root);
   await mergeUsr(root);
-  await rename(join(root, 'usr/bin/linux.uml'), join(next, 'linux'));
-  await rename(join(root, 'usr/lib/uml/modules'), join(root, 'usr/lib/modules'));
+  await rename(join(machine, 'usr/lib/uml/modules'), join(root, 'usr/lib/modules'));
   await linkAsBefore(root);
 }
 

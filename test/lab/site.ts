@@ -128,10 +128,11 @@ export class Site {
   }
 }
 
-/** Not one recursive removal: the root directory is where the host's own is bound, in another namespace. */
+/** Not one recursive removal: in another namespace, the host's root is bound in a directory of it. */
 function removeDirectory(directory: string): void {
   for (const name of ['fs', 'fs.pid', 'disk']) rmSync(join(directory, name), { force: true });
-  for (const each of [join(directory, 'root'), directory]) if (existsSync(each)) rmdirSync(each);
+  for (const each of [join(directory, 'root'), join(directory, 'machine'), directory])
+    if (existsSync(each)) rmdirSync(each);
 }
 
 /** What runners left that were killed without a word; their processes died with them. */

@@ -10,17 +10,21 @@ import { showing } from './shown.ts';
 import type { StartMachine } from './site.ts';
 
 /**
- * Its memory is a file without a name, in a tmpfs of its own. It has every file open that its programs have. These are
- * traced processes of the host: when the first of their namespace is killed, they are.
+ * Its own root has its own C library and the host's root as `/host`. Its memory is a file without a name, in a tmpfs of its
+ * own. It has every file open that its programs have. These are processes of the host: when the first of their namespace is
+ * killed, they are.
  */
-const script = `mount -t tmpfs tmpfs "$root/dev"
-mkdir "$root/dev/shm"
-touch "$root/dev/null" "$root/dev/disk"
-mount --bind /dev/null "$root/dev/null"
-mount --bind "$1" "$root/dev/disk"; shift
-mount -t proc proc "$root/proc"
+const script = `machine=$1 parts=$2 disk=$3; shift 3
+mount --bind "$parts" "$machine"
+mount --rbind "$root" "$machine/host"
+mount -t proc proc "$machine/proc"
+mount -t tmpfs tmpfs "$machine/dev"
+mkdir "$machine/dev/shm"
+touch "$machine/dev/null" "$machine/dev/disk"
+mount --bind /dev/null "$machine/dev/null"
+mount --bind "$disk" "$machine/dev/disk"
 ulimit -n "$(ulimit -H -n)"
-TMPDIR=/dev/shm chroot "$root" "$@"
+TMPDIR=/dev/shm chroot "$machine" /usr/bin/linux.uml "$@"
 exit $?`;
 
 let machines = 0;
@@ -38,14 +42,14 @@ function processorOfNextMachine(): string {
 
 /** Throws when its parts are out of reach. The machine's fourth descriptor leads to the agent. */
 export async function prepareUserMode(): Promise<StartMachine> {
-  const { directory, kernel, agent } = await userModeParts();
+  const { directory, machine, agent } = await userModeParts();
   return async (site) => {
-    const root = site.at('root');
-    mkdirSync(root);
-    const devices = 'ubda=/dev/disk ssl0=fd:3 con=null con0=null,fd:1 uml_dir=/dev/shm/';
-    const init = `root=/dev/root rootfstype=hostfs rootflags=/ ${site.initArguments(directory, agent)}`;
+    const [root, itself] = [site.at('root'), site.at('machine')];
+    for (const each of [root, itself]) mkdirSync(each);
+    const devices = 'ubda=/dev/disk ssl0=fd:3 con=null con0=null,fd:1 uml_dir=/dev/shm/ seccomp=auto';
+    const init = `root=/dev/root rootfstype=hostfs rootflags=/host ${site.initArguments(directory, agent)}`;
     const boot = `mem=${site.options.memoryMiB ?? 3072}M ${devices} ${init}`.split(' ').filter((word) => word !== '');
-    const args = [site.scratchImage, kernel, ...boot];
+    const args = [itself, machine, site.scratchImage, ...boot];
     const namespaces = ['--pid', '--fork', '--kill-child', '--net', '--ipc'];
     const shown = showing({ root, parts: directory, script, args, namespaces });
     return site.spawn('taskset', ['--cpu-list', processorOfNextMachine(), 'unshare', ...shown]);

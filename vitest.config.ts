@@ -13,8 +13,11 @@ function alone(name: string, groupOrder: number, timeouts: { testTimeout: number
   return { test: { name, include, fileParallelism: false, sequence: { groupOrder }, retry: retries, ...timeout } };
 }
 
+/** On one processor (user-mode Linux) they would only take turns. */
+const usualWorkers = availableParallelism() === 1 ? 1 : Math.min(8, 2 * availableParallelism());
+
 /** Each of these tests has directories, cgroups and networks of its own, and waits for programs half of its time. */
-function sideBySide(project: ReturnType<typeof alone>, maxWorkers = Math.min(8, 2 * availableParallelism())) {
+function sideBySide(project: ReturnType<typeof alone>, maxWorkers = usualWorkers) {
   return { test: { ...project.test, fileParallelism: true, maxWorkers } };
 }
 

@@ -87,7 +87,10 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const logs = new LogKeeper(places.logDir, log);
   // Before anybody is answered: who was may end us, and both sockets go then.
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
-  await listen(app, { places, inherited, connections });
+  await listen(app, { places, inherited, connections }).catch(async (error: unknown) => {
+    await root.at().removeIfEmpty();
+    throw error;
+  });
   // Only now is it sure that these directories are ours alone.
   await keepHouse(fleet, services, logs);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');

@@ -46,7 +46,8 @@ describeEndToEnd('draining', () => {
       exit: 5,
       details: { domain: 'db1', incarnation: 1, holder: expect.stringContaining(`(pid ${holder.pid})`) },
     });
-    expect(error.details.heldBytes).toBeGreaterThanOrEqual(guestMiB * MiB);
+    // What can be dropped of the kernel's own is counted a moment later than what is charged.
+    expect(error.details.heldBytes).toBeGreaterThan((guestMiB - 1) * MiB);
   });
 
   test.for(byGeneration)(
@@ -258,7 +259,7 @@ describeEndToEnd('a queued start', () => {
   });
 
   test('waits for an exiting incarnation too, and starts right after it', async () => {
-    await using host = await createHost({ policies: { quick: { destroy: { killAfter: `${patient(4000)}ms` } } } });
+    await using host = await createHost({ policies: { quick: { destroy: { killAfter: `${patient(1500)}ms` } } } });
     await host.run({ name: 'db1', emulator: host.oddQemu('stubborn'), policy: 'quick' });
     const destroying = host.begin(['destroy', 'db1']);
     await host.becomes('db1', 'exiting');

@@ -137,6 +137,7 @@ describeEndToEnd('event', () => {
   test('is a stream of server-sent events, with numbers that go on after damage', async () => {
     await using host = await createHost();
     await host.define({ name: 'db1' });
+    expect(await get(host, '/v1/events?follow=false&since=0')).toContain('"id":1,');
     await host.killDaemon();
     appendFileSync(host.at('state/events.jsonl'), '{"id":2,"torn');
     await host.nextDaemon();

@@ -192,7 +192,7 @@ describeEndToEnd('verbs', () => {
 
   test('commands that start the daemon at the same time all get their answer', async () => {
     await using host = await createHost();
-    for (let round = 0; round < 3; round += 1) {
+    for (let round = 0; round < 2; round += 1) {
       const results = await Promise.all([1, 2, 3, 4, 5].map(async () => host.domctl(['list', '--all'])));
       expect(results.map(({ exit, stderr }) => `${exit} ${stderr}`)).toEqual(Array(5).fill('0 '));
       await host.stopDaemon();

@@ -342,7 +342,8 @@ describe('memory', () => {
     if (cgroup.twinDirectory) companion.kill();
     expect(await companion.ended).toEqual({ code: null, signal: 9 });
     await isEmpty(cgroup);
-    expect(charge(cgroup).oomKills).toBe(cgroup.twinDirectory ? 1 : 2);
+    // One that is taken with its incarnation is sometimes counted twice: first by itself, then with all.
+    expect(charge(cgroup).oomKills).toBeGreaterThanOrEqual(cgroup.twinDirectory ? 1 : 2);
   });
 });
 

@@ -84,7 +84,8 @@ describe('a cgroup', () => {
     expect([fileOf(cgroup, 'memory.max'), fileOf(cgroup, 'memory.high')]).toEqual([`${64 * MiB}`, `${128 * MiB}`]);
     const holder = await born(cgroup, python, '-c', `b = bytearray(${128 * MiB})`);
     expect(await holder.ended).toEqual({ code: null, signal: 9 });
-    expect(cgroup.memory()).toMatchObject({ known: true, value: { oomKills: 1 } });
+    const charge = cgroup.memory();
+    expect(charge.known && charge.value.oomKills).toBeGreaterThan(0);
   });
 
   test('is fenced in huge pages of each size that the kernel has', async (context) => {

@@ -1,7 +1,8 @@
 /** The suite in labs: which tests, in how many of them, and what they came to. Prints as it goes, each line with its job's name. */
 import { execFileSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { broken, type Counts, formatCounts, parseCounts, sumCounts } from '../setup/counts.ts';
 import { type BootOptions, bootLab, type Lab } from './machine.ts';
@@ -17,7 +18,7 @@ interface Job {
 }
 
 /** An emulated processor is that much slower, beside others like it. */
-const slowness = { tcg: '20', kvm: '3', uml: '4' };
+const slowness = { tcg: '20', kvm: '3', uml: '3' };
 
 /** What differs from one processor to another: pinning takes more than one, and user-mode Linux has neither cpusets nor huge pages. */
 const processors: Job = { name: 'lab kernel', options: { cpus: 2 }, args: ['--project', 'kernel'] };
@@ -30,23 +31,44 @@ const kvm: Job = {
   env: { DOMCTL_TEST_DOMAIN_TYPE: 'kvm' },
 };
 
-/** These projects, spread over as many labs of user-mode Linux as there are processors. */
-function shards(...projects: readonly string[]): Job[] {
+/** The tests of these projects, dealt to as many labs of user-mode Linux as there are processors. */
+function dealt(...projects: readonly string[]): Job[] {
   const labs = Math.min(4, availableParallelism());
-  return Array.from({ length: labs }, (_, index): Job => {
-    const shard = `${index + 1}/${labs}`;
-    return {
-      name: `lab ${projects.join('+')} ${shard}`,
-      options: { kind: 'uml', memoryMiB: 6144 },
-      args: [...projects.flatMap((project) => ['--project', project]), '--shard', shard],
-    };
-  });
+  return deal(projects.flatMap(testFiles), labs).map((files, index) => ({
+    name: `lab ${projects.join('+')} ${index + 1}/${labs}`,
+    options: { kind: 'uml', memoryMiB: 6144 },
+    args: [...projects.flatMap((project) => ['--project', project]), ...files],
+  }));
+}
+
+interface TestFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+function testFiles(project: string): TestFile[] {
+  const directory = join(checkout, 'test', project);
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  return names
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => ({ path: join('test', project, name), bytes: statSync(join(directory, name)).size }));
+}
+
+/** Largest first, each to who has least: they take about as long as they are large. */
+function deal(files: readonly TestFile[], hands: number): string[][] {
+  const dealt = Array.from({ length: hands }, () => ({ paths: [] as string[], bytes: 0 }));
+  for (const { path, bytes } of [...files].sort((a, b) => b.bytes - a.bytes)) {
+    const least = dealt.reduce((one, other) => (other.bytes < one.bytes ? other : one));
+    least.paths.push(path);
+    least.bytes += bytes;
+  }
+  return dealt.map(({ paths }) => paths);
 }
 
 /** Every kernel and end-to-end test on unified cgroup v2; `all`: what takes longer there as well, and what another kind of lab can show. */
 export async function runLabSuite(extent: 'usual' | 'all'): Promise<Counts> {
   const began = performance.now();
-  const rounds = [shards('kernel', 'e2e'), ...(extent === 'all' ? [shards('reliability'), [processors, kvm]] : [])];
+  const rounds = [dealt('kernel', 'e2e'), ...(extent === 'all' ? [dealt('reliability'), [processors, kvm]] : [])];
   const counts: Counts[] = [];
   for (const jobs of rounds) counts.push(...(await Promise.all(jobs.map(runJob))));
   const sum = sumCounts(counts);

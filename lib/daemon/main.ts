@@ -87,10 +87,7 @@ async function runDaemon(given: Places, log: Log): Promise<void> {
   const logs = new LogKeeper(places.logDir, log);
   // Before anybody is answered: who was may end us, and both sockets go then.
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
-  await listen(app, { places, inherited, connections }).catch(async (error: unknown) => {
-    await root.at().removeIfEmpty();
-    throw error;
-  });
+  await listen(app, { places, inherited, connections }).catch(async (error: unknown) => leave(root, error));
   // Only now is it sure that these directories are ours alone.
   await keepHouse(fleet, services, logs);
   log.info({ version, hierarchy: root.hierarchy.kind }, 'listening');
@@ -155,6 +152,12 @@ async function letGo(fleet: Fleet, services: Services, locks: readonly { close()
   await events.close();
   await root.at().removeIfEmpty();
   for (const lock of locks) await lock.close();
+}
+
+/** Leaves no root behind that nobody uses. */
+async function leave(root: CgroupRoot, error: unknown): Promise<never> {
+  await root.at().removeIfEmpty();
+  throw error;
 }
 
 /** Those who listen are told before the fleet lets go of what was released. */

@@ -1,6 +1,6 @@
 /**
- * `npm test`: every test on this host as it is, then the kernel and end-to-end tests once more in labs, and hosts without
- * memory in others. The last line is the sum. With arguments, which go to vitest, the labs are left out: then one is after
+ * `npm test`: every test on this host as it is, then what depends on the hierarchy of cgroups once more in labs, and hosts
+ * without memory in others. The last line is the sum. With arguments, which go to vitest, the labs are left out: then one is after
  * something in particular.
  */
 import { formatCounts, sumCounts } from '../setup/counts.ts';
@@ -21,7 +21,7 @@ const native = await runVitest(args.length === 0 ? everyProject : args);
 const all = [native];
 if (args.length === 0) {
   process.stdout.write(`native: ${formatCounts(native)}\n`);
-  all.push(await runLabSuite('usual'));
+  all.push(await runLabSuite('hierarchy'));
   all.push(await runVitest(withoutMemory));
 }
 const counts = sumCounts(all);

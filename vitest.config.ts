@@ -22,7 +22,7 @@ function sideBySide(project: ReturnType<typeof alone>, maxWorkers = usualWorkers
 }
 
 /** Tests on hosts of their own, made by test/e2e/harness.ts; what they import is read once for all files, not for each. */
-function endToEnd(project: ReturnType<typeof sideBySide>) {
+function endToEnd<Test extends object>(project: { readonly test: Test }) {
   return { test: { ...project.test, isolate: false, globalSetup: ['test/setup/emulator-home.ts'] } };
 }
 
@@ -47,7 +47,7 @@ export default defineConfig({
       // Processor time and nothing else; too much of it for the unit tests.
       together('property'),
       // Downloads and builds the guests and the QEMU that the host has not, once, where others need them as well.
-      alone('guest', 1, { testTimeout: 120_000, hookTimeout: 300_000 }),
+      endToEnd(alone('guest', 1, { testTimeout: 120_000, hookTimeout: 300_000 })),
       sideBySide(alone('native', 2, { testTimeout: 60_000, hookTimeout: 60_000 })),
       sideBySide(alone('kernel', 2, { testTimeout: 60_000, hookTimeout: 60_000 })),
       sideBySide(alone('qemu', 2, { testTimeout: 60_000, hookTimeout: 300_000 })),

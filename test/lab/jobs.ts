@@ -41,9 +41,9 @@ function dealt(projects: readonly string[], isWanted: (file: TestFile) => boolea
   }));
 }
 
-/** End-to-end tests that are the same on each hierarchy: of texts, refusals, the API's shape, and whole guests. */
+/** End-to-end tests that are the same on each hierarchy: of texts, refusals, and the API's shape. */
 const sameEverywhere =
-  /\/(api|bad-input|commandline|completion|edit|guest|hostile-names|install|json|metrics|openapi|policy|simulate)\.test\.ts$/;
+  /\/(api|bad-input|commandline|completion|edit|hostile-names|install|json|metrics|openapi|policy|simulate)\.test\.ts$/;
 
 interface TestFile {
   readonly path: string;
@@ -70,15 +70,15 @@ function deal(files: readonly TestFile[], hands: number): string[][] {
 }
 
 /**
- * Kernel and end-to-end tests on unified cgroup v2. hierarchy: what depends on that; all: every one, those of reliability, and
- * what another kind of lab can show.
+ * Kernel and end-to-end tests on unified cgroup v2. hierarchy: what depends on that; all: every one, those of reliability,
+ * whole guests, and what another kind of lab can show.
  */
 export async function runLabSuite(extent: 'hierarchy' | 'all'): Promise<Counts> {
   const began = performance.now();
   const rounds =
     extent === 'hierarchy'
       ? [dealt(['kernel', 'e2e'], ({ path }) => !sameEverywhere.test(path))]
-      : [dealt(['kernel', 'e2e']), dealt(['reliability']), [processors, kvm]];
+      : [dealt(['kernel', 'e2e']), dealt(['reliability', 'guest']), [processors, kvm]];
   const counts: Counts[] = [];
   for (const jobs of rounds) counts.push(...(await Promise.all(jobs.map(runJob))));
   const sum = sumCounts(counts);

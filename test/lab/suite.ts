@@ -1,6 +1,6 @@
 /**
  * `npm run test:lab`: kernel and end-to-end tests in labs, on unified cgroup v2, as far as they depend on it. With `-- --all`
- * every one, those of reliability, and the labs' own, which boot them two dozen times. The last line is `N passed, N failed,
+ * every one, those of reliability, whole guests, and the labs' own, which boot them two dozen times. The last line is `N passed, N failed,
  * N skipped`.
  */
 import { formatCounts, sumCounts } from '../setup/counts.ts';

@@ -1,13 +1,13 @@
 /** Whole guests, end to end: what is asked of them, what they do by themselves, and what the definition makes of it. */
 import { chownSync } from 'node:fs';
 import { expect, test, type TestContext, vi } from 'vitest';
-import { type Console, longPatienceMs } from '../guest/console.ts';
-import { fullGuest } from '../guest/full.ts';
-import { smallGuest } from '../guest/small.ts';
+import { type Console, longPatienceMs } from './console.ts';
+import { fullGuest } from './full.ts';
+import { smallGuest } from './small.ts';
 import { patient } from '../setup/slowness.ts';
-import { type GuestSpec, freePort, guestXml, startWatched } from './guests.ts';
-import { eventually } from './facts.ts';
-import { createHost, describeEndToEnd, type Host, nobody } from './harness.ts';
+import { type GuestSpec, freePort, guestXml, startWatched } from '../e2e/guests.ts';
+import { eventually } from '../e2e/facts.ts';
+import { createHost, describeEndToEnd, type Host, nobody } from '../e2e/harness.ts';
 
 // One of them boots its guest six times, without KVM and perhaps beside others.
 vi.setConfig({ testTimeout: patient(300_000) });

@@ -32,6 +32,7 @@ const tools = [
   { command: 'python3', package: 'python3' },
   { command: 'ip', package: 'iproute2' },
   { command: 'swtpm', package: 'swtpm' },
+  { command: 'zsh', package: 'zsh' },
 ];
 
 /** A sentence for the user, and an exit code: nothing here deserves a stack trace. */

@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { followCompanions, livingCompanions, readCompanions } from '../../lib/daemon/companions.ts';
@@ -247,6 +248,7 @@ function affinity(pid: number): [string, string][] {
 
 describe('threads', () => {
   test('run on the CPUs that the definition pins them to, its helper wherever it likes', async (context) => {
+    if (cpus().length < 2) context.skip('one processor');
     const cputune = { ...noTuning, cpuset: [1], vcpuPins: [{ vcpu: 0, cpus: [0] }] };
     const vm = await fresh(context, machine({ cputune }));
     await vm.start();

@@ -41,9 +41,13 @@ function dealt(projects: readonly string[], isWanted: (file: TestFile) => boolea
   }));
 }
 
-/** End-to-end tests that are the same on each hierarchy: of texts, refusals, and the API's shape. */
-const sameEverywhere =
-  /\/(api|bad-input|commandline|completion|edit|hostile-names|install|json|metrics|openapi|policy|simulate)\.test\.ts$/;
+/** End-to-end tests that are the same on each hierarchy: of texts, refusals, the API's shape, consoles and the log of events. */
+const sameEverywhere = new Set(
+  [
+    ...['api', 'bad-input', 'commandline', 'completion', 'console', 'edit', 'events', 'hostile-names', 'install'],
+    ...['json', 'metrics', 'openapi', 'policy', 'simulate', 'tutorial'],
+  ].map((name) => `test/e2e/${name}.test.ts`),
+);
 
 interface TestFile {
   readonly path: string;
@@ -77,7 +81,7 @@ export async function runLabSuite(extent: 'hierarchy' | 'all'): Promise<Counts> 
   const began = performance.now();
   const rounds =
     extent === 'hierarchy'
-      ? [dealt(['kernel', 'e2e'], ({ path }) => !sameEverywhere.test(path))]
+      ? [dealt(['kernel', 'e2e'], ({ path }) => !sameEverywhere.has(path))]
       : [dealt(['kernel', 'e2e']), dealt(['reliability', 'guest']), [processors, kvm]];
   const counts: Counts[] = [];
   for (const jobs of rounds) counts.push(...(await Promise.all(jobs.map(runJob))));

@@ -12,8 +12,7 @@ import type { StartMachine } from './site.ts';
 /**
  * Its own root has its own C library and the host's root as `/host`. Its memory is a file without a name, in a tmpfs of its
  * own. It has every file open that its programs have. These are processes of the host: when the first of their namespace is
- * killed, which is user-mode Linux itself, they are. 7.2 now and then sleeps with no timer set, and then for ever (seen once
- * in two hours): it is sent one each second.
+ * killed, which is user-mode Linux itself, they are.
  */
 const script = `machine=$1 parts=$2 disk=$3; shift 3
 mount --bind "$parts" "$machine"
@@ -25,7 +24,6 @@ touch "$machine/dev/null" "$machine/dev/disk"
 mount --bind /dev/null "$machine/dev/null"
 mount --bind "$disk" "$machine/dev/disk"
 ulimit -n "$(ulimit -H -n)"
-(while sleep 1; do kill -ALRM 1; done) > /dev/null 2>&1 3>&- &
 TMPDIR=/dev/shm exec chroot "$machine" /usr/bin/linux.uml "$@"`;
 
 let machines = 0;

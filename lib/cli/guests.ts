@@ -72,7 +72,9 @@ async function endOf(client: Client, guest: DomainRow, deadlineMs: number): Prom
     await client.shutdown(referenceOf(guest), { wait: 'freed', timeoutMs });
     return `'${guest.name}' shut down after ${formatElapsed(performance.now() - began)}`;
   } catch (error) {
-    return `'${guest.name}': ${messageOf(error)}`;
+    // One that ends in the moment in which it is asked does not answer.
+    const now = await settled(client, { ...guest, state: 'exiting' }, deadlineMs).catch(() => guest.state);
+    return ended.has(now) ? `'${guest.name}' has ended` : `'${guest.name}': ${messageOf(error)}`;
   }
 }
 

@@ -41,11 +41,11 @@ function dealt(projects: readonly string[], isWanted: (file: TestFile) => boolea
   }));
 }
 
-/** End-to-end tests that are the same on each hierarchy: of texts, refusals, the API's shape, consoles and the log of events. */
+/** End-to-end tests that are the same on each hierarchy: of texts, refusals, the API's shape, and what no cgroup has a part in. */
 const sameEverywhere = new Set(
   [
     ...['api', 'bad-input', 'commandline', 'completion', 'console', 'edit', 'events', 'hostile-names', 'install'],
-    ...['json', 'metrics', 'openapi', 'policy', 'simulate', 'tutorial'],
+    ...['json', 'metrics', 'openapi', 'policy', 'ports', 'service', 'shutdown', 'simulate', 'tutorial'],
   ].map((name) => `test/e2e/${name}.test.ts`),
 );
 

@@ -83,8 +83,9 @@ export class Emulators {
       const text = readFileSync(join(directory, name), 'utf8');
       // An emulator of the host's own goes with it.
       if (existsSync(kept) || text.includes(dirname(stateDir))) continue;
-      writeFileSync(`${this.#own}/${name}`, text);
-      renameSync(`${this.#own}/${name}`, kept);
+      const whole = join(this.#own, name);
+      writeFileSync(whole, text);
+      renameSync(whole, kept);
     }
   }
 

@@ -434,8 +434,8 @@ export class Host implements AsyncDisposable {
         (error: unknown) => [`it could not be ended: ${String(error)}`],
       );
       // A daemon that could not come up says so a moment before it has put away what it had made.
-      const isClean = eventually('nothing is left', () => this.#whatIsLeft().length === 0, 5000);
-      if (!this.mayLeave) await isClean.catch(() => undefined);
+      if (!this.mayLeave)
+        await eventually('nothing is left', () => this.#whatIsLeft().length === 0, 5000).catch(() => undefined);
       this.leftovers = [...failure, ...this.#whatIsLeft()];
       await this.#sweep();
     } catch (error) {

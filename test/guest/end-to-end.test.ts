@@ -9,7 +9,7 @@ import { type GuestSpec, freePort, guestXml, startWatched } from '../e2e/guests.
 import { eventually } from '../e2e/facts.ts';
 import { createHost, describeEndToEnd, type Host, nobody } from '../e2e/harness.ts';
 
-// One of them boots its guest six times, without KVM and perhaps beside others.
+// One of them boots its guest six times, without KVM.
 vi.setConfig({ testTimeout: patient(300_000) });
 
 const small = await smallGuest();
@@ -25,6 +25,16 @@ async function startSmall(
   if (!small.found) return context.skip(small.skipReason);
   await host.define(guestXml({ name: 'web1', small: small.found, ...spec }));
   return startWatched(host, 'web1');
+}
+
+/** It boots, does what it wishes, and boots again: the same hypervisor, the same incarnation. */
+async function beginsAnew(context: TestContext, spec: Parameters<typeof startSmall>[2]): Promise<void> {
+  await using host = await createHost();
+  const console = await startSmall(context, host, spec);
+  await console.waitFor(isReady);
+  const { pid, id } = await host.info('web1');
+  await console.waitFor(isReady);
+  expect(await host.info('web1')).toMatchObject({ pid, id });
 }
 
 /** Runs domctl until the guest's agent could be asked: the guest says that it is ready a moment before its agent is. */
@@ -117,12 +127,7 @@ describeEndToEnd('a guest that panics', () => {
   });
 
   test('begins anew by on_crash=restart, in the same incarnation', async (context) => {
-    await using host = await createHost();
-    const console = await startSmall(context, host, { wishes, lifecycle: '<on_crash>restart</on_crash>' });
-    await console.waitFor(isReady);
-    const { pid, id } = await host.info('web1');
-    await console.waitFor(isReady);
-    expect(await host.info('web1')).toMatchObject({ pid, id });
+    await beginsAnew(context, { wishes, lifecycle: '<on_crash>restart</on_crash>' });
   });
 
   test('is kept as it is by on_crash=preserve', async (context) => {
@@ -144,13 +149,7 @@ describeEndToEnd('a guest that ends by itself', () => {
   });
 
   test('begins anew at its power-off by on_poweroff=restart, in the same incarnation', async (context) => {
-    await using host = await createHost();
-    const lifecycle = '<on_poweroff>restart</on_poweroff>';
-    const console = await startSmall(context, host, { wishes: 'domctl.poweroff=0', lifecycle });
-    await console.waitFor(isReady);
-    const { pid, id } = await host.info('web1');
-    await console.waitFor(isReady);
-    expect(await host.info('web1')).toMatchObject({ pid, id });
+    await beginsAnew(context, { wishes: 'domctl.poweroff=0', lifecycle: '<on_poweroff>restart</on_poweroff>' });
   });
 
   test('is held when its watchdog fires and pauses it', async (context) => {

@@ -63,14 +63,14 @@ function testFiles(project: string): TestFile[] {
 }
 
 /** Largest first, each to who has least: they take about as long as they are large. */
-function deal(files: readonly TestFile[], hands: number): string[][] {
-  const dealt = Array.from({ length: hands }, () => ({ paths: [] as string[], bytes: 0 }));
+function deal(files: readonly TestFile[], count: number): string[][] {
+  const hands = Array.from({ length: count }, () => ({ paths: [] as string[], bytes: 0 }));
   for (const { path, bytes } of [...files].sort((a, b) => b.bytes - a.bytes)) {
-    const least = dealt.reduce((one, other) => (other.bytes < one.bytes ? other : one));
+    const least = hands.reduce((one, other) => (other.bytes < one.bytes ? other : one));
     least.paths.push(path);
     least.bytes += bytes;
   }
-  return dealt.map(({ paths }) => paths);
+  return hands.map(({ paths }) => paths);
 }
 
 /**

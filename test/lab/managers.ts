@@ -7,9 +7,9 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { fetchInto, openApt, readRelease } from '../setup/apt.ts';
+import { openApt, readRelease } from '../setup/apt.ts';
 import { findOrTell, type Found, keepCached } from '../setup/cache.ts';
-import { mergeUsr } from './parts.ts';
+import { fetchMerged } from './parts.ts';
 
 const run = promisify(execFile);
 
@@ -33,8 +33,7 @@ async function fetchSystemd(name: string, suffix: string): Promise<string> {
     const apt = await openApt(work, [...new Set([release, suite])]);
     const packages = own.map((each) => `${each}/${suite}`);
     const libraries = await missingLibraries(await apt('apt-cache', ['show', ...packages]));
-    await fetchInto(apt, [...packages, ...libraries], join(work, 'debs'), next);
-    await mergeUsr(next);
+    await fetchMerged(apt, [...packages, ...libraries], join(work, 'debs'), next);
     // Configuration is the lab's own.
     for (const each of ['etc', 'var', 'usr/share']) await rm(join(next, each), { recursive: true, force: true });
   });

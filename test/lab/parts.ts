@@ -54,12 +54,11 @@ async function fillUserMode(next: string, work: string): Promise<void> {
   const release = await readRelease();
   const apt = await openApt(work, [release, `${release}-backports`, 'testing']);
   const [machine, root] = [join(next, 'machine'), join(next, 'root')];
-  await fetchInto(apt, ['user-mode-linux', 'libc6'], join(work, 'machine'), machine);
-  await mergeUsr(machine);
+  await fetchMerged(apt, ['user-mode-linux', 'libc6'], join(work, 'machine'), machine);
   for (const name of ['dev', 'proc', 'host']) await mkdir(join(machine, name));
-  for (const name of ['lib', 'lib64']) await symlink(`usr/${name}`, join(machine, name));
-  await fetchInto(apt, [`kmod/${release}`, `libkmod2/${release}`], join(work, 'root'), root);
-  await mergeUsr(root);
+  await linkAsBefore(machine);
+  await symlink('usr/lib64', join(machine, 'lib64'));
+  await fetchMerged(apt, [`kmod/${release}`, `libkmod2/${release}`], join(work, 'root'), root);
   await rename(join(machine, 'usr/lib/uml/modules'), join(root, 'usr/lib/modules'));
   await linkAsBefore(root);
 }
@@ -71,8 +70,7 @@ async function fillEmulated(next: string, work: string): Promise<void> {
   const virtiofsd = await offers(apt, 'virtiofsd');
   const packages = [kernel, 'kmod', 'libkmod2', virtiofsd ? 'virtiofsd' : `qemu-system-common/${release}`];
   const root = join(next, 'root');
-  await fetchInto(apt, packages, join(work, 'debs'), root);
-  await mergeUsr(root);
+  await fetchMerged(apt, packages, join(work, 'debs'), root);
   await rename(await onlyFile(join(root, 'boot'), 'vmlinuz-'), join(next, 'vmlinuz'));
   const modules = await onlyFile(join(root, 'usr/lib/modules'), '');
   const version = modules.slice(modules.lastIndexOf('/') + 1);
@@ -106,8 +104,14 @@ async function offers(apt: Apt, name: string): Promise<boolean> {
   return (await apt('apt-cache', ['madison', name])).trim() !== '';
 }
 
+/** As `fetchInto`, with all of it in /usr. */
+export async function fetchMerged(...[apt, names, debs, root]: Parameters<typeof fetchInto>): Promise<void> {
+  await fetchInto(apt, names, debs, root);
+  await mergeUsr(root);
+}
+
 /** Older packages have /bin, /sbin and /lib, which Debian keeps in /usr. */
-export async function mergeUsr(root: string): Promise<void> {
+async function mergeUsr(root: string): Promise<void> {
   for (const name of await readdir(root)) {
     if (!/^(bin|sbin|lib|lib64)$/.test(name)) continue;
     await cp(join(root, name), join(root, 'usr', name), { recursive: true, verbatimSymlinks: true });
@@ -121,7 +125,7 @@ async function onlyFile(directory: string, start: string): Promise<string> {
   return join(directory, found[0]!);
 }
 
-/** The kernel's tools look below /lib. */
+/** The kernel's tools, and the loader, look below /lib. */
 async function linkAsBefore(root: string): Promise<void> {
   await symlink('usr/lib', join(root, 'lib'));
 }
